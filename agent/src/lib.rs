@@ -1,0 +1,13 @@
+//! The agent: the loop on an instance. It opens the allocs that the log grants, runs execs in them as
+//! processes or containers, and writes what became of them, each thing once, whatever happens to the
+//! agent in between.
+
+pub mod agent;
+mod exec;
+mod journal;
+pub mod keeper;
+mod logs;
+pub mod runtime;
+mod serve;
+
+pub use agent::{Agent, AgentError, Options};

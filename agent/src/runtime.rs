@@ -1,0 +1,75 @@
+//! What execs run in: plain processes or containers. A runtime outlives the agent: an exec that was
+//! started is found again after a restart, and its true end is not lost.
+
+use async_trait::async_trait;
+use schema::event::ExecConfig;
+use schema::id::{AllocId, ExecId};
+use schema::resources::Resources;
+use schema::unit::Millis;
+use schema::why::FailureClass;
+use smol_str::SmolStr;
+use std::path::PathBuf;
+
+pub mod docker;
+pub mod process;
+
+/// An exec, ready to run.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// The exec.
+    pub exec: ExecId,
+    /// Its alloc.
+    pub alloc: AllocId,
+    /// What to run.
+    pub config: ExecConfig,
+    /// What it may use.
+    pub limits: Resources,
+    /// File for its stdout.
+    pub stdout: PathBuf,
+    /// File for its stderr.
+    pub stderr: PathBuf,
+}
+
+/// Why an exec could not be run, or its end not be told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// What kind of failure.
+    pub class: FailureClass,
+    /// What was tried, on what, and what came of it.
+    pub message: String,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct End {
+    /// Exit code; 128 + signal if a signal ended it.
+    pub code: i32,
+    /// User and system time.
+    pub cpu: Millis,
+    /// Most memory in bytes; 0 if not known.
+    pub memory_peak: u64,
+    /// The runtime says that something of it was killed for memory.
+    pub oom: bool,
+}
+
+/// What execs run in.
+#[async_trait]
+pub trait Runtime: Send + Sync + 'static {
+    /// `process`, `docker`.
+    fn name(&self) -> &'static str;
+
+    /// Starts an exec and returns what the runtime calls it; one that was started before is only
+    /// found again.
+    async fn start(&self, spec: &Spec) -> Result<SmolStr, Failure>;
+
+    /// Waits for the end of an exec that was started, now or by an earlier life of the agent. All of
+    /// its output is in its files when this returns.
+    async fn wait(&self, spec: &Spec) -> Result<End, Failure>;
+
+    /// Sends a signal to an exec; one that is not there is not there any more.
+    async fn kill(&self, exec: &ExecId, signal: i32);
+
+    /// Drops what the runtime keeps of an exec whose end has been written.
+    async fn forget(&self, exec: &ExecId);
+}

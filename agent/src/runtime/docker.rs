@@ -1,0 +1,1 @@
+//! Execs as Docker containers.

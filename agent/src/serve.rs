@@ -1,0 +1,128 @@
+//! The data plane: output of execs, over HTTP on loopback. It never travels on the log.
+//!
+//! `GET /v1/execs/{exec}/{stdout|stderr}?offset=N&follow=true`: bytes from `offset` on; with
+//! `follow`, until the exec has ended.
+
+use crate::logs::{self, Output};
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use schema::id::ExecId;
+use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+const CHUNK: usize = 64 << 10;
+/// How often a file that is followed is looked at again.
+const POLL: Duration = Duration::from_millis(20);
+
+/// Execs whose output may still grow.
+pub(crate) type Growing = watch::Sender<BTreeSet<ExecId>>;
+
+#[derive(Clone)]
+struct Served {
+    dir: Arc<PathBuf>,
+    growing: watch::Receiver<BTreeSet<ExecId>>,
+}
+
+#[derive(Deserialize)]
+struct Range {
+    #[serde(default)]
+    offset: u64,
+    #[serde(default)]
+    follow: bool,
+}
+
+/// Serves until dropped; returns the address.
+pub(crate) async fn serve(
+    dir: PathBuf,
+    growing: &Growing,
+) -> io::Result<(String, impl Future<Output = io::Result<()>> + use<>)> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = format!("http://{}", listener.local_addr()?);
+    let served = Served { dir: Arc::new(dir), growing: growing.subscribe() };
+    let router = Router::new()
+        .route("/v1/health", get(async || "ok"))
+        .route("/v1/execs/{exec}/{output}", get(output))
+        .with_state(served);
+    Ok((address, async move { axum::serve(listener, router).await }))
+}
+
+async fn output(
+    State(served): State<Served>,
+    Path((exec, output)): Path<(String, String)>,
+    Query(range): Query<Range>,
+) -> Response {
+    let (Ok(exec), Some(output)) = (ExecId::new(&exec), parse(&output)) else {
+        return (StatusCode::BAD_REQUEST, "no such output").into_response();
+    };
+    let path = logs::file(&served.dir, &exec, output);
+    let mut growing = served.growing.clone();
+    let open = range.follow && growing.borrow_and_update().contains(&exec);
+    let file = match File::open(&path).await {
+        Ok(file) => Some(file),
+        Err(_) if open => None,
+        Err(_) => return (StatusCode::NOT_FOUND, "no output of that exec here").into_response(),
+    };
+    let follow = Follow { path, file, offset: range.offset, exec, growing, follow: range.follow };
+    Body::from_stream(futures::stream::unfold(follow, Follow::next)).into_response()
+}
+
+fn parse(text: &str) -> Option<Output> {
+    match text {
+        "stdout" => Some(Output::Stdout),
+        "stderr" => Some(Output::Stderr),
+        _ => None,
+    }
+}
+
+struct Follow {
+    path: PathBuf,
+    file: Option<File>,
+    offset: u64,
+    exec: ExecId,
+    growing: watch::Receiver<BTreeSet<ExecId>>,
+    follow: bool,
+}
+
+impl Follow {
+    async fn next(mut self) -> Option<(io::Result<Bytes>, Follow)> {
+        loop {
+            // Looked at before reading: what is written before the end is read after it.
+            let over = !self.follow || !self.growing.borrow_and_update().contains(&self.exec);
+            match self.read().await {
+                Ok(bytes) if bytes.is_empty() && over => return None,
+                Ok(bytes) if bytes.is_empty() => {
+                    let _ = tokio::time::timeout(POLL, self.growing.changed()).await;
+                }
+                Ok(bytes) => {
+                    self.offset += bytes.len() as u64;
+                    return Some((Ok(bytes), self));
+                }
+                Err(error) => return Some((Err(error), Follow { follow: false, ..self })),
+            }
+        }
+    }
+
+    async fn read(&mut self) -> io::Result<Bytes> {
+        if self.file.is_none() {
+            self.file = File::open(&self.path).await.ok();
+        }
+        let Some(file) = &mut self.file else { return Ok(Bytes::new()) };
+        file.seek(io::SeekFrom::Start(self.offset)).await?;
+        let mut bytes = vec![0; CHUNK];
+        let count = file.read(&mut bytes).await?;
+        bytes.truncate(count);
+        Ok(bytes.into())
+    }
+}

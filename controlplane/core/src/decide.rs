@@ -1,0 +1,33 @@
+//! Which events the leader should write next, given the state and what it sees of the world.
+//!
+//! One round after the other: decide, append, fold, decide again. Within a round each step works on
+//! a [`Draft`], which knows what the steps before it have already given away.
+
+mod draft;
+mod idle;
+mod lease;
+mod place;
+mod scale;
+mod trouble;
+
+use crate::sight::Sight;
+use draft::Draft;
+use replay_core::State;
+use schema::event::Event;
+
+/// Most events in one round: what the log takes as one atomic append.
+pub const MAX_ROUND: usize = 1000;
+
+/// The next round. Empty if there is nothing to do. Deterministic: the same state and sight give the
+/// same events. Whatever a round has no room for is decided again in the next.
+#[must_use]
+pub fn decide(state: &State, sight: &Sight) -> Vec<Event> {
+    let mut draft = Draft::new(state, sight);
+    trouble::decide(&mut draft);
+    lease::decide(&mut draft);
+    let unplaced = place::decide(&mut draft);
+    scale::decide(&mut draft, &unplaced);
+    idle::decide(&mut draft);
+    draft.events.truncate(MAX_ROUND);
+    draft.events
+}

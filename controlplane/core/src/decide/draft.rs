@@ -1,0 +1,91 @@
+//! A round in the making: the state, what is seen of the world, and what this round has already
+//! given away or taken back.
+
+use crate::sight::Sight;
+use replay_core::State;
+use replay_core::state::alloc::{Alloc, AllocStatus};
+use replay_core::state::instance::Instance;
+use schema::event::{AllocRevoked, Event};
+use schema::id::{AllocId, InstanceId};
+use schema::resources::Resources;
+use schema::unit::Micros;
+use schema::why::RevokedWhy;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) struct Draft<'a> {
+    pub(super) state: &'a State,
+    pub(super) sight: &'a Sight,
+    pub(super) events: Vec<Event>,
+    /// What accepting instances have left, after this round's grants.
+    pub(super) free: BTreeMap<&'a InstanceId, Resources>,
+    /// Allocs that this round takes back.
+    pub(super) taken_back: BTreeSet<AllocId>,
+    /// Micro-dollars per hour, after this round's launches.
+    pub(super) committed: Micros,
+    /// Instances under way, after this round's launches.
+    pub(super) pending: u32,
+    /// Instances in all, after this round's launches.
+    pub(super) instances: u32,
+    /// How many ids this round has made.
+    pub(super) ids: u64,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(state: &'a State, sight: &'a Sight) -> Draft<'a> {
+        let accepting = |(id, instance): (&'a InstanceId, &'a Instance)| {
+            instance.accepts().then(|| (id, instance.free()))
+        };
+        let live = state.index.live_instances.iter();
+        let rows = live.filter_map(|id| state.instances.get(id).map(|instance| (id, instance)));
+        Draft {
+            state,
+            sight,
+            events: Vec::new(),
+            free: rows.filter_map(accepting).collect(),
+            taken_back: BTreeSet::new(),
+            committed: state.head.committed,
+            pending: state.head.pending,
+            instances: state.head.instances,
+            ids: 0,
+        }
+    }
+
+    pub(super) fn push(&mut self, event: impl Into<Event>) {
+        self.events.push(event.into());
+    }
+
+    pub(super) fn random(&mut self) -> u64 {
+        self.ids += 1;
+        self.sight.random(self.ids)
+    }
+
+    pub(super) fn live(&self) -> impl Iterator<Item = (&'a InstanceId, &'a Instance)> + use<'a> {
+        let state = self.state;
+        let ids = state.index.live_instances.iter();
+        ids.filter_map(|id| state.instances.get(id).map(|instance| (id, instance)))
+    }
+
+    /// Takes every alloc on this instance back, and places nothing there in this round.
+    pub(super) fn revoke_all(&mut self, instance: &InstanceId, why: &RevokedWhy) {
+        self.free.remove(instance);
+        for alloc in self.state.index.on_instance(instance) {
+            self.revoke(&alloc, why.clone());
+        }
+    }
+
+    pub(super) fn revoke(&mut self, id: &AllocId, why: RevokedWhy) {
+        let Some(alloc) = self.state.allocs.get(id) else { return };
+        let AllocStatus::Granted { grant, until } = &alloc.status else { return };
+        if self.taken_back.insert(id.clone()) {
+            let instance = grant.instance.clone();
+            let execs_until = *until + self.state.head.policy.grace;
+            let (alloc, driver) = (id.clone(), alloc.driver.clone());
+            self.push(AllocRevoked { alloc, driver, instance, execs_until, why });
+        }
+    }
+
+    pub(super) fn waiting(&self) -> impl Iterator<Item = (&'a AllocId, &'a Alloc)> + use<'a> {
+        let state = self.state;
+        state.index.waiting.iter().filter_map(|(_, _, id)| state.allocs.get(id).map(|a| (id, a)))
+    }
+}

@@ -1,0 +1,117 @@
+//! Best fit of waiting allocs onto instances that have room.
+
+use super::draft::Draft;
+use replay_core::state::alloc::{Alloc, AllocStatus};
+use schema::event::AllocGranted;
+use schema::id::{AllocId, InstanceId, LaunchId};
+use schema::requirements::Market;
+use schema::resources::Resources;
+use schema::why::GrantWhy;
+
+/// Places what can be placed, those first for whom an instance was launched; returns the rest, in
+/// the order in which they are served.
+pub(super) fn decide<'a>(draft: &mut Draft<'a>) -> Vec<(&'a AllocId, &'a Alloc)> {
+    let waiting: Vec<_> = draft.waiting().collect();
+    let (kept, rest): (Vec<_>, Vec<_>) =
+        waiting.into_iter().partition(|(_, alloc)| kept_for(draft, alloc).is_some());
+    let mut unplaced = Vec::new();
+    let mut hopeless: Vec<(Resources, Option<Market>)> = Vec::new();
+    for (id, alloc) in kept.into_iter().chain(rest) {
+        let need = (alloc.requirements.floor(), alloc.constraint.market);
+        let plain = alloc.constraint.instance.is_none() && kept_for(draft, alloc).is_none();
+        if draft.free.is_empty() || (plain && hopeless.contains(&need)) {
+            unplaced.push((id, alloc));
+        } else if !place(draft, id, alloc) {
+            unplaced.push((id, alloc));
+            if plain && hopeless.len() < 64 {
+                hopeless.push(need);
+            }
+        }
+    }
+    unplaced.sort_by_key(|(id, alloc)| alloc.wait_key(id));
+    unplaced
+}
+
+/// The accepting instance that was launched for this alloc.
+fn kept_for<'a>(draft: &Draft<'a>, alloc: &Alloc) -> Option<(&'a InstanceId, LaunchId)> {
+    let AllocStatus::Waiting { reserved: Some(launch), .. } = &alloc.status else { return None };
+    let instances = &draft.state.launches.get(launch)?.instances;
+    let id = instances.iter().find(|id| draft.free.contains_key(id))?;
+    Some((id, launch.clone()))
+}
+
+fn place(draft: &mut Draft<'_>, id: &AllocId, alloc: &Alloc) -> bool {
+    let floor = alloc.requirements.floor();
+    let fits = |instance: &InstanceId, draft: &Draft<'_>| {
+        draft.free.get(instance).is_some_and(|free| free.holds(&floor))
+    };
+    if let Some(named) = &alloc.constraint.instance {
+        return fits(named, draft) && grant(draft, id, alloc, named, GrantWhy::Named);
+    }
+    if let Some((instance, launch)) = kept_for(draft, alloc)
+        && fits(instance, draft)
+    {
+        return grant(draft, id, alloc, instance, GrantWhy::Reserved { launch });
+    }
+    let Some((instance, candidates)) = best_fit(draft, alloc, &floor) else { return false };
+    let left = draft.free.get(&instance).map(|free| free.minus(&floor)).unwrap_or_default();
+    grant(draft, id, alloc, &instance, GrantWhy::BestFit { candidates, left })
+}
+
+/// The instance on which least stays free, and how many had room.
+fn best_fit(draft: &Draft<'_>, alloc: &Alloc, floor: &Resources) -> Option<(InstanceId, u32)> {
+    let market = alloc.constraint.market;
+    let on_market = |id: &InstanceId| {
+        let instance = draft.state.instances.get(id);
+        market.is_none() || instance.map(|i| i.offering.market) == market
+    };
+    let mut candidates = 0;
+    let mut best: Option<(u64, &InstanceId)> = None;
+    for (id, free) in &draft.free {
+        if !free.holds(floor) || !on_market(id) {
+            continue;
+        }
+        candidates += 1;
+        let left = size(&free.minus(floor));
+        if best.is_none_or(|(least, _)| left < least) {
+            best = Some((left, id));
+        }
+    }
+    best.map(|(_, id)| (id.clone(), candidates))
+}
+
+/// One number for an amount of resources: a core weighs as much as 8 GiB of memory, 100 GiB of disk
+/// or one of a feature.
+pub(super) fn size(amount: &Resources) -> u64 {
+    let features: u64 = amount.features.values().fold(0, |sum, count| sum.saturating_add(*count));
+    amount
+        .cpu
+        .saturating_add(amount.memory / ((8 << 30) / 1000))
+        .saturating_add(amount.disk / ((100 << 30) / 1000))
+        .saturating_add(features.saturating_mul(1000))
+}
+
+fn grant(
+    draft: &mut Draft<'_>,
+    id: &AllocId,
+    alloc: &Alloc,
+    on: &InstanceId,
+    why: GrantWhy,
+) -> bool {
+    let Some(instance) = draft.state.instances.get(on) else { return false };
+    let Some(free) = draft.free.get_mut(on) else { return false };
+    let most = alloc.requirements.max.times(u64::from(alloc.requirements.width));
+    let resources = most.at_most(free).at_least(&alloc.requirements.floor());
+    *free = free.minus(&resources);
+    let address = instance.address.clone();
+    draft.push(AllocGranted {
+        alloc: id.clone(),
+        driver: alloc.driver.clone(),
+        instance: on.clone(),
+        resources,
+        lease: alloc.lease.min(draft.state.head.policy.max_lease),
+        address,
+        why,
+    });
+    true
+}

@@ -1,0 +1,264 @@
+//! New instances for what cannot be placed: packed onto the offerings that cost least for what is
+//! used, within the hourly budget and the caps on launches under way and on instances.
+
+use super::draft::Draft;
+use super::place::size;
+use replay_core::state::alloc::{Alloc, AllocStatus};
+use replay_core::state::instance::{Phase, Service};
+use replay_core::state::launch::key;
+use schema::event::{AllocPending, AllocRefused, LaunchRequested};
+use schema::id::{AllocId, LaunchId};
+use schema::policy::Offering;
+use schema::resources::Resources;
+use schema::unit::{LogTime, Micros};
+use schema::why::{LaunchWhy, PendingWhy, RefusedWhy};
+
+/// How many waiting allocs are looked at to judge how well an offering would be used.
+const LOOK_AHEAD: usize = 200;
+
+/// A launch in the making.
+struct Bin {
+    launch: LaunchId,
+    offering: Offering,
+    free: Resources,
+    reserved_for: Vec<AllocId>,
+    candidates: u32,
+}
+
+pub(super) fn decide(draft: &mut Draft<'_>, unplaced: &[(&AllocId, &Alloc)]) {
+    let mut bins: Vec<Bin> = Vec::new();
+    let uncovered: Vec<_> =
+        unplaced.iter().filter(|(_, alloc)| !covered(draft, alloc)).copied().collect();
+    for (at, (id, alloc)) in uncovered.iter().enumerate() {
+        let ahead = &uncovered[at..uncovered.len().min(at + LOOK_AHEAD)];
+        match seat(draft, &mut bins, id, alloc, ahead) {
+            Ok(why) => pending(draft, id, alloc, why),
+            Err(why) => {
+                let (alloc, driver) = ((*id).clone(), alloc.driver.clone());
+                draft.push(AllocRefused { alloc, driver, why });
+            }
+        }
+    }
+    let committed = draft.state.head.committed;
+    for bin in bins {
+        let used = size(&bin.offering.resources.minus(&bin.free)).max(1);
+        let why = LaunchWhy::Demand {
+            requests: u32::try_from(bin.reserved_for.len()).unwrap_or(u32::MAX),
+            offerings: bin.candidates,
+            price_per_core: Micros(bin.offering.price.0.saturating_mul(1000) / used),
+            committed,
+        };
+        request(draft, bin.launch, bin.offering, bin.reserved_for, why);
+    }
+    keep_floor(draft);
+}
+
+/// Whether an instance that is on its way is kept for this alloc.
+fn covered(draft: &Draft<'_>, alloc: &Alloc) -> bool {
+    let AllocStatus::Waiting { reserved: Some(launch), .. } = &alloc.status else { return false };
+    let Some(launch_state) = draft.state.launches.get(launch) else { return false };
+    let booting = |id| draft.state.instances.get(id).is_some_and(|i| i.phase == Phase::Booting);
+    draft.state.index.open_launches.contains(launch) || launch_state.instances.iter().any(booting)
+}
+
+/// Finds a seat in a launch of this round, or begins another one.
+fn seat(
+    draft: &mut Draft<'_>,
+    bins: &mut Vec<Bin>,
+    id: &AllocId,
+    alloc: &Alloc,
+    ahead: &[(&AllocId, &Alloc)],
+) -> Result<PendingWhy, RefusedWhy> {
+    if let Some(why) = named(draft, alloc) {
+        return why;
+    }
+    let floor = alloc.requirements.floor();
+    let market = |offering: &Offering| suits(alloc, offering);
+    if let Some(bin) = bins.iter_mut().find(|bin| bin.free.holds(&floor) && market(&bin.offering)) {
+        bin.free = bin.free.minus(&floor);
+        bin.reserved_for.push(id.clone());
+        return Ok(launching(&bin.launch, &bin.offering));
+    }
+    let fitting = fitting(draft, alloc, &floor)?;
+    let (offering, candidates) = match affordable(draft, alloc, &fitting, ahead) {
+        Ok(choice) => choice,
+        Err(why) => return Ok(why),
+    };
+    let launch = LaunchId::made(unix_ms(draft.state.head.time), draft.random());
+    let why = launching(&launch, &offering);
+    draft.committed = draft.committed.plus(offering.price);
+    draft.pending += 1;
+    draft.instances += 1;
+    let free = offering.resources.minus(&floor);
+    bins.push(Bin { launch, offering, free, reserved_for: vec![id.clone()], candidates });
+    Ok(why)
+}
+
+fn launching(launch: &LaunchId, offering: &Offering) -> PendingWhy {
+    PendingWhy::Launching {
+        launch: launch.clone(),
+        kind: offering.kind.clone(),
+        price: offering.price,
+    }
+}
+
+/// An alloc that names its instance waits for that one, or is refused; nothing is launched for it.
+fn named(draft: &Draft<'_>, alloc: &Alloc) -> Option<Result<PendingWhy, RefusedWhy>> {
+    let instance = alloc.constraint.instance.clone()?;
+    let could = draft.state.instances.get(&instance).is_some_and(|i| {
+        matches!(i.phase, Phase::Booting | Phase::Up)
+            && i.resources.holds(&alloc.requirements.floor())
+    });
+    Some(if could {
+        Ok(PendingWhy::NamedInstanceBusy { instance })
+    } else {
+        Err(RefusedWhy::NoSuchInstance { instance })
+    })
+}
+
+fn suits(alloc: &Alloc, offering: &Offering) -> bool {
+    alloc.constraint.market.is_none_or(|market| market == offering.market)
+}
+
+/// Offerings that are large enough, or why there are none. What runs already may be larger than
+/// anything that may be bought now, so nobody is refused whom a living instance could hold.
+fn fitting<'a>(
+    draft: &Draft<'a>,
+    alloc: &Alloc,
+    floor: &Resources,
+) -> Result<Vec<&'a Offering>, RefusedWhy> {
+    let policy = &draft.state.head.policy;
+    let allowed: Vec<&Offering> = policy.offerings.iter().filter(|o| suits(alloc, o)).collect();
+    let fitting: Vec<&Offering> =
+        allowed.iter().copied().filter(|o| o.resources.holds(floor)).collect();
+    if draft.live().any(|(_, i)| i.resources.holds(floor) && i.service == Service::Open) {
+        return Ok(fitting);
+    }
+    let Some(largest) = allowed.iter().max_by_key(|o| size(&o.resources)) else {
+        return Err(RefusedWhy::NoOfferings);
+    };
+    let Some(cheapest) = fitting.iter().map(|o| o.price).min() else {
+        let shortfall = allowed.iter().filter_map(|o| o.resources.shortage(floor));
+        let Some(shortage) = largest.resources.shortage(floor).or_else(|| shortfall.max_by_key(|s| s.asked - s.available)) else {
+            return Err(RefusedWhy::NoOfferings);
+        };
+        let (largest, has) = (largest.kind.clone(), largest.resources.clone());
+        return Err(RefusedWhy::TooLarge { shortage, largest, has });
+    };
+    if cheapest > policy.max_hourly_cost {
+        return Err(RefusedWhy::OverBudget { asked: cheapest, limit: policy.max_hourly_cost });
+    }
+    Ok(fitting)
+}
+
+/// The offering with the lowest price for what would be used of it, among those that the caps allow;
+/// or what has to be waited for.
+fn affordable(
+    draft: &Draft<'_>,
+    alloc: &Alloc,
+    fitting: &[&Offering],
+    ahead: &[(&AllocId, &Alloc)],
+) -> Result<(Offering, u32), PendingWhy> {
+    let head = &draft.state.head;
+    let policy = &head.policy;
+    if head.frozen {
+        return Err(PendingWhy::Frozen);
+    }
+    let rested: Vec<&Offering> = fitting.iter().copied().filter(|o| !resting(draft, o)).collect();
+    let Some(cheapest) = rested.iter().min_by_key(|o| o.price) else {
+        let kind = fitting.first().map(|o| o.kind.clone()).unwrap_or_default();
+        return Err(PendingWhy::BackedOff { kind });
+    };
+    if draft.instances >= policy.max_instances {
+        return Err(PendingWhy::MaxInstances { limit: policy.max_instances });
+    }
+    if draft.pending >= policy.max_pending {
+        return Err(PendingWhy::MaxPending { limit: policy.max_pending });
+    }
+    let (committed, limit) = (draft.committed, policy.max_hourly_cost);
+    let best = rested
+        .iter()
+        .filter(|o| committed.plus(o.price) <= limit)
+        .min_by_key(|o| (price_of_use(o, alloc, ahead), o.price, o.kind.clone()));
+    match best {
+        Some(best) => Ok(((*best).clone(), u32::try_from(rested.len()).unwrap_or(u32::MAX))),
+        None => Err(PendingWhy::Budget { asked: cheapest.price, committed, limit }),
+    }
+}
+
+fn resting(draft: &Draft<'_>, offering: &Offering) -> bool {
+    let backoff = draft.state.backoffs.get(&key(offering));
+    backoff.is_some_and(|backoff| draft.state.head.time < backoff.until)
+}
+
+/// Micro-dollars per hour for each 1000 units of [`size`] that the waiting allocs would use of it.
+fn price_of_use(offering: &Offering, alloc: &Alloc, ahead: &[(&AllocId, &Alloc)]) -> u64 {
+    let mut free = offering.resources.minus(&alloc.requirements.floor());
+    for (_, next) in ahead.iter().skip(1) {
+        let floor = next.requirements.floor();
+        if next.constraint.instance.is_none() && suits(next, offering) && free.holds(&floor) {
+            free = free.minus(&floor);
+        }
+    }
+    let used = size(&offering.resources.minus(&free)).max(1);
+    offering.price.0.saturating_mul(1_000_000) / used
+}
+
+/// Tells the driver what it waits for, if that has changed.
+fn pending(draft: &mut Draft<'_>, id: &AllocId, alloc: &Alloc, why: PendingWhy) {
+    let AllocStatus::Waiting { why: before, .. } = &alloc.status else { return };
+    if before.as_ref().is_none_or(|before| changed(before, &why)) {
+        draft.push(AllocPending { alloc: id.clone(), driver: alloc.driver.clone(), why });
+    }
+}
+
+/// Figures alone are no news: a budget that is full is the same reason at every level.
+fn changed(before: &PendingWhy, after: &PendingWhy) -> bool {
+    match (before, after) {
+        (PendingWhy::Launching { launch: a, .. }, PendingWhy::Launching { launch: b, .. }) => {
+            a != b
+        }
+        _ => std::mem::discriminant(before) != std::mem::discriminant(after),
+    }
+}
+
+fn request(
+    draft: &mut Draft<'_>,
+    launch: LaunchId,
+    offering: Offering,
+    reserved_for: Vec<AllocId>,
+    why: LaunchWhy,
+) {
+    draft.push(LaunchRequested { launch, attempt: 1, offering, count: 1, reserved_for, why });
+}
+
+/// Launches the cheapest offering until there are as many instances as the policy keeps.
+fn keep_floor(draft: &mut Draft<'_>) {
+    let policy = &draft.state.head.policy;
+    let serving = draft.live().filter(|(_, instance)| {
+        matches!(instance.phase, Phase::Booting | Phase::Up) && instance.service == Service::Open
+    });
+    let known = serving.count() + draft.state.index.open_launches.len();
+    let begun = draft.instances.saturating_sub(draft.state.head.instances) as usize;
+    for _ in known + begun..policy.min_instances as usize {
+        let rested = policy.offerings.iter().filter(|o| !resting(draft, o));
+        let Some(offering) = rested.min_by_key(|o| (o.price, o.kind.clone())).cloned() else {
+            return;
+        };
+        let committed = draft.committed.plus(offering.price);
+        let full = draft.pending >= policy.max_pending || draft.instances >= policy.max_instances;
+        if draft.state.head.frozen || full || committed > policy.max_hourly_cost {
+            return;
+        }
+        draft.committed = committed;
+        draft.pending += 1;
+        draft.instances += 1;
+        let launch = LaunchId::made(unix_ms(draft.state.head.time), draft.random());
+        let why = LaunchWhy::MinInstances { floor: policy.min_instances };
+        request(draft, launch, offering, Vec::new(), why);
+    }
+}
+
+fn unix_ms(time: LogTime) -> u64 {
+    time.0 / 1_000_000
+}

@@ -1,0 +1,89 @@
+//! Instances that are gone, silent, interrupted, killed, or never booted.
+
+use super::draft::Draft;
+use crate::deadline::revoke_at;
+use replay_core::state::instance::{Instance, Phase, Reach, Service};
+use schema::event::{
+    BootTimedOut, InstanceLost, InstanceReachable, InstanceUnreachable, TerminateRequested,
+};
+use schema::id::InstanceId;
+use schema::why::{DrainWhy, RevokedWhy, TerminateWhy};
+
+pub(super) fn decide(draft: &mut Draft<'_>) {
+    for (id, instance) in draft.live() {
+        look_at(draft, id, instance);
+    }
+    for id in &draft.state.index.to_kill {
+        draft.revoke(id, RevokedWhy::AllocKilled);
+    }
+}
+
+fn look_at(draft: &mut Draft<'_>, id: &InstanceId, instance: &Instance) {
+    if draft.sight.gone.contains(id) {
+        return lost(draft, id, instance);
+    }
+    match &instance.phase {
+        Phase::Booting => booting(draft, id, instance),
+        Phase::Up => up(draft, id, instance),
+        Phase::Terminating { .. } | Phase::Gone { .. } => {}
+    }
+}
+
+fn lost(draft: &mut Draft<'_>, id: &InstanceId, instance: &Instance) {
+    // A terminated instance is reported as such by the effect that ended it.
+    if matches!(instance.phase, Phase::Terminating { .. }) {
+        return;
+    }
+    draft.revoke_all(id, &RevokedWhy::InstanceLost);
+    let message = "the cloud no longer has it".to_owned();
+    draft.push(InstanceLost { instance: id.clone(), message });
+}
+
+fn booting(draft: &mut Draft<'_>, id: &InstanceId, instance: &Instance) {
+    let waited = draft.state.head.time.since(instance.created);
+    if instance.killed {
+        return end(draft, id, &RevokedWhy::InstanceKilled, TerminateWhy::Killed);
+    }
+    if waited >= draft.state.head.policy.boot_timeout {
+        draft.push(BootTimedOut { instance: id.clone(), waited });
+        end(draft, id, &RevokedWhy::Terminating, TerminateWhy::BootTimeout);
+    }
+}
+
+fn up(draft: &mut Draft<'_>, id: &InstanceId, instance: &Instance) {
+    let (time, policy) = (draft.state.head.time, &draft.state.head.policy);
+    if instance.killed {
+        return end(draft, id, &RevokedWhy::InstanceKilled, TerminateWhy::Killed);
+    }
+    let silent = draft.sight.silent_for(id);
+    let heard = silent < policy.unreachable_after;
+    match &instance.reach {
+        Reach::Heard if !heard => {
+            draft.free.remove(id);
+            draft.push(InstanceUnreachable { instance: id.clone(), silent });
+        }
+        Reach::Silent { .. } if heard => draft.push(InstanceReachable { instance: id.clone() }),
+        Reach::Silent { since } if time.since(*since) >= policy.unreachable_grace => {
+            let why = RevokedWhy::Unreachable { silent };
+            return end(draft, id, &why, TerminateWhy::Unreachable { silent });
+        }
+        Reach::Heard | Reach::Silent { .. } => {}
+    }
+    if let Service::Draining { why, until } = &instance.service {
+        let due = until.is_some_and(|until| time >= revoke_at(until));
+        if due {
+            draft.revoke_all(id, &RevokedWhy::Interrupted);
+        }
+        // The cloud takes an interrupted instance itself: ending it earlier would cost the refund.
+        if instance.allocs == 0 && *why != DrainWhy::Interruption {
+            let stopping = *why == DrainWhy::Stopping;
+            let why = if stopping { TerminateWhy::Stopping } else { TerminateWhy::Drained };
+            end(draft, id, &RevokedWhy::Terminating, why);
+        }
+    }
+}
+
+fn end(draft: &mut Draft<'_>, id: &InstanceId, revoke: &RevokedWhy, why: TerminateWhy) {
+    draft.revoke_all(id, revoke);
+    draft.push(TerminateRequested { instance: id.clone(), why });
+}

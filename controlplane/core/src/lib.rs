@@ -1,0 +1,13 @@
+//! What to do about a state. Pure: [`decide`](decide::decide) says which events the leader should
+//! write next, [`plan`](plan::plan) which effects the world still needs, and
+//! [`next_deadline`](deadline::next_deadline) when to look again if nothing happens.
+
+pub mod deadline;
+pub mod decide;
+pub mod plan;
+pub mod sight;
+
+pub use deadline::next_deadline;
+pub use decide::decide;
+pub use plan::{Effect, plan};
+pub use sight::Sight;

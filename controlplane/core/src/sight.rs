@@ -1,0 +1,40 @@
+//! What the leader knows beside the log: the only clock, the only randomness, and what it has heard
+//! and seen of the world. Nothing of it changes the state except through an event.
+
+use schema::id::{AllocId, InstanceId};
+use schema::unit::Millis;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the leader knows beside the log.
+#[derive(Debug, Clone, Default)]
+pub struct Sight {
+    /// How long each agent has been silent, by the leader's monotonic clock. An agent that is not
+    /// named here is taken as heard.
+    pub silent: BTreeMap<InstanceId, Millis>,
+    /// How long ago, by the leader's monotonic clock, it folded the record that last began or
+    /// renewed each lease. A lease that is not named here has not run out: a jump of the log's clock
+    /// alone ends none.
+    pub kept: BTreeMap<AllocId, Millis>,
+    /// Instances that the cloud says no longer exist.
+    pub gone: BTreeSet<InstanceId>,
+    /// Randomness for new ids.
+    pub entropy: u64,
+}
+
+impl Sight {
+    /// The `n`th random number of this round; the same for the same entropy.
+    #[must_use]
+    pub fn random(&self, n: u64) -> u64 {
+        // SplitMix64: every input gives another output.
+        let mut z = self.entropy.wrapping_add((n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// How long this agent has been silent.
+    #[must_use]
+    pub fn silent_for(&self, id: &InstanceId) -> Millis {
+        self.silent.get(id).copied().unwrap_or_default()
+    }
+}

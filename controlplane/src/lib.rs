@@ -1,0 +1,11 @@
+//! A controller: one replica of the state, the leadership that one replica holds at a time, and the
+//! effects that the leader has on a cloud.
+
+pub mod cloud;
+mod effect;
+mod heartbeat;
+mod leader;
+pub mod replica;
+mod round;
+
+pub use replica::{Options, Replica, ReplicaError};

@@ -1,0 +1,120 @@
+//! Reasons as sentences for people.
+
+use crate::view::OverWhy;
+use schema::resources::{Dimension, show_bytes, show_cpu};
+use schema::why::{FailureClass, PendingWhy, RefusedWhy, RevokedWhy};
+
+/// An amount in the words of its dimension.
+fn amount(dimension: &Dimension, value: u64) -> String {
+    match dimension {
+        Dimension::Cpu => show_cpu(value),
+        Dimension::Memory | Dimension::Disk => show_bytes(value),
+        Dimension::Feature(_) => value.to_string(),
+    }
+}
+
+/// What a request waits for.
+#[must_use]
+pub fn pending(why: &PendingWhy) -> String {
+    match why {
+        PendingWhy::Launching { kind, price, .. } => {
+            format!("launching 1 x {kind}, {}/h", price.dollars())
+        }
+        PendingWhy::Budget { asked, committed, limit } => format!(
+            "pending: budget {}/h is in use ({}/h committed, the cheapest that would do costs {}/h)",
+            limit.dollars(),
+            committed.dollars(),
+            asked.dollars()
+        ),
+        PendingWhy::MaxPending { limit } => {
+            format!("pending: {limit} launches are under way, as many as allowed")
+        }
+        PendingWhy::MaxInstances { limit } => {
+            format!("pending: there are {limit} instances, as many as allowed")
+        }
+        PendingWhy::NamedInstanceBusy { instance } => {
+            format!("pending: {instance} has no room now")
+        }
+        PendingWhy::BackedOff { kind } => {
+            format!(
+                "pending: the cloud has lately refused {kind} and everything else that would do"
+            )
+        }
+        PendingWhy::Frozen => "pending: launches are frozen".to_owned(),
+        PendingWhy::Unknown => "pending, for a reason that a newer version knows".to_owned(),
+    }
+}
+
+/// Why a request will not be met.
+#[must_use]
+pub fn refused(why: &RefusedWhy) -> String {
+    match why {
+        RefusedWhy::TooLarge { shortage, largest, has } => format!(
+            "no allowed instance type is large enough: {} {} asked, {} there; the largest type, {largest}, has {has}",
+            shortage.dimension,
+            amount(&shortage.dimension, shortage.asked),
+            amount(&shortage.dimension, shortage.available),
+        ),
+        RefusedWhy::NoOfferings => "the policy allows no instance type that would do".to_owned(),
+        RefusedWhy::OverBudget { asked, limit } => format!(
+            "one instance that would do costs {}/h, more than the whole budget of {}/h",
+            asked.dollars(),
+            limit.dollars()
+        ),
+        RefusedWhy::NoSuchInstance { instance } => {
+            format!("{instance} is not there, or is too small")
+        }
+        RefusedWhy::Unknown => "refused, for a reason that a newer version knows".to_owned(),
+    }
+}
+
+/// Why an alloc is over.
+#[must_use]
+pub fn over(why: &OverWhy) -> String {
+    match why {
+        OverWhy::Freed => "the alloc was freed".to_owned(),
+        OverWhy::Expired => "the lease of the alloc ran out".to_owned(),
+        OverWhy::Closed => "the agent closed the alloc".to_owned(),
+        OverWhy::Revoked(why) => format!("the alloc was taken back: {}", revoked(why)),
+    }
+}
+
+fn revoked(why: &RevokedWhy) -> String {
+    match why {
+        RevokedWhy::Unreachable { silent } => {
+            format!("its instance has been silent for {} s", silent.0 / 1000)
+        }
+        RevokedWhy::Interrupted => "its instance is being taken away".to_owned(),
+        RevokedWhy::InstanceKilled => "an operator killed its instance".to_owned(),
+        RevokedWhy::AllocKilled => "an operator killed it".to_owned(),
+        RevokedWhy::InstanceLost => "its instance is gone".to_owned(),
+        RevokedWhy::Terminating => "its instance is being terminated".to_owned(),
+        RevokedWhy::Unknown => "for a reason that a newer version knows".to_owned(),
+    }
+}
+
+/// What kept an exec from its own end.
+#[must_use]
+pub fn failure(class: &FailureClass, message: &str) -> String {
+    let what = match class {
+        FailureClass::ImageMissing { image } => {
+            return format!("image {image} is not there: {message}");
+        }
+        FailureClass::CannotStart => "the command cannot be started",
+        FailureClass::AllocEnded => "the alloc was over",
+        FailureClass::TooLarge { shortage } => {
+            return format!(
+                "the exec asks for more {} than its alloc has: {} of {}",
+                shortage.dimension,
+                amount(&shortage.dimension, shortage.asked),
+                amount(&shortage.dimension, shortage.available)
+            );
+        }
+        FailureClass::NoRuntime => "the instance has no runtime for it",
+        FailureClass::Lost => "its end cannot be known",
+        FailureClass::TimedOut => "it ran for too long",
+        FailureClass::Agent => "the agent failed",
+        FailureClass::Unknown => "it failed in a way that a newer version knows",
+    };
+    format!("{what}: {message}")
+}

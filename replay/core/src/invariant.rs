@@ -1,0 +1,153 @@
+//! What must be true of every state, by name: used by the simulator after each record, by the audit
+//! of a real log, and by tests. Each check recomputes from the tables what the fold keeps
+//! incrementally.
+
+use crate::state::State;
+use crate::state::alloc::AllocStatus;
+use crate::state::exec::ExecStatus;
+use crate::state::index::Index;
+use crate::state::instance::Phase;
+use crate::state::launch::LaunchStatus;
+use schema::id::InstanceId;
+use schema::resources::Resources;
+use schema::unit::Micros;
+use std::collections::BTreeMap;
+
+/// A broken invariant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Breach {
+    /// Which invariant.
+    pub invariant: &'static str,
+    /// What was found.
+    pub found: String,
+}
+
+type Check = fn(&State) -> Vec<String>;
+
+/// All invariants, by name.
+pub const INVARIANTS: &[(&str, Check)] = &[
+    ("allocs-fit", allocs_fit),
+    ("used-is-the-sum-of-allocs", used_is_the_sum),
+    ("instance-has-one-intent", one_intent),
+    ("committed-is-the-sum-of-prices", committed_is_the_sum),
+    ("counts-are-right", counts),
+    ("open-exec-has-a-live-alloc", open_execs),
+    ("gone-instance-holds-nothing", gone_holds_nothing),
+    ("indices-follow-from-tables", indices),
+];
+
+/// Checks all invariants; empty if all hold.
+#[must_use]
+pub fn check(state: &State) -> Vec<Breach> {
+    INVARIANTS
+        .iter()
+        .flat_map(|(invariant, check)| {
+            check(state).into_iter().map(|found| Breach { invariant, found })
+        })
+        .collect()
+}
+
+fn held(state: &State) -> BTreeMap<&InstanceId, Resources> {
+    let mut held: BTreeMap<&InstanceId, Resources> = BTreeMap::new();
+    for grant in state.allocs.iter().filter_map(|(_, alloc)| alloc.grant()) {
+        let sum = held.entry(&grant.instance).or_default();
+        *sum = sum.plus(&grant.resources);
+    }
+    held
+}
+
+fn allocs_fit(state: &State) -> Vec<String> {
+    let over = |(id, sum): (&InstanceId, Resources)| {
+        let shortage = state.instances.get(id)?.resources.shortage(&sum)?;
+        Some(format!(
+            "{id} has {} {}, its allocs {}",
+            shortage.available, shortage.dimension, shortage.asked
+        ))
+    };
+    held(state).into_iter().filter_map(over).collect()
+}
+
+fn used_is_the_sum(state: &State) -> Vec<String> {
+    let held = held(state);
+    let wrong = |(id, instance): (&InstanceId, &crate::state::instance::Instance)| {
+        let sum = held.get(id).cloned().unwrap_or_default();
+        (instance.used != sum).then(|| format!("{id} counts {}, its allocs {sum}", instance.used))
+    };
+    state.instances.iter().filter_map(wrong).collect()
+}
+
+fn one_intent(state: &State) -> Vec<String> {
+    let mut found = Vec::new();
+    for (id, launch) in state.launches.iter() {
+        if launch.instances.len() > launch.count as usize {
+            found.push(format!("{id} made {} of {}", launch.instances.len(), launch.count));
+        }
+    }
+    for (id, instance) in state.instances.iter().filter(|(_, instance)| instance.lives()) {
+        let known = state.launches.get(&instance.launch).is_some_and(|l| l.instances.contains(id));
+        if !known {
+            found.push(format!("{id} belongs to no launch"));
+        }
+    }
+    found
+}
+
+fn committed_is_the_sum(state: &State) -> Vec<String> {
+    let living = state.instances.iter().filter(|(_, i)| i.lives()).map(|(_, i)| i.offering.price);
+    let pending = state.launches.iter().filter(|(_, l)| l.status == LaunchStatus::Requested);
+    let pending = pending.map(|(_, l)| {
+        let missing = u64::from(l.count) - l.instances.len() as u64;
+        Micros(l.offering.price.0.saturating_mul(missing))
+    });
+    let sum = living.chain(pending).fold(Micros(0), Micros::plus);
+    let counted = state.head.committed;
+    let wrong = counted != sum;
+    wrong
+        .then(|| format!("{} counted, {} found", counted.dollars(), sum.dollars()))
+        .into_iter()
+        .collect()
+}
+
+fn counts(state: &State) -> Vec<String> {
+    let (mut pending, mut instances) = (0_u64, 0_u64);
+    for (_, instance) in state.instances.iter().filter(|(_, instance)| instance.lives()) {
+        instances += 1;
+        pending += u64::from(instance.phase == Phase::Booting);
+    }
+    for (_, launch) in state.launches.iter().filter(|(_, l)| l.status == LaunchStatus::Requested) {
+        let missing = u64::from(launch.count) - launch.instances.len() as u64;
+        instances += missing;
+        pending += missing;
+    }
+    let counted = (u64::from(state.head.pending), u64::from(state.head.instances));
+    let wrong = counted != (pending, instances);
+    let text =
+        || format!("{counted:?} pending and in all counted, {:?} found", (pending, instances));
+    wrong.then(text).into_iter().collect()
+}
+
+fn open_execs(state: &State) -> Vec<String> {
+    let open = state.execs.iter().filter(|(_, e)| !matches!(e.status, ExecStatus::Ended { .. }));
+    let orphan = open.filter(|(_, exec)| {
+        let alloc = state.allocs.get(&exec.alloc);
+        !alloc.is_some_and(|alloc| {
+            matches!(alloc.status, AllocStatus::Granted { .. } | AllocStatus::Ending { .. })
+        })
+    });
+    orphan.map(|(id, _)| format!("{id} is open in an alloc that is over")).collect()
+}
+
+fn gone_holds_nothing(state: &State) -> Vec<String> {
+    let held = held(state);
+    let gone = state.instances.iter().filter(|(_, instance)| !instance.lives());
+    gone.filter(|(id, _)| held.contains_key(id)).map(|(id, _)| format!("{id} is gone")).collect()
+}
+
+fn indices(state: &State) -> Vec<String> {
+    let mut built = Index::of(state);
+    let mut kept = state.index.clone();
+    // When something was retired is not in the tables for all of it; what is, is.
+    built.retired = imbl::OrdSet::new();
+    kept.retired = imbl::OrdSet::new();
+    (built != kept).then(|| "they differ".to_owned()).into_iter().collect()
+}

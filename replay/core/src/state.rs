@@ -1,0 +1,186 @@
+//! The state that a log folds to: one table an aggregate, and indices that follow from the tables.
+
+use crate::digest::{Digest, hash};
+use crate::table::Table;
+use crate::void::Void;
+use imbl::{OrdMap, Vector};
+use schema::event::Genesis;
+use schema::id::{AllocId, AuthorId, ClusterId, DriverId, ExecId, InstanceId, LaunchId};
+use schema::policy::Policy;
+use schema::subject::Role;
+use schema::unit::{LogTime, Micros, Seq};
+use serde::{Deserialize, Serialize};
+
+pub mod alloc;
+pub mod author;
+pub mod driver;
+pub mod exec;
+pub mod index;
+pub mod instance;
+pub mod launch;
+pub mod leader;
+
+use alloc::Alloc;
+use author::AuthorState;
+use driver::Driver;
+use exec::Exec;
+use index::Index;
+use instance::Instance;
+use launch::{Backoff, Launch, OfferingKey};
+use leader::Leader;
+
+/// Every this many records the fold takes a digest, so that a checkpoint can be compared by
+/// replicas which have moved on.
+pub const MARK_EVERY: u64 = 4096;
+const MARKS_KEPT: usize = 64;
+
+/// What is true of the whole log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The cluster; none before the first record.
+    pub cluster: Option<ClusterId>,
+    /// Generation of the log, from 1.
+    pub generation: u32,
+    /// Sequence of the last record folded.
+    pub applied: Seq,
+    /// Log time: never goes back.
+    pub time: LogTime,
+    /// The schema that may be written.
+    pub schema: u32,
+    /// The generation that follows, once this one has ended.
+    pub next_generation: Option<u32>,
+    /// Why this build must stop serving; none as long as it may.
+    pub halted: Option<String>,
+    /// Whether launches are frozen.
+    pub frozen: bool,
+    /// What may be spent, bought and kept.
+    pub policy: Policy,
+    /// Who leads.
+    pub leader: Leader,
+    /// Micro-dollars per hour of all instances and launches under way, at their cap prices.
+    pub committed: Micros,
+    /// Instances that were asked for and have not booted.
+    pub pending: u32,
+    /// Instances that exist or were asked for.
+    pub instances: u32,
+    /// How many records had no effect, by reason.
+    pub voids: OrdMap<Void, u64>,
+}
+
+/// Everything that follows from a prefix of the log.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// What is true of the whole log.
+    pub head: Head,
+    /// The last number accepted of each author.
+    pub authors: Table<(Role, AuthorId), AuthorState>,
+    /// Drivers.
+    pub drivers: Table<DriverId, Driver>,
+    /// Launches.
+    pub launches: Table<LaunchId, Launch>,
+    /// Offerings that refused lately.
+    pub backoffs: Table<OfferingKey, Backoff>,
+    /// Instances.
+    pub instances: Table<InstanceId, Instance>,
+    /// Allocs, those still asked for among them.
+    pub allocs: Table<AllocId, Alloc>,
+    /// Execs.
+    pub execs: Table<ExecId, Exec>,
+    /// What follows from the tables, kept for speed.
+    pub index: Index,
+    /// Digests taken lately, oldest first.
+    pub marks: Vector<(Seq, Digest)>,
+    /// The sequence of a checkpoint that this state did not agree with.
+    pub diverged: Option<Seq>,
+}
+
+impl Default for State {
+    fn default() -> State {
+        State {
+            head: Head {
+                cluster: None,
+                generation: 0,
+                applied: Seq(0),
+                time: LogTime(0),
+                schema: 1,
+                next_generation: None,
+                halted: None,
+                frozen: false,
+                policy: Policy::default(),
+                leader: Leader::default(),
+                committed: Micros(0),
+                pending: 0,
+                instances: 0,
+                voids: OrdMap::new(),
+            },
+            authors: Table::default(),
+            drivers: Table::default(),
+            launches: Table::default(),
+            backoffs: Table::default(),
+            instances: Table::default(),
+            allocs: Table::default(),
+            execs: Table::default(),
+            index: Index::default(),
+            marks: Vector::new(),
+            diverged: None,
+        }
+    }
+}
+
+impl State {
+    /// The digest of all of it. The same prefix of a log gives the same digest, on every replica,
+    /// build and machine.
+    pub fn digest(&mut self) -> Digest {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&hash("head", &(), &self.head));
+        hasher.update(&self.authors.sum("author").bytes());
+        hasher.update(&self.drivers.sum("driver").bytes());
+        hasher.update(&self.launches.sum("launch").bytes());
+        hasher.update(&self.backoffs.sum("backoff").bytes());
+        hasher.update(&self.instances.sum("instance").bytes());
+        hasher.update(&self.allocs.sum("alloc").bytes());
+        hasher.update(&self.execs.sum("exec").bytes());
+        Digest(*hasher.finalize().as_bytes())
+    }
+
+    pub(crate) fn mark(&mut self) {
+        if self.head.applied.0.is_multiple_of(MARK_EVERY) {
+            let digest = self.digest();
+            self.marks.push_back((self.head.applied, digest));
+            if self.marks.len() > MARKS_KEPT {
+                self.marks.pop_front();
+            }
+        }
+    }
+
+    /// The digest that this state had at `seq`, if it was taken and is still kept.
+    #[must_use]
+    pub fn marked(&self, seq: Seq) -> Option<Digest> {
+        self.marks.iter().find(|(at, _)| *at == seq).map(|(_, digest)| *digest)
+    }
+
+    pub(crate) fn begin(&mut self, genesis: &Genesis) -> Result<(), Void> {
+        if self.head.generation != 0 || self.head.applied.0 > 1 {
+            return Err(Void::Genesis);
+        }
+        genesis.policy.check().map_err(|_| Void::Invalid)?;
+        if let Some(previous) = &genesis.previous {
+            let mut before = State::restore(&previous.snapshot).map_err(|_| Void::Invalid)?;
+            if before.digest().0 != previous.digest[..] {
+                return Err(Void::Invalid);
+            }
+            let (applied, time) = (self.head.applied, self.head.time);
+            *self = before;
+            self.head.applied = applied;
+            self.head.time = self.head.time.max(time);
+            self.head.next_generation = None;
+            self.head.leader = Leader { epoch: self.head.leader.epoch, ..Leader::default() };
+            self.marks = Vector::new();
+        } else {
+            self.head.policy = genesis.policy.clone();
+        }
+        self.head.cluster = Some(genesis.cluster.clone());
+        self.head.generation = genesis.generation;
+        Ok(())
+    }
+}

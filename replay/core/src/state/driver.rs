@@ -1,0 +1,54 @@
+//! Drivers.
+
+use super::State;
+use super::index::Retired;
+use crate::void::Void;
+use schema::event::DriverJoined;
+use schema::id::DriverId;
+use schema::unit::LogTime;
+use serde::{Deserialize, Serialize};
+
+/// A driver that has spoken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Driver {
+    /// When it last joined.
+    pub joined: LogTime,
+    /// When it left; none while it is there.
+    pub left: Option<LogTime>,
+    /// How many allocs it holds or waits for.
+    pub allocs: u32,
+}
+
+impl State {
+    pub(crate) fn driver_joined(&mut self, e: &DriverJoined) -> Result<(), Void> {
+        let joined = self.head.time;
+        match self.drivers.get_mut(&e.driver) {
+            Some(driver) => {
+                driver.joined = joined;
+                driver.left = None;
+            }
+            None => {
+                self.drivers.insert(e.driver.clone(), Driver { joined, left: None, allocs: 0 });
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn driver_left(&mut self, id: &DriverId) -> Result<(), Void> {
+        let left = self.head.time;
+        let driver = self.drivers.get_mut(id).ok_or(Void::Unknown)?;
+        if driver.left.is_some() {
+            return Err(Void::Ended);
+        }
+        driver.left = Some(left);
+        self.withdraw_all(id);
+        self.index.retire(left, Retired::Driver(id.clone()));
+        Ok(())
+    }
+
+    pub(crate) fn count_alloc(&mut self, driver: &DriverId, change: i32) {
+        if let Some(driver) = self.drivers.get_mut(driver) {
+            driver.allocs = driver.allocs.saturating_add_signed(change);
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! What follows from the tables and is kept only so that nobody has to search them. Not part of the
+//! digest; built anew from a snapshot.
+
+use super::State;
+use super::alloc::{Alloc, AllocStatus};
+use super::exec::ExecStatus;
+use super::instance::Phase;
+use super::launch::LaunchStatus;
+use imbl::OrdSet;
+use schema::id::{AllocId, DriverId, ExecId, InstanceId, LaunchId};
+use schema::subject::Role;
+use schema::unit::{LogTime, Seq};
+use std::cmp::Reverse;
+
+/// Where an alloc is in the queue: higher priority first, then order of asking.
+pub type WaitKey = (Reverse<i32>, Seq, AllocId);
+
+/// Something that is over and stays in the state for a while.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Retired {
+    /// An alloc, with its execs.
+    Alloc(AllocId),
+    /// An instance, with its launch.
+    Instance(InstanceId),
+    /// A launch without instances.
+    Launch(LaunchId),
+    /// A driver that left.
+    Driver(DriverId),
+}
+
+/// The indices.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Index {
+    /// Allocs that wait, in the order in which they are served.
+    pub waiting: OrdSet<WaitKey>,
+    /// Ends of leases.
+    pub leases: OrdSet<(LogTime, AllocId)>,
+    /// Allocs that hold resources, by instance.
+    pub on_instance: OrdSet<(InstanceId, AllocId)>,
+    /// Allocs that are not over, by driver.
+    pub of_driver: OrdSet<(DriverId, AllocId)>,
+    /// Execs that have not ended, by alloc.
+    pub open_execs: OrdSet<(AllocId, ExecId)>,
+    /// All execs, by alloc.
+    pub all_execs: OrdSet<(AllocId, ExecId)>,
+    /// Instances that are not gone.
+    pub live_instances: OrdSet<InstanceId>,
+    /// Instances that the leader wants gone.
+    pub terminating: OrdSet<InstanceId>,
+    /// Launches that the cloud has not answered.
+    pub open_launches: OrdSet<LaunchId>,
+    /// Granted allocs that an operator wants gone.
+    pub to_kill: OrdSet<AllocId>,
+    /// What is over, by when it was.
+    pub retired: OrdSet<(LogTime, Retired)>,
+}
+
+impl Index {
+    /// Allocs that hold resources on this instance.
+    #[must_use]
+    pub fn on_instance(&self, id: &InstanceId) -> Vec<AllocId> {
+        let of = |(instance, _): &&(InstanceId, AllocId)| instance == id;
+        let from = (id.clone(), AllocId::lowest());
+        self.on_instance.range(from..).take_while(of).map(|(_, alloc)| alloc.clone()).collect()
+    }
+
+    /// Allocs of this driver that are not over.
+    #[must_use]
+    pub fn of_driver(&self, id: &DriverId) -> Vec<AllocId> {
+        let of = |(driver, _): &&(DriverId, AllocId)| driver == id;
+        let from = (id.clone(), AllocId::lowest());
+        self.of_driver.range(from..).take_while(of).map(|(_, alloc)| alloc.clone()).collect()
+    }
+
+    /// Execs of this alloc that have not ended.
+    #[must_use]
+    pub fn execs_of(&self, id: &AllocId) -> Vec<ExecId> {
+        execs(&self.open_execs, id)
+    }
+
+    pub(crate) fn retire(&mut self, at: LogTime, what: Retired) {
+        self.retired.insert((at, what));
+    }
+
+    /// Builds all indices from the tables.
+    #[must_use]
+    pub fn of(state: &State) -> Index {
+        let mut index = Index::default();
+        for (id, alloc) in state.allocs.iter() {
+            index.add_alloc(id, alloc);
+        }
+        for (id, exec) in state.execs.iter() {
+            let key = (exec.alloc.clone(), id.clone());
+            if !matches!(exec.status, ExecStatus::Ended { .. }) {
+                index.open_execs.insert(key.clone());
+            }
+            index.all_execs.insert(key);
+        }
+        for (id, instance) in state.instances.iter() {
+            match instance.phase {
+                Phase::Gone { at, .. } => index.retire(at, Retired::Instance(id.clone())),
+                Phase::Terminating { .. } => {
+                    index.live_instances.insert(id.clone());
+                    index.terminating.insert(id.clone());
+                }
+                Phase::Booting | Phase::Up => {
+                    index.live_instances.insert(id.clone());
+                }
+            }
+        }
+        for (id, launch) in state.launches.iter() {
+            if launch.status == LaunchStatus::Requested {
+                index.open_launches.insert(id.clone());
+            } else if launch.instances.is_empty() {
+                index.retire(launch.requested, Retired::Launch(id.clone()));
+            }
+        }
+        for (id, driver) in state.drivers.iter() {
+            if let Some(left) = driver.left {
+                index.retire(left, Retired::Driver(id.clone()));
+            }
+        }
+        index
+    }
+
+    fn add_alloc(&mut self, id: &AllocId, alloc: &Alloc) {
+        match &alloc.status {
+            AllocStatus::Waiting { .. } => {
+                self.waiting.insert(alloc.wait_key(id));
+            }
+            AllocStatus::Granted { grant, until } => {
+                self.leases.insert((*until, id.clone()));
+                if alloc.killed {
+                    self.to_kill.insert(id.clone());
+                }
+                self.on_instance.insert((grant.instance.clone(), id.clone()));
+            }
+            AllocStatus::Ending { grant, .. } => {
+                self.on_instance.insert((grant.instance.clone(), id.clone()));
+            }
+            AllocStatus::Ended { at, .. } => {
+                self.retire(*at, Retired::Alloc(id.clone()));
+                return;
+            }
+        }
+        self.of_driver.insert((alloc.driver.clone(), id.clone()));
+    }
+}
+
+impl State {
+    /// Drops a few of the things that have been over for longer than the policy keeps them. Called
+    /// at each record of the leader, so that the work is spread and every replica does the same.
+    pub(crate) fn prune(&mut self) {
+        const AT_ONCE: usize = 16;
+        let retention = self.head.policy.retention;
+        for _ in 0..AT_ONCE {
+            let Some((at, what)) = self.index.retired.get_min().cloned() else { return };
+            if at + retention > self.head.time {
+                return;
+            }
+            self.index.retired.remove(&(at, what.clone()));
+            self.drop_retired(&what);
+        }
+    }
+
+    fn drop_retired(&mut self, what: &Retired) {
+        match what {
+            Retired::Alloc(id) => {
+                self.allocs.remove(id);
+                for exec in execs(&self.index.all_execs, id) {
+                    self.execs.remove(&exec);
+                    self.index.all_execs.remove(&(id.clone(), exec));
+                }
+            }
+            Retired::Instance(id) => self.drop_instance(id),
+            Retired::Launch(id) => {
+                self.launches.remove(id);
+            }
+            Retired::Driver(id) => {
+                if self.drivers.get(id).is_some_and(|d| d.left.is_some() && d.allocs == 0) {
+                    self.drivers.remove(id);
+                }
+            }
+        }
+    }
+
+    fn drop_instance(&mut self, id: &InstanceId) {
+        let Some(instance) = self.instances.remove(id) else { return };
+        self.authors.remove(&(Role::Agent, id.into()));
+        let siblings = self.launches.get(&instance.launch).map(|l| l.instances.clone());
+        let last = siblings.is_some_and(|all| all.iter().all(|id| !self.instances.contains(id)));
+        if last && !self.index.open_launches.contains(&instance.launch) {
+            self.launches.remove(&instance.launch);
+        }
+    }
+}
+
+fn execs(of: &OrdSet<(AllocId, ExecId)>, id: &AllocId) -> Vec<ExecId> {
+    let same = |(alloc, _): &&(AllocId, ExecId)| alloc == id;
+    let from = (id.clone(), ExecId::lowest());
+    of.range(from..).take_while(same).map(|(_, exec)| exec.clone()).collect()
+}

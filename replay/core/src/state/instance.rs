@@ -1,0 +1,254 @@
+//! Instances.
+//!
+//! ```text
+//! booting ──booted──▶ up ──terminate requested──▶ terminating ──terminated──▶ gone
+//!    │                 │                               ▲            ▲
+//!    ├── boot timed out, terminate requested ──────────┘            │
+//!    └──────────────────┴───────────── lost ────────────────────────┘
+//! ```
+//!
+//! Beside its phase an instance has a service (open, held, draining) and a reach (heard, silent).
+//! It takes allocs only while up, open and heard.
+
+use super::State;
+use super::alloc::EndWhy;
+use super::index::Retired;
+use crate::void::Void;
+use schema::event::{DrainStarted, InstanceBooted, InterruptionNoticed, TerminateRequested};
+use schema::id::{InstanceId, LaunchId};
+use schema::policy::Offering;
+use schema::resources::Resources;
+use schema::unit::LogTime;
+use schema::why::{DrainWhy, TerminateWhy};
+use serde::{Deserialize, Serialize};
+
+/// One machine and its agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// The intent that it comes from.
+    pub launch: LaunchId,
+    /// What was bought; its price counts against budgets.
+    pub offering: Offering,
+    /// When it was first known.
+    pub created: LogTime,
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// Whether it is meant to take allocs.
+    pub service: Service,
+    /// Whether its agent is heard.
+    pub reach: Reach,
+    /// An operator wants it gone at once.
+    pub killed: bool,
+    /// What it has to give.
+    pub resources: Resources,
+    /// What its allocs take.
+    pub used: Resources,
+    /// How many allocs it has.
+    pub allocs: u32,
+    /// Since when it has had none.
+    pub idle_since: LogTime,
+    /// Where its data plane answers.
+    pub address: String,
+}
+
+/// Where an instance is in its life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// The cloud has made it; its agent has not spoken.
+    Booting,
+    /// Its agent has spoken.
+    Up,
+    /// The leader wants it gone.
+    Terminating {
+        /// Since when.
+        since: LogTime,
+        /// Why.
+        why: TerminateWhy,
+    },
+    /// It no longer exists.
+    Gone {
+        /// Since when.
+        at: LogTime,
+        /// Whether it went by itself.
+        lost: bool,
+    },
+}
+
+/// Whether an instance is meant to take allocs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Service {
+    /// Yes.
+    Open,
+    /// No, and it is kept.
+    Held,
+    /// No, and it goes when it is empty.
+    Draining {
+        /// Why.
+        why: DrainWhy,
+        /// When it will be taken away, if that is known.
+        until: Option<LogTime>,
+    },
+}
+
+/// Whether an agent is heard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reach {
+    /// Yes.
+    Heard,
+    /// Not since about this log time.
+    Silent {
+        /// When the leader said so.
+        since: LogTime,
+    },
+}
+
+impl Instance {
+    pub(crate) fn new(launch: LaunchId, offering: Offering, created: LogTime) -> Instance {
+        Instance {
+            launch,
+            resources: offering.resources.clone(),
+            offering,
+            created,
+            phase: Phase::Booting,
+            service: Service::Open,
+            reach: Reach::Heard,
+            killed: false,
+            used: Resources::default(),
+            allocs: 0,
+            idle_since: created,
+            address: String::new(),
+        }
+    }
+
+    /// Whether it takes allocs now.
+    #[must_use]
+    pub fn accepts(&self) -> bool {
+        (&self.phase, &self.service, &self.reach) == (&Phase::Up, &Service::Open, &Reach::Heard)
+    }
+
+    /// What it has left to give.
+    #[must_use]
+    pub fn free(&self) -> Resources {
+        self.resources.minus(&self.used)
+    }
+
+    /// Whether it still exists, as far as is known.
+    #[must_use]
+    pub fn lives(&self) -> bool {
+        !matches!(self.phase, Phase::Gone { .. })
+    }
+}
+
+impl State {
+    fn living(&mut self, id: &InstanceId) -> Result<&mut Instance, Void> {
+        let instance = self.instances.get_mut(id).ok_or(Void::Unknown)?;
+        if instance.lives() { Ok(instance) } else { Err(Void::Ended) }
+    }
+
+    pub(crate) fn booted(&mut self, e: &InstanceBooted) -> Result<(), Void> {
+        let time = self.head.time;
+        e.resources.check().map_err(|_| Void::Invalid)?;
+        self.born(&e.launch, &e.instance)?;
+        let instance = self.living(&e.instance)?;
+        if instance.launch != e.launch {
+            return Err(Void::NotOwner);
+        }
+        instance.address.clone_from(&e.address);
+        if instance.phase == Phase::Booting {
+            instance.phase = Phase::Up;
+            instance.resources = e.resources.clone();
+            instance.idle_since = time;
+            self.head.pending = self.head.pending.saturating_sub(1);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn interrupted(&mut self, e: &InterruptionNoticed) -> Result<(), Void> {
+        let until = Some(self.head.time + e.left);
+        let instance = self.living(&e.instance)?;
+        instance.service = Service::Draining { why: DrainWhy::Interruption, until };
+        Ok(())
+    }
+
+    pub(crate) fn drain(&mut self, e: &DrainStarted) -> Result<(), Void> {
+        self.set_service(&e.instance, Service::Draining { why: e.why.clone(), until: None })
+    }
+
+    pub(crate) fn set_service(&mut self, id: &InstanceId, service: Service) -> Result<(), Void> {
+        let instance = self.living(id)?;
+        let interrupted = matches!(instance.service, Service::Draining { until: Some(_), .. });
+        if interrupted {
+            return Err(Void::WrongState);
+        }
+        instance.service = service;
+        Ok(())
+    }
+
+    pub(crate) fn set_reach(&mut self, id: &InstanceId, reach: Reach) -> Result<(), Void> {
+        let instance = self.living(id)?;
+        if std::mem::discriminant(&instance.reach) == std::mem::discriminant(&reach) {
+            return Err(Void::WrongState);
+        }
+        instance.reach = reach;
+        Ok(())
+    }
+
+    pub(crate) fn kill_instance(&mut self, id: &InstanceId) -> Result<(), Void> {
+        self.living(id)?.killed = true;
+        Ok(())
+    }
+
+    pub(crate) fn boot_timed_out(&mut self, id: &InstanceId) -> Result<(), Void> {
+        let instance = self.living(id)?;
+        if instance.phase != Phase::Booting {
+            return Err(Void::WrongState);
+        }
+        let launch = instance.launch.clone();
+        self.unreserve_all(&launch);
+        Ok(())
+    }
+
+    pub(crate) fn terminate(&mut self, e: &TerminateRequested) -> Result<(), Void> {
+        let since = self.head.time;
+        let instance = self.living(&e.instance)?;
+        if matches!(instance.phase, Phase::Terminating { .. }) {
+            return Err(Void::WrongState);
+        }
+        let (launch, booting) = (instance.launch.clone(), instance.phase == Phase::Booting);
+        instance.phase = Phase::Terminating { since, why: e.why.clone() };
+        if booting {
+            self.head.pending = self.head.pending.saturating_sub(1);
+        }
+        self.unreserve_all(&launch);
+        self.index.terminating.insert(e.instance.clone());
+        Ok(())
+    }
+
+    /// Ends an instance and everything on it, and stops paying for it.
+    pub(crate) fn gone(&mut self, id: &InstanceId, lost: bool) -> Result<(), Void> {
+        let at = self.head.time;
+        let instance = self.living(id)?;
+        if !lost && !matches!(instance.phase, Phase::Terminating { .. }) {
+            return Err(Void::WrongState);
+        }
+        let (price, launch) = (instance.offering.price, instance.launch.clone());
+        if instance.phase == Phase::Booting {
+            self.head.pending = self.head.pending.saturating_sub(1);
+        }
+        let instance = self.living(id)?;
+        instance.phase = Phase::Gone { at, lost };
+        self.head.committed = self.head.committed.minus(price);
+        self.head.instances = self.head.instances.saturating_sub(1);
+        self.unreserve_all(&launch);
+        for alloc in self.index.on_instance(id) {
+            self.end_alloc(&alloc, EndWhy::InstanceGone);
+        }
+        self.index.live_instances.remove(id);
+        self.index.terminating.remove(id);
+        self.index.retire(at, Retired::Instance(id.clone()));
+        Ok(())
+    }
+}

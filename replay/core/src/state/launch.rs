@@ -1,0 +1,196 @@
+//! Launches: intents to start instances, and what came of them.
+//!
+//! ```text
+//! requested ──accepted──▶ accepted        (instances exist; each then has a life of its own)
+//!     └───────refused───▶ refused         (the offering rests until a log time)
+//! ```
+
+use super::State;
+use super::index::Retired;
+use super::instance::Instance;
+use crate::void::Void;
+use schema::event::{LaunchAccepted, LaunchRefused, LaunchRequested};
+use schema::id::{AllocId, InstanceId, LaunchId};
+use schema::policy::Offering;
+use schema::requirements::Market;
+use schema::unit::{LogTime, Micros};
+use schema::why::{LaunchWhy, RefusalClass};
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+/// Which offering: type, zone, market.
+pub type OfferingKey = (SmolStr, SmolStr, Market);
+
+/// The key of an offering.
+#[must_use]
+pub fn key(offering: &Offering) -> OfferingKey {
+    (offering.kind.clone(), offering.zone.clone(), offering.market)
+}
+
+/// An offering that refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backoff {
+    /// It is not tried before this log time.
+    pub until: LogTime,
+    /// How often it has refused in a row.
+    pub refusals: u32,
+}
+
+/// An intent to start instances.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Launch {
+    /// The attempt under way, from 1.
+    pub attempt: u32,
+    /// What is bought.
+    pub offering: Offering,
+    /// How many instances at most.
+    pub count: u32,
+    /// Requests that its instances are kept for.
+    pub reserved_for: Vec<AllocId>,
+    /// When it was asked for.
+    pub requested: LogTime,
+    /// The instances known of it.
+    pub instances: Vec<InstanceId>,
+    /// What came of it.
+    pub status: LaunchStatus,
+    /// Why.
+    pub why: LaunchWhy,
+}
+
+/// What came of a launch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LaunchStatus {
+    /// The cloud has not answered.
+    Requested,
+    /// The cloud made instances.
+    Accepted,
+    /// The cloud made nothing.
+    Refused {
+        /// What kind of refusal.
+        class: RefusalClass,
+        /// What the cloud said.
+        message: String,
+    },
+}
+
+impl State {
+    pub(crate) fn launch_requested(&mut self, e: &LaunchRequested) -> Result<(), Void> {
+        if self.launches.contains(&e.launch) {
+            return Err(Void::Exists);
+        }
+        if e.count == 0 || e.attempt == 0 {
+            return Err(Void::Invalid);
+        }
+        let head = &mut self.head;
+        let cost = Micros(e.offering.price.0.saturating_mul(u64::from(e.count)));
+        let committed = head.committed.plus(cost);
+        let (pending, instances) =
+            (head.pending.saturating_add(e.count), head.instances.saturating_add(e.count));
+        if committed > head.policy.max_hourly_cost {
+            return Err(Void::OverBudget);
+        }
+        if pending > head.policy.max_pending || instances > head.policy.max_instances {
+            return Err(Void::OverCount);
+        }
+        (head.committed, head.pending, head.instances) = (committed, pending, instances);
+        for alloc in &e.reserved_for {
+            self.reserve(alloc, &e.launch);
+        }
+        let launch = Launch {
+            attempt: e.attempt,
+            offering: e.offering.clone(),
+            count: e.count,
+            reserved_for: e.reserved_for.clone(),
+            requested: self.head.time,
+            instances: Vec::new(),
+            status: LaunchStatus::Requested,
+            why: e.why.clone(),
+        };
+        self.index.open_launches.insert(e.launch.clone());
+        self.launches.insert(e.launch.clone(), launch);
+        Ok(())
+    }
+
+    /// Makes the instance known, unless it is. An agent may be up before the leader has read the
+    /// cloud's answer, so either of both records may be the first to name an instance.
+    pub(crate) fn born(&mut self, launch_id: &LaunchId, id: &InstanceId) -> Result<(), Void> {
+        let created = self.head.time;
+        let launch = self.launches.get_mut(launch_id).ok_or(Void::Unknown)?;
+        if launch.instances.contains(id) {
+            return Ok(());
+        }
+        let refused = matches!(launch.status, LaunchStatus::Refused { .. });
+        if refused || launch.instances.len() >= launch.count as usize || self.instances.contains(id)
+        {
+            return Err(Void::WrongState);
+        }
+        launch.instances.push(id.clone());
+        let instance = Instance::new(launch_id.clone(), launch.offering.clone(), created);
+        self.instances.insert(id.clone(), instance);
+        self.index.live_instances.insert(id.clone());
+        Ok(())
+    }
+
+    pub(crate) fn launch_accepted(&mut self, e: &LaunchAccepted) -> Result<(), Void> {
+        let launch = self.launches.get(&e.launch).ok_or(Void::Unknown)?;
+        if launch.status != LaunchStatus::Requested || launch.attempt != e.attempt {
+            return Err(Void::WrongState);
+        }
+        let strangers = e.instances.iter().filter(|id| !launch.instances.contains(id)).count();
+        let missing = launch.instances.iter().any(|id| !e.instances.contains(id));
+        let room = launch.count as usize - launch.instances.len();
+        let taken =
+            |id: &&InstanceId| !launch.instances.contains(id) && self.instances.contains(id);
+        if strangers > room || missing || e.instances.iter().any(|id| taken(&id)) {
+            return Err(Void::Invalid);
+        }
+        for id in &e.instances {
+            self.born(&e.launch, id)?;
+        }
+        self.settle(&e.launch, LaunchStatus::Accepted);
+        Ok(())
+    }
+
+    pub(crate) fn launch_refused(&mut self, e: &LaunchRefused) -> Result<(), Void> {
+        let launch = self.launches.get(&e.launch).ok_or(Void::Unknown)?;
+        let open = launch.status == LaunchStatus::Requested && launch.instances.is_empty();
+        if !open || launch.attempt != e.attempt {
+            return Err(Void::WrongState);
+        }
+        let key = key(&launch.offering);
+        let reserved = launch.reserved_for.clone();
+        let refusals = self.backoffs.get(&key).map_or(0, |b| b.refusals).saturating_add(1);
+        self.backoffs.insert(key, Backoff { until: e.until, refusals });
+        let status = LaunchStatus::Refused { class: e.class.clone(), message: e.message.clone() };
+        self.settle(&e.launch, status);
+        for alloc in &reserved {
+            self.unreserve(alloc, &e.launch);
+        }
+        Ok(())
+    }
+
+    /// Ends the waiting for the cloud's answer and gives back what was set aside for instances that
+    /// never came.
+    fn settle(&mut self, id: &LaunchId, status: LaunchStatus) {
+        let time = self.head.time;
+        let Some(launch) = self.launches.get_mut(id) else { return };
+        let born = u32::try_from(launch.instances.len()).unwrap_or(u32::MAX);
+        let never = launch.count.saturating_sub(born);
+        let cost = Micros(launch.offering.price.0.saturating_mul(u64::from(never)));
+        if status == LaunchStatus::Accepted && never == 0 {
+            let key = key(&launch.offering);
+            launch.status = status;
+            self.backoffs.remove(&key);
+        } else {
+            launch.status = status;
+        }
+        self.head.committed = self.head.committed.minus(cost);
+        self.head.pending = self.head.pending.saturating_sub(never);
+        self.head.instances = self.head.instances.saturating_sub(never);
+        self.index.open_launches.remove(id);
+        if born == 0 {
+            self.index.retire(time, Retired::Launch(id.clone()));
+        }
+    }
+}

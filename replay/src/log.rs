@@ -1,0 +1,288 @@
+//! The log as everyone sees it: append one record, append a round behind a fence, read from a
+//! sequence with a filter and go on following, and know which log it is.
+//!
+//! Three implementations pass one conformance suite: [`jetstream`] (production), [`embedded`] (in
+//! this process, durable in sled) and [`remote`] (the embedded log over loopback HTTP). Nothing
+//! here knows what a record says; subjects and payloads are opaque.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use schema::id::ClusterId;
+use schema::unit::{LogTime, Seq};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub mod embedded;
+pub mod jetstream;
+pub mod remote;
+
+/// Most records in one round (JetStream's limit for an atomic batch).
+pub const MAX_ROUND: usize = 1000;
+/// Largest payload of one record in bytes (below NATS' default of 1 MiB, headers included).
+pub const MAX_PAYLOAD: usize = 1_000_000;
+
+/// A record on its way to the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Full literal subject.
+    pub subject: String,
+    /// Encoded record.
+    pub payload: Bytes,
+}
+
+/// A record that the log holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    /// Position; contiguous from 1.
+    pub seq: Seq,
+    /// The log's clock when it was stored; not monotone (the fold makes it so).
+    pub time: LogTime,
+    /// Full literal subject.
+    pub subject: String,
+    /// Encoded record, byte for byte as it was appended.
+    pub payload: Bytes,
+}
+
+/// A condition on an append: the last record on the literal `subject` must have sequence `seq`
+/// (0: none yet). The same subject must be used by all who fence on it; never a wildcard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fence {
+    /// Literal subject whose last sequence is checked.
+    pub subject: String,
+    /// The sequence it must have.
+    pub seq: Seq,
+}
+
+/// Which log this is. Two logs with the same name but another creation time are different logs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Stream name, generation included: `FLEETLOG_<cluster>_G<n>`.
+    pub stream: String,
+    /// Generation, from 1.
+    pub generation: u32,
+    /// When the stream was created, nanoseconds since the Unix epoch.
+    pub created: LogTime,
+}
+
+/// What came of an append that gave no sequence.
+#[derive(Debug, Clone, thiserror::Error, Serialize, Deserialize)]
+pub enum AppendError {
+    /// The fence's subject has moved on: nothing was stored.
+    #[error("the fence on {subject} at sequence {seq} is no longer the last there")]
+    Fenced {
+        /// The fence's subject.
+        subject: String,
+        /// The sequence that was expected.
+        seq: Seq,
+    },
+    /// Nothing was stored, and the same append may be tried again as it is.
+    #[error("the log asks to try again: {0}")]
+    Busy(String),
+    /// It may have been stored, now or later. Resolve it by reading back, or re-send it byte for
+    /// byte: author numbers make a duplicate void.
+    #[error("unknown whether the log stored it: {0}")]
+    Unresolved(String),
+    /// Nothing was stored and never will be, as it stands.
+    #[error("the log refused it: {0}")]
+    Refused(String),
+    /// This generation has ended, or the stream is another one than the one that was opened.
+    #[error("this is no longer the log that was opened: {0}")]
+    WrongLog(String),
+}
+
+/// Why a read or a look-up failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The log cannot be reached now. Readers reconnect by themselves; look-ups return this.
+    #[error("the log cannot be read now: {0}")]
+    Unavailable(String),
+    /// The log was recreated, truncated, or is not the one this reader began with. A controller
+    /// must refuse to act.
+    #[error("this is no longer the log that was opened: {0}")]
+    WrongLog(String),
+    /// A sequence is missing or out of order in an unfiltered read.
+    #[error("the log has a hole: expected sequence {expected}, found {found}")]
+    Hole {
+        /// What should have come.
+        expected: Seq,
+        /// What came.
+        found: Seq,
+    },
+    /// Asked for something that cannot be (bad filter, bad answer).
+    #[error("the log cannot answer that: {0}")]
+    Refused(String),
+}
+
+/// Why a log could not be opened or created.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Cannot be reached.
+    #[error("cannot reach the log at {url}: {reason}")]
+    Unreachable {
+        /// Where.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+    /// The server is too old.
+    #[error(
+        "nats-server at {url} is {found}; fleetlog needs {needed} or newer (older ones lose the fence or atomic rounds)"
+    )]
+    TooOld {
+        /// Where.
+        url: String,
+        /// Its version.
+        found: String,
+        /// The oldest that will do.
+        needed: String,
+    },
+    /// The stream exists with other settings than the log needs.
+    #[error("stream {stream} exists with other settings than fleetlog needs: {differences}")]
+    Settings {
+        /// Stream name.
+        stream: String,
+        /// Every setting that differs, with both values.
+        differences: String,
+    },
+    /// No such log, and it was not to be created.
+    #[error("there is no log for cluster {cluster} at {url}; `fleetlog up` makes one")]
+    Missing {
+        /// Cluster name.
+        cluster: String,
+        /// Where.
+        url: String,
+    },
+    /// The log's files or the answer are not usable.
+    #[error("cannot open the log at {url}: {reason}")]
+    Broken {
+        /// Where.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A run of records, in order.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Batch {
+    /// The records; empty if none came within the wait.
+    pub records: Vec<Stored>,
+    /// How many matching records the log is known to hold behind these; 0: caught up.
+    pub pending: u64,
+}
+
+/// Reads forward and never ends. Reconnects by itself; delivers each record once, in order.
+#[async_trait]
+pub trait Reader: Send {
+    /// The next records, waiting at most `wait` for the first. Returns an empty batch when none
+    /// came. Cancel-safe: a dropped call loses nothing.
+    async fn next_batch(&mut self, wait: Duration) -> Result<Batch, ReadError>;
+}
+
+/// The log.
+#[async_trait]
+pub trait Log: Send + Sync + 'static {
+    /// Appends one or more records, all or nothing, contiguous and in order; at most
+    /// [`MAX_ROUND`]. With a fence, only if it holds. Returns the sequence of the last record once
+    /// all are durable.
+    async fn append(&self, round: &[Entry], fence: Option<&Fence>) -> Result<Seq, AppendError>;
+
+    /// Reads records from `from` on (inclusive) whose subject matches `filter` (NATS wildcards;
+    /// the whole log if `None`), then follows.
+    async fn read(&self, from: Seq, filter: Option<&str>) -> Result<Box<dyn Reader>, ReadError>;
+
+    /// The last sequence stored; 0 if the log is empty. Not older than the last append that was
+    /// acknowledged to this process.
+    async fn last_seq(&self) -> Result<Seq, ReadError>;
+
+    /// Which log this is, as found when it was opened.
+    fn identity(&self) -> &Identity;
+
+    /// Ends this generation after its last record and opens the next, whose first record is
+    /// `genesis`. Each step may be repeated by whoever comes next after a crash: rolling over a log
+    /// that has been rolled over already opens the next generation as it is.
+    async fn roll_over(&self, genesis: &Entry) -> Result<Box<dyn Log>, OpenError>;
+}
+
+/// What is said but not kept: heartbeats, gauges, usage samples. May be lost; nothing in the state
+/// depends on it except through an event that the leader writes.
+#[async_trait]
+pub trait Telemetry: Send + Sync + 'static {
+    /// Says it. Never blocks for long, never fails: what cannot be said now is dropped.
+    async fn publish(&self, subject: &str, payload: Bytes);
+
+    /// Hears what matches `filter` from now on.
+    async fn subscribe(&self, filter: &str) -> Result<Box<dyn Listener>, ReadError>;
+}
+
+/// One subscription to telemetry.
+#[async_trait]
+pub trait Listener: Send {
+    /// The next message: subject and payload; `None` if none came within `wait`.
+    async fn next(&mut self, wait: Duration) -> Option<(String, Bytes)>;
+}
+
+/// Whether a subject matches a filter: `*` stands for one token, a last `>` for one or more.
+#[must_use]
+pub fn matches(filter: &str, subject: &str) -> bool {
+    let (mut wanted, mut tokens) = (filter.split('.'), subject.split('.'));
+    loop {
+        match (wanted.next(), tokens.next()) {
+            (Some(">"), Some(_)) | (None, None) => return true,
+            (Some("*"), Some(_)) => {}
+            (Some(token), Some(found)) if token == found => {}
+            _ => return false,
+        }
+    }
+}
+
+/// Opens the log of a cluster: `file://DIR` (embedded), `http://HOST:PORT` (an embedded one in
+/// another process), `nats://HOST:PORT[,nats://...]` (JetStream). With `create`, makes it if it is
+/// not there.
+///
+/// # Errors
+/// [`OpenError`] says what is in the way.
+pub async fn open(
+    url: &str,
+    cluster: &ClusterId,
+    create: bool,
+) -> Result<(Arc<dyn Log>, Arc<dyn Telemetry>), OpenError> {
+    if let Some(dir) = url.strip_prefix("file://") {
+        let (log, telemetry) = embedded::open(Path::new(dir), cluster, create)?;
+        return Ok((log, telemetry));
+    }
+    if url.starts_with("http://") {
+        return remote::open(url, cluster).await;
+    }
+    if url.starts_with("nats://") || url.starts_with("tls://") {
+        return jetstream::open(url, cluster, create).await;
+    }
+    let reason = "a log is named by file://DIR, http://HOST:PORT or nats://HOST:PORT".to_owned();
+    Err(OpenError::Broken { url: url.to_owned(), reason })
+}
+
+/// Reads from `from` to what was the end when this was called.
+///
+/// # Errors
+/// [`ReadError`], as from the log.
+pub async fn read_to_end(
+    log: &dyn Log,
+    from: Seq,
+    filter: Option<&str>,
+) -> Result<Vec<Stored>, ReadError> {
+    const WAIT: Duration = Duration::from_millis(500);
+    let end = log.last_seq().await?;
+    let mut reader = log.read(from, filter).await?;
+    let mut records: Vec<Stored> = Vec::new();
+    while from <= end {
+        let batch = reader.next_batch(WAIT).await?;
+        records.extend(batch.records.into_iter().filter(|record| record.seq <= end));
+        let reached = records.last().is_some_and(|last| last.seq == end);
+        if reached || batch.pending == 0 {
+            break;
+        }
+    }
+    Ok(records)
+}

@@ -1,0 +1,70 @@
+//! What people who run the cluster state.
+
+use super::body;
+use crate::id::{AllocId, InstanceId};
+use crate::policy::Policy;
+use serde::{Deserialize, Serialize};
+
+/// The policy is now this one, whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicySet {
+    /// The policy.
+    pub policy: Policy,
+}
+body!(Ops "policy-set" PolicySet |_e| Policy "policy");
+
+/// The instance takes no new allocs and is not scaled down, until resumed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceHeld {
+    /// The instance.
+    pub instance: InstanceId,
+}
+body!(Ops "instance-held" InstanceHeld |e| Instance e.instance.as_str(), instance &e.instance);
+
+/// The instance takes no new allocs, and goes when the last one has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceDrained {
+    /// The instance.
+    pub instance: InstanceId,
+}
+body!(Ops "instance-drained" InstanceDrained |e| Instance e.instance.as_str(),
+    instance &e.instance);
+
+/// The instance takes allocs again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceResumed {
+    /// The instance.
+    pub instance: InstanceId,
+}
+body!(Ops "instance-resumed" InstanceResumed |e| Instance e.instance.as_str(),
+    instance &e.instance);
+
+/// The instance goes now, with all that runs on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceKilled {
+    /// The instance.
+    pub instance: InstanceId,
+}
+body!(Ops "instance-killed" InstanceKilled |e| Instance e.instance.as_str(),
+    instance &e.instance);
+
+/// The alloc goes now, with all that runs in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AllocKilled {
+    /// The alloc.
+    pub alloc: AllocId,
+}
+body!(Ops "alloc-killed" AllocKilled |e| Alloc e.alloc.as_str());
+
+/// Nothing is launched until thawed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaunchesFrozen {
+    /// Why, for people.
+    pub reason: String,
+}
+body!(Ops "launches-frozen" LaunchesFrozen |_e| Policy "launches");
+
+/// Launches go on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaunchesThawed {}
+body!(Ops "launches-thawed" LaunchesThawed |_e| Policy "launches");

@@ -1,0 +1,106 @@
+//! What the owner of a cluster allows. Changed live by `PolicySet`; read by `decide`.
+
+use crate::requirements::Market;
+use crate::resources::Resources;
+use crate::unit::{Micros, Millis};
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+/// Something that can be bought: an instance type in a zone on a market, at a price.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offering {
+    /// Type name, such as `local.large`.
+    #[serde(rename = "type")]
+    pub kind: SmolStr,
+    /// Zone name.
+    pub zone: SmolStr,
+    /// Market.
+    pub market: Market,
+    /// Price in micro-dollars per hour.
+    pub price: Micros,
+    /// What such an instance has to give.
+    pub resources: Resources,
+}
+
+/// Limits and delays. Every field has a default, so that a policy may name only what it changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policy {
+    /// Never commit to more than this per hour, in micro-dollars, pending launches included.
+    pub max_hourly_cost: Micros,
+    /// Never have more launches under way than this.
+    pub max_pending: u32,
+    /// Never have more instances than this, pending ones included.
+    pub max_instances: u32,
+    /// Keep at least this many instances, even idle.
+    pub min_instances: u32,
+    /// What may be bought.
+    pub offerings: Vec<Offering>,
+    /// Terminate an instance without allocs after this.
+    pub idle_timeout: Millis,
+    /// Give up on an instance that has not booted after this.
+    pub boot_timeout: Millis,
+    /// Call an instance unreachable after this silence.
+    pub unreachable_after: Millis,
+    /// Revoke the allocs of an unreachable instance, and terminate it, after this.
+    pub unreachable_grace: Millis,
+    /// Length of a lease when the driver names none.
+    pub lease: Millis,
+    /// Longest lease that is given.
+    pub max_lease: Millis,
+    /// How long a cut-off agent may let execs run beyond the lease.
+    pub grace: Millis,
+    /// How long a challenge to the leader stands before an election is valid.
+    pub patience: Millis,
+    /// How long ended allocs, execs, launches and instances stay in the state.
+    pub retention: Millis,
+}
+
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy {
+            max_hourly_cost: Micros(10_000_000),
+            max_pending: 5,
+            max_instances: 64,
+            min_instances: 0,
+            offerings: Vec::new(),
+            idle_timeout: Millis::from_secs(600),
+            boot_timeout: Millis::from_secs(600),
+            unreachable_after: Millis::from_secs(30),
+            unreachable_grace: Millis::from_secs(120),
+            lease: Millis::from_secs(120),
+            max_lease: Millis::from_secs(300),
+            grace: Millis::from_secs(30),
+            patience: Millis::from_secs(1),
+            retention: Millis::from_secs(3600),
+        }
+    }
+}
+
+impl Policy {
+    /// The lease to give when `asked` was asked for.
+    #[must_use]
+    pub fn lease_for(&self, asked: Option<Millis>) -> Millis {
+        asked.unwrap_or(self.lease).min(self.max_lease).max(Millis(1))
+    }
+
+    /// Whether the policy can be followed.
+    ///
+    /// # Errors
+    /// Says what is wrong.
+    pub fn check(&self) -> Result<(), String> {
+        for offering in &self.offerings {
+            offering.resources.check()?;
+            if offering.resources.cpu == 0 || offering.resources.memory == 0 {
+                return Err(format!("offering {} has no cpu or no memory", offering.kind));
+            }
+        }
+        if self.min_instances > self.max_instances {
+            return Err("min_instances is more than max_instances".into());
+        }
+        if self.patience.0 == 0 || self.lease.0 == 0 || self.max_lease.0 == 0 {
+            return Err("patience, lease and max_lease must be at least 1 ms".into());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,296 @@
+//! Reasons as data: why a decision was taken, with the figures it was taken on.
+
+use crate::id::{ExecId, InstanceId, LaunchId};
+use crate::resources::{Resources, Shortage};
+use crate::unit::{Micros, Millis};
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+/// Why an alloc went to this instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "kebab-case")]
+pub enum GrantWhy {
+    /// The instance was launched for this request.
+    Reserved {
+        /// The launch.
+        launch: LaunchId,
+    },
+    /// The tightest fit among those with room.
+    BestFit {
+        /// How many instances had room.
+        candidates: u32,
+        /// What stays free on the chosen one.
+        left: Resources,
+    },
+    /// The driver named the instance.
+    Named,
+    /// Written by a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Why an alloc has to wait.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "kebab-case")]
+pub enum PendingWhy {
+    /// An instance is being launched for it.
+    Launching {
+        /// The launch.
+        launch: LaunchId,
+        /// Type of instance.
+        kind: SmolStr,
+        /// Its price in micro-dollars per hour.
+        price: Micros,
+    },
+    /// The hourly budget is in use.
+    Budget {
+        /// What the cheapest launch that would do costs per hour.
+        asked: Micros,
+        /// What is committed per hour now.
+        committed: Micros,
+        /// The limit per hour.
+        limit: Micros,
+    },
+    /// As many launches are under way as allowed.
+    MaxPending {
+        /// The limit.
+        limit: u32,
+    },
+    /// There are as many instances as allowed.
+    MaxInstances {
+        /// The limit.
+        limit: u32,
+    },
+    /// The named instance has no room, or takes no allocs now.
+    NamedInstanceBusy {
+        /// The instance.
+        instance: InstanceId,
+    },
+    /// Every offering that would do has refused lately.
+    BackedOff {
+        /// Type of instance that will be tried first.
+        kind: SmolStr,
+    },
+    /// An operator froze launches.
+    Frozen,
+    /// Written by a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Why an alloc can never be granted as it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "kebab-case")]
+pub enum RefusedWhy {
+    /// No type that the policy allows is large enough.
+    TooLarge {
+        /// The dimension in which the largest type falls short.
+        shortage: Shortage,
+        /// The largest type allowed.
+        largest: SmolStr,
+        /// What it has.
+        has: Resources,
+    },
+    /// The policy allows no type at all.
+    NoOfferings,
+    /// One launch of the cheapest type that fits costs more than the whole budget.
+    OverBudget {
+        /// Its price per hour.
+        asked: Micros,
+        /// The limit per hour.
+        limit: Micros,
+    },
+    /// The named instance is unknown, has ended, or is too small.
+    NoSuchInstance {
+        /// The instance.
+        instance: InstanceId,
+    },
+    /// Written by a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Why an alloc was taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "kebab-case")]
+pub enum RevokedWhy {
+    /// Its instance has been silent for too long.
+    Unreachable {
+        /// How long it has been silent.
+        silent: Millis,
+    },
+    /// Its instance is being taken away.
+    Interrupted,
+    /// An operator killed the instance.
+    InstanceKilled,
+    /// An operator killed the alloc.
+    AllocKilled,
+    /// Its instance is gone.
+    InstanceLost,
+    /// Its instance is being terminated.
+    Terminating,
+    /// Written by a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Why an instance is launched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "kebab-case")]
+pub enum LaunchWhy {
+    /// Requests wait that fit nowhere.
+    Demand {
+        /// How many requests it is for.
+        requests: u32,
+        /// How many offerings would do.
+        offerings: u32,
+        /// Micro-dollars per hour for each core used by those requests.
+        price_per_core: Micros,
+        /// What was committed per hour before.
+        committed: Micros,
+    },
+    /// The policy keeps a least number of instances.
+    MinInstances {
+        /// That number.
+        floor: u32,
+    },
+    /// Written by a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Why an instance is terminated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "kebab-case")]
+pub enum TerminateWhy {
+    /// It had no allocs for long enough.
+    Idle {
+        /// How long.
+        idle: Millis,
+    },
+    /// It did not boot in time.
+    BootTimeout,
+    /// It has been silent for too long.
+    Unreachable {
+        /// How long.
+        silent: Millis,
+    },
+    /// It was drained, and nothing is left on it.
+    Drained,
+    /// An operator killed it.
+    Killed,
+    /// Its agent said that it stops.
+    Stopping,
+    /// Written by a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Why an instance takes no more allocs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "kebab-case")]
+pub enum DrainWhy {
+    /// It will be taken away.
+    Interruption,
+    /// An operator asked for it.
+    Operator,
+    /// Its agent said that it stops.
+    Stopping,
+    /// Written by a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// What kind of failure kept an exec from running to its own end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "class", rename_all = "kebab-case")]
+pub enum FailureClass {
+    /// The image is not there.
+    ImageMissing {
+        /// Its name.
+        image: String,
+    },
+    /// The command cannot be started.
+    CannotStart,
+    /// The alloc had ended, or was not open.
+    AllocEnded,
+    /// The exec asks for more than its alloc has.
+    TooLarge {
+        /// The dimension in which it does.
+        shortage: Shortage,
+    },
+    /// The runtime that was asked for is not there.
+    NoRuntime,
+    /// The container or process was lost without a trace of its end.
+    Lost,
+    /// The exec's own time limit passed.
+    TimedOut,
+    /// The agent or its runtime failed.
+    Agent,
+    /// Written by a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Why a launch was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "class", rename_all = "kebab-case")]
+pub enum RefusalClass {
+    /// No capacity for this offering now.
+    Capacity,
+    /// A quota is used up.
+    Quota,
+    /// The request can never work as it is.
+    Configuration,
+    /// The attempt is too old to be repeated, and left no instance.
+    Abandoned,
+    /// Written by a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Where the knowledge of an out-of-memory kill comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OomSource {
+    /// The container runtime's flag.
+    Runtime,
+    /// Cgroup event counters.
+    Cgroup,
+    /// Kernel messages.
+    Kernel,
+}
+
+/// Who was killed for memory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "victim", rename_all = "kebab-case")]
+pub enum OomVictim {
+    /// The exec's main process.
+    Main,
+    /// A child; the exec itself went on.
+    Child,
+    /// Not known.
+    Unspecified,
+    /// Written by a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// What an exec of an ended alloc is left with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "kebab-case")]
+pub enum LostWhy {
+    /// Its instance is gone.
+    InstanceGone {
+        /// The instance.
+        instance: InstanceId,
+    },
+    /// The agent closed the alloc without an end for it.
+    NeverStarted {
+        /// The exec.
+        exec: ExecId,
+    },
+    /// Written by a newer version.
+    #[serde(other)]
+    Unknown,
+}

@@ -1,0 +1,1 @@
+//! the whole system in one thread under virtual time, from one seed.
