@@ -3,3 +3,5 @@
 
 pub mod author;
 pub mod log;
+#[cfg(feature = "testing")]
+pub mod testing;

@@ -238,6 +238,34 @@ pub fn matches(filter: &str, subject: &str) -> bool {
     }
 }
 
+/// Whether a subject has tokens, all of them literal.
+#[must_use]
+pub fn literal(subject: &str) -> bool {
+    let odd = |c: char| c.is_whitespace() || c.is_control() || c == '*' || c == '>';
+    subject.split('.').all(|token| !token.is_empty() && !token.contains(odd))
+}
+
+/// Refuses a round that no log would take, before anything of it is sent.
+fn check_round(round: &[Entry], fence: Option<&Fence>) -> Result<(), AppendError> {
+    let refused = |reason: String| Err(AppendError::Refused(reason));
+    if round.is_empty() || round.len() > MAX_ROUND {
+        return refused(format!("a round has 1 to {MAX_ROUND} records, not {}", round.len()));
+    }
+    if let Some(big) = round.iter().find(|entry| entry.payload.len() > MAX_PAYLOAD) {
+        let bytes = big.payload.len();
+        return refused(format!("a record has {bytes} bytes; at most {MAX_PAYLOAD} are allowed"));
+    }
+    if let Some(wild) = round.iter().find(|entry| !literal(&entry.subject)) {
+        return refused(format!("{:?} is no literal subject", wild.subject));
+    }
+    match fence {
+        Some(fence) if !literal(&fence.subject) => {
+            refused(format!("a fence must name a literal subject, not {:?}", fence.subject))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Opens the log of a cluster: `file://DIR` (embedded), `http://HOST:PORT` (an embedded one in
 /// another process), `nats://HOST:PORT[,nats://...]` (JetStream). With `create`, makes it if it is
 /// not there.
@@ -276,13 +304,15 @@ pub async fn read_to_end(
     let end = log.last_seq().await?;
     let mut reader = log.read(from, filter).await?;
     let mut records: Vec<Stored> = Vec::new();
-    while from <= end {
+    if end < from {
+        return Ok(records);
+    }
+    loop {
         let batch = reader.next_batch(WAIT).await?;
         records.extend(batch.records.into_iter().filter(|record| record.seq <= end));
         let reached = records.last().is_some_and(|last| last.seq == end);
         if reached || batch.pending == 0 {
-            break;
+            return Ok(records);
         }
     }
-    Ok(records)
 }

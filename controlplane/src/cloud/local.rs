@@ -36,11 +36,25 @@ pub struct Birth {
     pub stillborn: bool,
 }
 
+/// Why an instance was not brought up.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BearError {
+    /// It never will be, and there is nothing of it.
+    #[error("{0}")]
+    Never(String),
+    /// It may have been, or may be when it is tried again.
+    #[error("{0}")]
+    Unknown(String),
+}
+
 /// How an agent is hosted.
 #[async_trait]
 pub trait Host: Send + Sync + 'static {
-    /// Brings the instance up, unless it is up or was ended before.
-    async fn bear(&self, birth: &Birth) -> Result<(), String>;
+    /// Whether the instance was ever asked for, whatever has become of it.
+    async fn knows(&self, instance: &InstanceId) -> Result<bool, String>;
+    /// Brings the instance up, unless it is or was up, or was ended. What it is to be is settled when
+    /// it is asked for first.
+    async fn bear(&self, birth: &Birth) -> Result<(), BearError>;
     /// Ends it; true once nothing of it is left.
     async fn end(&self, instance: &InstanceId) -> Result<bool, String>;
     /// Takes it away without a word, as a power cut would.
@@ -79,34 +93,14 @@ impl<H: Host> LocalCloud<H> {
 #[async_trait]
 impl<H: Host> Cloud for LocalCloud<H> {
     async fn launch(&self, order: &LaunchOrder) -> LaunchAnswer {
-        if let Some(message) = self.faults.take(Fault::Refuse) {
-            return LaunchAnswer::Refused {
-                class: RefusalClass::Capacity,
-                message,
-                back_off: BACK_OFF,
-            };
-        }
-        let mut instances = Vec::new();
-        for index in 0..order.count {
-            let instance = match instance_id(&order.launch, index) {
-                Ok(instance) => instance,
-                Err(error) => return misconfigured(&error),
-            };
-            let birth = Birth {
-                instance: instance.clone(),
-                launch: order.launch.clone(),
-                resources: order.offering.resources.clone(),
-                boot_delay: self.faults.boot_delay(),
-                stillborn: self.faults.take(Fault::Stillborn).is_some(),
-            };
-            if let Err(reason) = self.host.bear(&birth).await {
-                return LaunchAnswer::Unknown(reason);
-            }
-            instances.push(instance);
-        }
+        let named = (0..order.count).map(|index| instance_id(&order.launch, index));
+        let answer = match named.collect::<Result<Vec<_>, _>>() {
+            Ok(instances) => self.make(order, instances).await,
+            Err(error) => refused(RefusalClass::Configuration, error.to_string()),
+        };
         match self.faults.take(Fault::LoseAnswer) {
             Some(reason) => LaunchAnswer::Unknown(reason),
-            None => LaunchAnswer::Accepted(instances),
+            None => answer,
         }
     }
 
@@ -129,12 +123,47 @@ impl<H: Host> Cloud for LocalCloud<H> {
     }
 }
 
-fn misconfigured(error: &IdError) -> LaunchAnswer {
-    LaunchAnswer::Refused {
-        class: RefusalClass::Configuration,
-        message: error.to_string(),
-        back_off: BACK_OFF,
+impl<H: Host> LocalCloud<H> {
+    /// Makes these instances. An order that has been followed before meets no new faults.
+    async fn make(&self, order: &LaunchOrder, instances: Vec<InstanceId>) -> LaunchAnswer {
+        let mut made = Vec::new();
+        for instance in instances {
+            let known = match self.host.knows(&instance).await {
+                Ok(known) => known,
+                Err(reason) => return LaunchAnswer::Unknown(reason),
+            };
+            if !known
+                && made.is_empty()
+                && let Some((class, message)) = self.faults.refusal()
+            {
+                return refused(class, message);
+            }
+            let stillborn = !known && self.faults.take(Fault::Stillborn).is_some();
+            match self.host.bear(&self.birth(order, &instance, stillborn)).await {
+                Ok(()) => made.push(instance),
+                Err(BearError::Never(reason)) if made.is_empty() => {
+                    return refused(RefusalClass::Configuration, reason);
+                }
+                Err(BearError::Never(_)) => break,
+                Err(BearError::Unknown(reason)) => return LaunchAnswer::Unknown(reason),
+            }
+        }
+        LaunchAnswer::Accepted(made)
     }
+
+    fn birth(&self, order: &LaunchOrder, instance: &InstanceId, stillborn: bool) -> Birth {
+        Birth {
+            instance: instance.clone(),
+            launch: order.launch.clone(),
+            resources: order.offering.resources.clone(),
+            boot_delay: self.faults.boot_delay(),
+            stillborn,
+        }
+    }
+}
+
+fn refused(class: RefusalClass, message: String) -> LaunchAnswer {
+    LaunchAnswer::Refused { class, message, back_off: BACK_OFF }
 }
 
 /// The name of an instance follows from its launch, so that a repeated order names the same ones.

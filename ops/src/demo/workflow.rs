@@ -81,8 +81,11 @@ async fn count(
             parts.push(path);
         }
     }
-    let sorts =
-        parts.iter().map(|part| work.clone().run(sort(part), format!("sorted {}", part.display())));
+    let sorts = parts.iter().enumerate().map(|(index, part)| {
+        let pause = 1 + index % PARTS;
+        let what = part.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        work.clone().run(sort(part, pause), format!("{what} is sorted"))
+    });
     for done in futures::future::join_all(sorts).await {
         done?;
     }

@@ -12,10 +12,7 @@ mod store;
 mod telemetry;
 mod writer;
 
-use super::{
-    AppendError, Entry, Fence, Identity, Log, MAX_PAYLOAD, MAX_ROUND, OpenError, ReadError, Reader,
-    Telemetry,
-};
+use super::{AppendError, Entry, Fence, Identity, Log, OpenError, ReadError, Reader, Telemetry};
 use async_trait::async_trait;
 use schema::id::ClusterId;
 use schema::unit::Seq;
@@ -78,34 +75,12 @@ impl EmbeddedLog {
     pub fn faults(&self) -> Faults {
         self.faults.clone()
     }
-
-    fn check(round: &[Entry], fence: Option<&Fence>) -> Result<(), AppendError> {
-        let refused = |reason: String| Err(AppendError::Refused(reason));
-        if round.is_empty() || round.len() > MAX_ROUND {
-            return refused(format!("a round has 1 to {MAX_ROUND} records, not {}", round.len()));
-        }
-        if let Some(big) = round.iter().find(|entry| entry.payload.len() > MAX_PAYLOAD) {
-            return refused(format!(
-                "a record has {} bytes; at most {MAX_PAYLOAD} are allowed",
-                big.payload.len()
-            ));
-        }
-        if let Some(wild) = round.iter().find(|entry| !literal(&entry.subject)) {
-            return refused(format!("{:?} is no literal subject", wild.subject));
-        }
-        match fence {
-            Some(fence) if !literal(&fence.subject) => {
-                refused(format!("a fence must name a literal subject, not {:?}", fence.subject))
-            }
-            _ => Ok(()),
-        }
-    }
 }
 
 #[async_trait]
 impl Log for EmbeddedLog {
     async fn append(&self, round: &[Entry], fence: Option<&Fence>) -> Result<Seq, AppendError> {
-        EmbeddedLog::check(round, fence)?;
+        super::check_round(round, fence)?;
         let (answer, stored) = oneshot::channel();
         let ask = Ask::Append { round: round.to_vec(), fence: fence.cloned(), answer };
         self.asks.send(ask).map_err(|_| AppendError::Busy("the log is closing".into()))?;
@@ -152,14 +127,4 @@ fn newest(root: &Path) -> Option<u32> {
 
 fn shown(dir: &Path) -> String {
     format!("file://{}", dir.display())
-}
-
-/// Whether a subject has tokens, all of them literal.
-fn literal(subject: &str) -> bool {
-    let token = |token: &str| {
-        !token.is_empty()
-            && !token
-                .contains(|c: char| c.is_whitespace() || c.is_control() || c == '*' || c == '>')
-    };
-    subject.split('.').all(token)
 }

@@ -139,7 +139,11 @@ fn fitting<'a>(
     };
     let Some(cheapest) = fitting.iter().map(|o| o.price).min() else {
         let shortfall = allowed.iter().filter_map(|o| o.resources.shortage(floor));
-        let Some(shortage) = largest.resources.shortage(floor).or_else(|| shortfall.max_by_key(|s| s.asked - s.available)) else {
+        let Some(shortage) = largest
+            .resources
+            .shortage(floor)
+            .or_else(|| shortfall.max_by_key(|s| s.asked - s.available))
+        else {
             return Err(RefusedWhy::NoOfferings);
         };
         let (largest, has) = (largest.kind.clone(), largest.resources.clone());

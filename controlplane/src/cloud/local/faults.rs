@@ -1,6 +1,7 @@
 //! Faults on demand: what EC2 does on a bad day.
 
 use schema::unit::Millis;
+use schema::why::RefusalClass;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -24,6 +25,7 @@ pub struct Faults {
 #[derive(Debug, Default)]
 struct Inner {
     due: BTreeMap<Fault, u32>,
+    refusal: Option<RefusalClass>,
     boot_delay: Millis,
 }
 
@@ -33,6 +35,12 @@ impl Faults {
         self.lock().due.insert(fault, count);
     }
 
+    /// The next `count` launches are refused, and so classed. [`Fault::Refuse`] alone means capacity.
+    pub fn refuse(&self, class: RefusalClass, count: u32) {
+        self.lock().refusal = Some(class);
+        self.inject(Fault::Refuse, count);
+    }
+
     /// Instances take this long to boot from now on.
     pub fn set_boot_delay(&self, delay: Millis) {
         self.lock().boot_delay = delay;
@@ -40,6 +48,12 @@ impl Faults {
 
     pub(super) fn boot_delay(&self) -> Millis {
         self.lock().boot_delay
+    }
+
+    pub(super) fn refusal(&self) -> Option<(RefusalClass, String)> {
+        let message = self.take(Fault::Refuse)?;
+        let class = self.lock().refusal.clone().unwrap_or(RefusalClass::Capacity);
+        Some((class, message))
     }
 
     pub(super) fn take(&self, fault: Fault) -> Option<String> {

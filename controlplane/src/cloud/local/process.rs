@@ -1,75 +1,99 @@
-//! Agents as processes of their own, in their own sessions: they outlive the controller that started
-//! them, and any controller on the machine finds them by their directories.
-//!
-//! ```text
-//! <root>/<instance>/birth.json    what it was born as
-//!                  /lock          held (flock) by its agent for as long as that lives
-//!                  /pid           of the agent
-//!                  /interruption  milliseconds left, once its end has been announced
-//!                  /ended         this cloud ended it, or has seen it gone
-//! ```
+//! Agents as processes of their own, in their own process groups: they outlive the controller that
+//! started them, and any controller on the machine finds them by their directories,
+//! `<root>/<instance>/` ([`dir`] says what is in there).
 
-use super::{Birth, Host};
+mod dir;
+
+pub use dir::{birth, hold, interruption};
+
+use super::{BearError, Birth, Host};
 use async_trait::async_trait;
-use rustix::fs::{FlockOperation, flock};
-use rustix::process::{Pid, Signal, kill_process};
+use dir::Life;
+use rustix::process::Signal;
 use schema::id::InstanceId;
 use schema::unit::Millis;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, OpenOptions};
+use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// How long an agent has to end by itself.
 const GRACE: Duration = Duration::from_secs(3);
-const POLL: Duration = Duration::from_millis(20);
+/// How long a killed process may take to be gone.
+const MOMENT: Duration = Duration::from_secs(1);
+const POLL: Duration = Duration::from_millis(10);
+
+/// What else of an instance must go when its agent has.
+type Clear = Arc<dyn Fn(&Path) + Send + Sync>;
 
 /// Hosts agents as processes.
 #[derive(Clone)]
 pub struct Processes {
     root: PathBuf,
     command: Vec<OsString>,
-}
-
-/// Takes the lock of an instance's directory, and says who holds it. The agent keeps the file open
-/// for as long as it lives.
-///
-/// # Errors
-/// Another agent holds it, or the directory cannot be used.
-pub fn hold(dir: &Path) -> io::Result<File> {
-    fs::create_dir_all(dir)?;
-    let lock =
-        OpenOptions::new().create(true).truncate(false).write(true).open(dir.join("lock"))?;
-    flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
-    let mut pid = File::create(dir.join("pid"))?;
-    write!(pid, "{}", std::process::id())?;
-    Ok(lock)
-}
-
-/// How long the instance has left, if its end has been announced.
-#[must_use]
-pub fn interruption(dir: &Path) -> Option<Millis> {
-    fs::read_to_string(dir.join("interruption")).ok()?.trim().parse().ok().map(Millis)
+    clear: Clear,
+    restart: Duration,
+    /// Since when agents have been seen dead that may still be started again.
+    dead: Arc<Mutex<BTreeMap<InstanceId, Instant>>>,
 }
 
 impl Processes {
-    /// Agents live in directories under `root`, and are started as `command DIR`.
+    /// Agents live in directories under `root`, one root for each cluster, and are started as
+    /// `command DIR`. Such an agent must [`hold`] its directory first and end if it cannot, then take
+    /// as long to come up as its [`birth`] says, and look out for an [`interruption`].
     #[must_use]
     pub fn new(root: PathBuf, command: Vec<OsString>) -> Processes {
-        Processes { root, command }
+        let (clear, dead): (Clear, _) = (Arc::new(|_| ()), Arc::default());
+        Processes { root, command, clear, restart: Duration::ZERO, dead }
+    }
+
+    /// Calls this with the directory of an instance whose agent has gone, however it went: what else
+    /// of it runs must go too. It may block, and must do no harm when it is called again.
+    #[must_use]
+    pub fn clearing(mut self, clear: impl Fn(&Path) + Send + Sync + 'static) -> Processes {
+        self.clear = Arc::new(clear);
+        self
+    }
+
+    /// Takes an instance whose agent died for gone only after this long, so that the agent can be
+    /// started again. Zero unless set: then the instance is gone as soon as its agent is seen dead.
+    #[must_use]
+    pub fn restart_within(mut self, restart: Duration) -> Processes {
+        self.restart = restart;
+        self
     }
 
     fn dir(&self, instance: &InstanceId) -> PathBuf {
         self.root.join(instance.as_str())
     }
 
+    /// Starts an agent; of two for one instance, the second finds the lock taken and ends.
+    fn bear_now(&self, birth: &Birth) -> Result<(), BearError> {
+        let dir = self.dir(&birth.instance);
+        let name = |e: io::Error| format!("cannot start {}: {e}", birth.instance);
+        let unknown = |e: io::Error| BearError::Unknown(name(e));
+        let birth = dir::born(&dir, birth).map_err(unknown)?;
+        if birth.stillborn || dir::life(&dir).map_err(unknown)? != Life::Coming {
+            return Ok(());
+        }
+        let Err(error) = self.spawn(&dir) else { return Ok(()) };
+        if !never(&error) {
+            return Err(unknown(error));
+        }
+        // Marked, so that no other controller starts what this one says will never be.
+        dir::end(&dir).map_err(unknown)?;
+        Err(BearError::Never(name(error)))
+    }
+
     fn spawn(&self, dir: &Path) -> io::Result<()> {
+        const STACK: usize = 64 << 10;
         let [program, args @ ..] = &self.command[..] else {
-            return Err(io::Error::other("no command to start agents with"));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "no command to start agents"));
         };
         let log = OpenOptions::new().create(true).append(true).open(dir.join("agent.log"))?;
         let mut command = Command::new(program);
@@ -77,86 +101,133 @@ impl Processes {
         command.stdout(log.try_clone()?).stderr(log).process_group(0);
         let mut child = command.spawn()?;
         // Whoever started it reaps it; whoever did not finds the lock free.
-        std::thread::Builder::new().name("reaper".into()).spawn(move || child.wait()).map(drop)
+        let reaper = std::thread::Builder::new().name("reaper".into()).stack_size(STACK);
+        reaper.spawn(move || child.wait()).map(drop)
     }
 
-    fn bear_now(&self, birth: &Birth) -> io::Result<()> {
-        let dir = self.dir(&birth.instance);
-        fs::create_dir_all(&dir)?;
-        if dir.join("ended").exists() || alive(&dir) {
-            return Ok(());
+    async fn end_now(&self, dir: &Path) -> io::Result<bool> {
+        if !dir.try_exists()? {
+            return Ok(true);
         }
-        if !dir.join("birth.json").exists() {
-            let text = serde_json::to_vec(birth).map_err(io::Error::other)?;
-            fs::write(dir.join("birth.tmp"), text)?;
-            fs::rename(dir.join("birth.tmp"), dir.join("birth.json"))?;
+        dir::end(dir)?;
+        dir::signal(dir, Signal::TERM)?;
+        if gone_within(dir, GRACE).await? {
+            return Ok(self.clear(dir).await);
         }
-        if birth.stillborn { Ok(()) } else { self.spawn(&dir) }
+        self.take_away(dir).await
+    }
+
+    /// Ends an instance at once; true once nothing of it is left.
+    async fn take_away(&self, dir: &Path) -> io::Result<bool> {
+        dir::end(dir)?;
+        dir::signal(dir, Signal::KILL)?;
+        let gone = gone_within(dir, MOMENT).await?;
+        Ok(self.clear(dir).await && gone)
+    }
+
+    async fn clear(&self, dir: &Path) -> bool {
+        let (clear, at) = (self.clear.clone(), dir.to_owned());
+        let clearing = tokio::task::spawn_blocking(move || clear(&at));
+        let cleared = matches!(tokio::time::timeout(GRACE, clearing).await, Ok(Ok(())));
+        if !cleared {
+            tracing::warn!(dir = %dir.display(), "cannot clear away what an agent has left");
+        }
+        cleared
+    }
+
+    /// Whether an instance is there; unknown for one that was never born whole.
+    async fn there(&self, instance: &InstanceId) -> io::Result<Option<bool>> {
+        let dir = self.dir(instance);
+        let life = dir::life(&dir)?;
+        let may_return = self.may_return(instance, life);
+        Ok(match life {
+            Life::Unborn => None,
+            Life::Coming | Life::Up => Some(true),
+            Life::Dead if may_return => Some(true),
+            // Nobody is asked to end what is gone already: the rest of it goes now.
+            Life::Dead => Some(!self.take_away(&dir).await?),
+            Life::Ended => Some(false),
+        })
+    }
+
+    fn may_return(&self, instance: &InstanceId, life: Life) -> bool {
+        let mut dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
+        if life != Life::Dead {
+            dead.remove(instance);
+            return false;
+        }
+        dead.entry(instance.clone()).or_insert_with(Instant::now).elapsed() < self.restart
+    }
+
+    async fn list_now(&self) -> io::Result<BTreeMap<InstanceId, bool>> {
+        let entries = match fs::read_dir(&self.root) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+            Err(error) => return Err(error),
+        };
+        let mut all = BTreeMap::new();
+        for entry in entries {
+            let name = entry?.file_name();
+            let Some(id) = name.to_str().and_then(|name| InstanceId::new(name).ok()) else {
+                continue;
+            };
+            if let Some(there) = self.there(&id).await? {
+                all.insert(id, there);
+            }
+        }
+        Ok(all)
     }
 }
 
 #[async_trait]
 impl Host for Processes {
-    async fn bear(&self, birth: &Birth) -> Result<(), String> {
-        self.bear_now(birth).map_err(|e| format!("cannot start {}: {e}", birth.instance))
+    async fn knows(&self, instance: &InstanceId) -> Result<bool, String> {
+        let life = dir::life(&self.dir(instance)).map_err(|e| e.to_string())?;
+        Ok(life != Life::Unborn)
+    }
+
+    async fn bear(&self, birth: &Birth) -> Result<(), BearError> {
+        self.bear_now(birth)
     }
 
     async fn end(&self, instance: &InstanceId) -> Result<bool, String> {
-        let dir = self.dir(instance);
-        if !dir.exists() {
-            return Ok(true);
-        }
-        fs::write(dir.join("ended"), "").map_err(|e| format!("cannot end {instance}: {e}"))?;
-        signal(&dir, Signal::TERM);
-        let asked = tokio::time::Instant::now();
-        while alive(&dir) && asked.elapsed() < GRACE {
-            tokio::time::sleep(POLL).await;
-        }
-        signal(&dir, Signal::KILL);
-        Ok(!alive(&dir))
+        let ended = self.end_now(&self.dir(instance)).await;
+        ended.map_err(|e| format!("cannot end {instance}: {e}"))
     }
 
     async fn vanish(&self, instance: &InstanceId) {
-        signal(&self.dir(instance), Signal::KILL);
+        let dir = self.dir(instance);
+        if dir.exists()
+            && let Err(error) = self.take_away(&dir).await
+        {
+            tracing::warn!(%instance, %error, "cannot take an instance away");
+        }
     }
 
     async fn notify(&self, instance: &InstanceId, left: Millis) {
-        let _ = fs::write(self.dir(instance).join("interruption"), left.to_string());
+        if let Err(error) = dir::announce(&self.dir(instance), left) {
+            tracing::warn!(%instance, %error, "cannot announce the end of an instance");
+        }
     }
 
     async fn list(&self) -> Result<BTreeMap<InstanceId, bool>, String> {
-        let entries = match fs::read_dir(&self.root) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-            Err(error) => return Err(error.to_string()),
-        };
-        let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-        let ids = names.filter_map(|name| InstanceId::new(name).ok());
-        Ok(ids.filter_map(|id| there(&self.dir(&id)).map(|there| (id, there))).collect())
+        self.list_now().await.map_err(|e| format!("cannot look into {}: {e}", self.root.display()))
     }
 }
 
-/// Whether an instance is there; unknown for one that was never born whole. One whose agent has not
-/// come up is there: that it never will is for the boot timeout to say.
-fn there(dir: &Path) -> Option<bool> {
-    if !dir.join("birth.json").exists() {
-        return None;
-    }
-    let has_run = dir.join("pid").exists() || dir.join("ended").exists();
-    Some(alive(dir) || !has_run)
+/// Whether a start that failed so would fail again.
+fn never(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidInput, NotFound, PermissionDenied};
+    matches!(error.kind(), InvalidInput | NotFound | PermissionDenied)
 }
 
-fn alive(dir: &Path) -> bool {
-    let Ok(lock) = OpenOptions::new().write(true).open(dir.join("lock")) else { return false };
-    flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err()
-}
-
-/// Signals the agent, but only while it holds its lock: a process id alone may be another's by now.
-fn signal(dir: &Path, signal: Signal) {
-    let pid = fs::read_to_string(dir.join("pid")).ok().and_then(|text| text.trim().parse().ok());
-    if let Some(pid) = pid.and_then(Pid::from_raw)
-        && alive(dir)
-    {
-        let _ = kill_process(pid, signal);
+async fn gone_within(dir: &Path, patience: Duration) -> io::Result<bool> {
+    let since = Instant::now();
+    while dir::alive(dir)? {
+        if since.elapsed() > patience {
+            return Ok(false);
+        }
+        tokio::time::sleep(POLL).await;
     }
+    Ok(true)
 }

@@ -1,6 +1,6 @@
 //! Agents as tasks of this process: for the demo and for tests.
 
-use super::{Birth, Host};
+use super::{BearError, Birth, Host};
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use schema::id::InstanceId;
@@ -41,7 +41,11 @@ impl Tasks {
 
 #[async_trait]
 impl Host for Tasks {
-    async fn bear(&self, birth: &Birth) -> Result<(), String> {
+    async fn knows(&self, instance: &InstanceId) -> Result<bool, String> {
+        Ok(self.all().contains_key(instance))
+    }
+
+    async fn bear(&self, birth: &Birth) -> Result<(), BearError> {
         let mut all = self.all();
         if all.contains_key(&birth.instance) {
             return Ok(());
