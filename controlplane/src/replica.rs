@@ -108,6 +108,11 @@ impl Replica {
         self.ended().await
     }
 
+    /// Waits until it has stopped, for whatever reason.
+    pub async fn finished(&self) {
+        self.views.closed().await;
+    }
+
     /// Waits until it stops by itself.
     ///
     /// # Errors

@@ -1,7 +1,14 @@
-//! The command line: one file a verb.
+//! The command line: the tree of verbs, and one file for each kind of them.
+
+mod context;
+mod run;
+mod serve;
+mod show;
+mod steer;
 
 use crate::output::Output;
 use clap::{Parser, Subcommand};
+use context::{ClusterArgs, Context};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -14,7 +21,9 @@ pub(crate) struct Cli {
     pub(crate) verbose: u8,
     /// How results are printed
     #[arg(long, global = true, value_enum, default_value_t)]
-    pub(crate) output: Output,
+    output: Output,
+    #[command(flatten)]
+    cluster: ClusterArgs,
     #[command(subcommand)]
     pub(crate) verb: Verb,
 }
@@ -23,18 +32,70 @@ pub(crate) struct Cli {
 pub(crate) enum Verb {
     /// Show everything once, on an embedded log, with faults: needs nothing but this binary
     Demo,
+    /// Start a cluster on this machine, and keep it up until interrupted
+    Up(serve::UpArgs),
+    /// Run one controller
+    Controller(serve::ControllerArgs),
+    /// Run the agent of one instance
+    Agent(serve::AgentArgs),
+    /// Run a command on the cluster, in an alloc of its own; exits as it does
+    Run(run::RunArgs),
+    /// List instances
+    Instances,
+    /// List allocs
+    Allocs,
+    /// List execs
+    Execs,
+    /// Show what an exec wrote
+    Logs(show::LogsArgs),
+    /// Show what happened, record by record
+    Events(show::EventsArgs),
+    /// Show the state, now or as it was
+    State(show::StateArgs),
+    /// Show what was decided about something, and why
+    Why(show::WhyArgs),
+    /// Show or change what the cluster may do
+    Policy(steer::PolicyArgs),
+    /// Keep an instance, and give it no more allocs
+    Hold(steer::InstanceArgs),
+    /// Give an instance no more allocs, and end it when it is empty
+    Drain(steer::InstanceArgs),
+    /// Give an instance allocs again
+    Resume(steer::InstanceArgs),
+    /// End an instance or an alloc now, with all that runs there
+    Kill(steer::KillArgs),
     /// Keep the processes of one instance (started by its agent)
     #[command(hide = true)]
     Keeper {
         /// The instance's directory
         dir: PathBuf,
+        /// End the keeper of that instance instead, and what it keeps
+        #[arg(long)]
+        end: bool,
     },
 }
 
 /// Runs a verb.
 pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let context = || Context::find(&cli.cluster, cli.output);
     match cli.verb {
         Verb::Demo => crate::demo::run().await,
-        Verb::Keeper { dir } => Ok(agent::keeper::main(&dir).map(|()| ExitCode::SUCCESS)?),
+        Verb::Up(args) => serve::up(args, cli.cluster).await,
+        Verb::Controller(args) => serve::controller(args, &cli.cluster).await,
+        Verb::Agent(args) => serve::agent(args, &cli.cluster).await,
+        Verb::Run(args) => run::run(args, context()?).await,
+        Verb::Instances => show::instances(context()?).await,
+        Verb::Allocs => show::allocs(context()?).await,
+        Verb::Execs => show::execs(context()?).await,
+        Verb::Logs(args) => show::exec_logs(args, context()?).await,
+        Verb::Events(args) => show::events(args, context()?).await,
+        Verb::State(args) => show::show_state(args, context()?).await,
+        Verb::Why(args) => show::why(args, context()?).await,
+        Verb::Policy(args) => steer::policy(args, context()?).await,
+        Verb::Hold(args) => steer::hold(args, context()?).await,
+        Verb::Drain(args) => steer::drain(args, context()?).await,
+        Verb::Resume(args) => steer::resume(args, context()?).await,
+        Verb::Kill(args) => steer::kill(args, context()?).await,
+        Verb::Keeper { .. } => Ok(ExitCode::SUCCESS),
     }
 }

@@ -11,7 +11,11 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     // The keeper is a small process of its own: no threads of a runtime, nothing but its children.
-    if let cli::Verb::Keeper { dir } = &cli.verb {
+    if let cli::Verb::Keeper { dir, end } = &cli.verb {
+        if *end {
+            agent::keeper::end(dir);
+            return ExitCode::SUCCESS;
+        }
         return match agent::keeper::main(dir) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => output::fail(&error.into()),

@@ -1,1 +1,234 @@
-//! Execs as Docker containers.
+//! Execs as Docker containers. Named and labelled, so that an agent that comes back finds them; never
+//! removed before their end is written; what is true of one is what `inspect` says.
+
+use super::{End, Failure, Runtime, Spec};
+use async_trait::async_trait;
+use bollard::Docker as Client;
+use bollard::container::LogOutput;
+use bollard::errors::Error;
+use bollard::models::{ContainerCreateBody, ContainerState, HostConfig};
+use bollard::query_parameters::{
+    CreateContainerOptions, InspectContainerOptions, KillContainerOptions, LogsOptions,
+    RemoveContainerOptions, StartContainerOptions, WaitContainerOptions,
+};
+use futures::StreamExt;
+use schema::id::{ClusterId, ExecId};
+use schema::why::FailureClass;
+use smol_str::{SmolStr, ToSmolStr};
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+use tokio::fs::File;
+use tokio::io::AsyncWriteExt;
+
+const POLL: Duration = Duration::from_millis(200);
+const NOT_FOUND: u16 = 404;
+const CONFLICT: u16 = 409;
+
+/// Runs execs as containers.
+pub struct Docker {
+    client: Client,
+    cluster: ClusterId,
+}
+
+impl Docker {
+    /// Connects to the engine on this machine.
+    ///
+    /// # Errors
+    /// There is none, or it does not answer.
+    pub async fn connect(cluster: ClusterId) -> Result<Docker, Error> {
+        let client = Client::connect_with_local_defaults()?;
+        client.ping().await?;
+        Ok(Docker { client, cluster })
+    }
+
+    fn name(&self, exec: &ExecId) -> String {
+        format!("fl-{}-{exec}", self.cluster)
+    }
+
+    async fn state(&self, exec: &ExecId) -> Result<ContainerState, Error> {
+        let options = None::<InspectContainerOptions>;
+        let found = self.client.inspect_container(&self.name(exec), options).await?;
+        Ok(found.state.unwrap_or_default())
+    }
+
+    async fn create(&self, spec: &Spec, image: &str) -> Result<(), Failure> {
+        let options =
+            CreateContainerOptions { name: Some(self.name(&spec.exec)), ..Default::default() };
+        match self.client.create_container(Some(options), self.body(spec, image)).await {
+            Ok(_) => Ok(()),
+            // It was made before: by an earlier life of this agent, for the same exec.
+            Err(Error::DockerResponseServerError { status_code: CONFLICT, .. }) => Ok(()),
+            Err(Error::DockerResponseServerError { status_code: NOT_FOUND, message }) => {
+                let class = FailureClass::ImageMissing { image: image.to_owned() };
+                Err(Failure { class, message })
+            }
+            Err(error) => Err(failed(FailureClass::Agent, "create", spec, &error)),
+        }
+    }
+
+    fn body(&self, spec: &Spec, image: &str) -> ContainerCreateBody {
+        let labels = [
+            ("fleetlog.cluster", self.cluster.to_string()),
+            ("fleetlog.alloc", spec.alloc.to_string()),
+            ("fleetlog.exec", spec.exec.to_string()),
+        ];
+        let memory = i64::try_from(spec.limits.memory).unwrap_or(i64::MAX);
+        let command = &spec.config.command;
+        ContainerCreateBody {
+            image: Some(image.to_owned()),
+            cmd: (!command.is_empty()).then(|| command.clone()),
+            env: Some(
+                spec.config.env.iter().map(|(name, value)| format!("{name}={value}")).collect(),
+            ),
+            working_dir: spec.config.workdir.clone(),
+            labels: Some(
+                labels
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .into_iter()
+                    .collect::<HashMap<_, _>>(),
+            ),
+            host_config: Some(HostConfig {
+                memory: (memory > 0).then_some(memory),
+                // The same as memory: no swap beyond the limit.
+                memory_swap: (memory > 0).then_some(memory),
+                nano_cpus: i64::try_from(spec.limits.cpu)
+                    .ok()
+                    .and_then(|m| m.checked_mul(1_000_000)),
+                ..Default::default()
+            }),
+            ..Default::default()
+        }
+    }
+
+    /// Copies all that the container writes into its files, from the beginning, until it has ended.
+    async fn capture(&self, spec: &Spec) -> std::io::Result<()> {
+        let options =
+            LogsOptions { follow: true, stdout: true, stderr: true, ..Default::default() };
+        let mut output = self.client.logs(&self.name(&spec.exec), Some(options));
+        let (mut stdout, mut stderr) =
+            (File::create(&spec.stdout).await?, File::create(&spec.stderr).await?);
+        while let Some(chunk) = output.next().await {
+            match chunk {
+                Ok(LogOutput::StdErr { message }) => {
+                    stderr.write_all(&message).await?;
+                    stderr.flush().await?;
+                }
+                Ok(chunk) => {
+                    stdout.write_all(&chunk.into_bytes()).await?;
+                    stdout.flush().await?;
+                }
+                Err(error) => return Err(std::io::Error::other(error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until `inspect` says that it has ended; the engine's own wait is only a hint.
+    async fn ended(&self, spec: &Spec) -> Result<ContainerState, Failure> {
+        loop {
+            let name = self.name(&spec.exec);
+            let mut wait = self.client.wait_container(&name, None::<WaitContainerOptions>);
+            let _ = tokio::time::timeout(POLL * 50, wait.next()).await;
+            match self.state(&spec.exec).await {
+                Ok(state) if !state.running.unwrap_or(false) => return Ok(state),
+                Ok(_) => {}
+                Err(Error::DockerResponseServerError { status_code: NOT_FOUND, message }) => {
+                    return Err(Failure { class: FailureClass::Lost, message });
+                }
+                // The engine may be restarting; the container goes on or its end is kept.
+                Err(error) => {
+                    tracing::warn!(%error, exec = %spec.exec, "cannot inspect a container");
+                    tokio::time::sleep(POLL).await;
+                }
+            }
+        }
+    }
+}
+
+fn failed(class: FailureClass, what: &str, spec: &Spec, error: &Error) -> Failure {
+    Failure { class, message: format!("cannot {what} the container of {}: {error}", spec.exec) }
+}
+
+/// The most memory that a container used, where the engine still says.
+async fn peak(path: &Path) -> u64 {
+    let text = tokio::fs::read_to_string(path).await.unwrap_or_default();
+    text.trim().parse().unwrap_or(0)
+}
+
+/// Keeps looking at the peak while the container runs: its cgroup goes with it.
+async fn watch_peak(id: String, seen: &std::sync::atomic::AtomicU64) {
+    use std::sync::atomic::Ordering::Relaxed;
+    let paths = [
+        format!("/sys/fs/cgroup/memory/docker/{id}/memory.max_usage_in_bytes"),
+        format!("/sys/fs/cgroup/docker/{id}/memory.peak"),
+        format!("/sys/fs/cgroup/system.slice/docker-{id}.scope/memory.peak"),
+    ];
+    loop {
+        for path in &paths {
+            seen.fetch_max(peak(Path::new(path)).await, Relaxed);
+        }
+        tokio::time::sleep(POLL / 10).await;
+    }
+}
+
+#[async_trait]
+impl Runtime for Docker {
+    fn name(&self) -> &'static str {
+        "docker"
+    }
+
+    async fn start(&self, spec: &Spec) -> Result<SmolStr, Failure> {
+        let image = spec.config.image.clone().unwrap_or_default();
+        self.create(spec, &image).await?;
+        let name = self.name(&spec.exec);
+        match self.client.start_container(&name, None::<StartContainerOptions>).await {
+            Ok(()) => {}
+            Err(error) => {
+                let failure = failed(FailureClass::CannotStart, "start", spec, &error);
+                self.forget(&spec.exec).await;
+                return Err(failure);
+            }
+        }
+        let found = self.client.inspect_container(&name, None::<InspectContainerOptions>).await;
+        Ok(found.ok().and_then(|found| found.id).unwrap_or(name).to_smolstr())
+    }
+
+    async fn wait(&self, spec: &Spec) -> Result<End, Failure> {
+        let name = self.name(&spec.exec);
+        let found = self.client.inspect_container(&name, None::<InspectContainerOptions>).await;
+        let id = found.ok().and_then(|found| found.id).unwrap_or_default();
+        let seen = std::sync::atomic::AtomicU64::new(0);
+        let both = async { tokio::join!(self.ended(spec), self.capture(spec)) };
+        let (state, captured) = tokio::select! {
+            both = both => both,
+            () = watch_peak(id, &seen) => return Err(Failure {
+                class: FailureClass::Agent,
+                message: "the watch over memory ended".into(),
+            }),
+        };
+        if let Err(error) = captured {
+            tracing::warn!(%error, exec = %spec.exec, "output of a container may be missing");
+        }
+        let state = state?;
+        let oom = state.oom_killed.unwrap_or(false);
+        // The kernel kills for a limit when usage has reached it, which may be too quick to be seen.
+        let reached = if oom { spec.limits.memory } else { 0 };
+        Ok(End {
+            code: i32::try_from(state.exit_code.unwrap_or(-1)).unwrap_or(-1),
+            memory_peak: seen.into_inner().max(reached),
+            oom,
+            ..End::default()
+        })
+    }
+
+    async fn kill(&self, exec: &ExecId, signal: i32) {
+        let options = KillContainerOptions { signal: signal.to_string() };
+        let _ = self.client.kill_container(&self.name(exec), Some(options)).await;
+    }
+
+    async fn forget(&self, exec: &ExecId) {
+        let options = RemoveContainerOptions { force: true, ..Default::default() };
+        let _ = self.client.remove_container(&self.name(exec), Some(options)).await;
+    }
+}

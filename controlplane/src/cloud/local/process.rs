@@ -73,21 +73,25 @@ impl Processes {
     }
 
     /// Starts an agent; of two for one instance, the second finds the lock taken and ends.
-    fn bear_now(&self, birth: &Birth) -> Result<(), BearError> {
+    fn bear_now(&self, birth: &Birth) -> io::Result<Result<(), String>> {
         let dir = self.dir(&birth.instance);
-        let name = |e: io::Error| format!("cannot start {}: {e}", birth.instance);
-        let unknown = |e: io::Error| BearError::Unknown(name(e));
-        let birth = dir::born(&dir, birth).map_err(unknown)?;
-        if birth.stillborn || dir::life(&dir).map_err(unknown)? != Life::Coming {
-            return Ok(());
+        let birth = dir::born(&dir, birth)?;
+        match dir::life(&dir)? {
+            Life::Coming if !birth.stillborn => {}
+            // Whoever repeats the order is told the same.
+            Life::Ended => return Ok(dir::refusal(&dir)?.map_or(Ok(()), Err)),
+            Life::Unborn | Life::Coming | Life::Up | Life::Dead => return Ok(Ok(())),
         }
-        let Err(error) = self.spawn(&dir) else { return Ok(()) };
-        if !never(&error) {
-            return Err(unknown(error));
+        match self.spawn(&dir) {
+            Err(error) if never(&error) => {
+                let reason = format!("cannot start {}: {error}", birth.instance);
+                dir::refuse(&dir, &reason)?;
+                // What another controller could start meanwhile has no place any more.
+                dir::signal(&dir, Signal::KILL)?;
+                Ok(Err(reason))
+            }
+            started => started.map(Ok),
         }
-        // Marked, so that no other controller starts what this one says will never be.
-        dir::end(&dir).map_err(unknown)?;
-        Err(BearError::Never(name(error)))
     }
 
     fn spawn(&self, dir: &Path) -> io::Result<()> {
@@ -187,7 +191,10 @@ impl Host for Processes {
     }
 
     async fn bear(&self, birth: &Birth) -> Result<(), BearError> {
-        self.bear_now(birth)
+        match self.bear_now(birth) {
+            Ok(borne) => borne.map_err(BearError::Never),
+            Err(e) => Err(BearError::Unknown(format!("cannot start {}: {e}", birth.instance))),
+        }
     }
 
     async fn end(&self, instance: &InstanceId) -> Result<bool, String> {

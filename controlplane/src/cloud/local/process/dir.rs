@@ -5,7 +5,8 @@
 //! lock          held (flock) by its agent for as long as that lives
 //! pid           of the agent; there from its first start on
 //! interruption  milliseconds left, once its end has been announced
-//! ended         this cloud ended it, or has seen it gone: no agent starts here any more
+//! ended         this cloud ended it, or has seen it gone: no agent starts here any more; with the
+//!               reason in it if none ever could be started
 //! agent.log     what the agent says on stdout and stderr
 //! ```
 //!
@@ -23,7 +24,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long an agent tries to get its lock: whoever looks whether it lives shares it for a moment.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_millis(2);
 
 /// What can be seen of an instance.
@@ -42,7 +43,7 @@ pub(super) enum Life {
 }
 
 /// Takes the lock of an instance's directory for this process, and says whose it is. The agent keeps
-/// the file for as long as it lives. Blocks for half a second at most.
+/// the file for as long as it lives. Blocks for a second at most.
 ///
 /// # Errors
 /// Another agent holds it, the instance has been ended, or the directory cannot be used.
@@ -132,6 +133,17 @@ pub(super) fn alive(dir: &Path) -> io::Result<bool> {
 /// Marks the instance as ended.
 pub(super) fn end(dir: &Path) -> io::Result<()> {
     OpenOptions::new().create(true).append(true).open(dir.join("ended")).map(drop)
+}
+
+/// Marks the instance as one that no agent can be started for.
+pub(super) fn refuse(dir: &Path, reason: &str) -> io::Result<()> {
+    replace(dir, "ended", reason.as_bytes())
+}
+
+/// Why no agent could be started, if that is how the instance ended.
+pub(super) fn refusal(dir: &Path) -> io::Result<Option<String>> {
+    let reason = fs::read_to_string(dir.join("ended"))?;
+    Ok(Some(reason).filter(|reason| !reason.is_empty()))
 }
 
 fn ended(dir: &Path) -> io::Result<bool> {

@@ -1,0 +1,263 @@
+//! The processes of a cluster: `up`, `controller`, `agent`.
+
+use super::context::{ClusterArgs, Context, Noted, id, note};
+use crate::output::{Output, Usage, say};
+use agent::runtime::Runtime;
+use agent::runtime::docker::Docker;
+use agent::runtime::process::Processes as ProcessRuntime;
+use anyhow::{Context as _, bail};
+use clap::Args;
+use controlplane::cloud::local::faults::Faults;
+use controlplane::cloud::local::process::{Processes, birth, hold, interruption};
+use controlplane::cloud::local::{Host, LocalCloud, offerings};
+use controlplane::{Options, Replica};
+use schema::id::{AuthorId, ClusterId};
+use schema::policy::Policy;
+use schema::unit::Millis;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::process::{Child, Command};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+const POLL: Duration = Duration::from_millis(200);
+/// How long an agent that is told to end has for its execs.
+const GRACE: Duration = Duration::from_secs(2);
+/// How long an agent that died may be started again before its instance is taken for gone.
+const RESTART: Duration = Duration::from_secs(10);
+
+/// Start a cluster on this machine, and keep it up until interrupted
+#[derive(Debug, Args)]
+pub(crate) struct UpArgs {
+    /// Put the log on this NATS instead of one embedded here
+    #[arg(long, value_name = "URL")]
+    nats: Option<String>,
+    /// How many controllers
+    #[arg(long, default_value_t = 2)]
+    controllers: u32,
+    /// Keep at least this many instances
+    #[arg(long, default_value_t = 0)]
+    instances: u32,
+    /// Where instances and an embedded log keep their files
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Port of an embedded log; a free one if 0
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+}
+
+/// Run one controller
+#[derive(Debug, Args)]
+pub(crate) struct ControllerArgs {
+    /// Where instances keep their files
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// Keep at least this many instances (when it opens an empty log)
+    #[arg(long, default_value_t = 0)]
+    instances: u32,
+}
+
+/// Run the agent of one instance
+#[derive(Debug, Args)]
+pub(crate) struct AgentArgs {
+    /// The instance's directory
+    dir: PathBuf,
+}
+
+pub(crate) async fn up(args: UpArgs, names: ClusterArgs) -> anyhow::Result<ExitCode> {
+    let cluster: ClusterId = id(names.cluster.as_deref().unwrap_or("default"))?;
+    let dir = match args.dir.clone() {
+        Some(dir) => dir,
+        None => default_dir()?.join(cluster.as_str()),
+    };
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let dir = dir.canonicalize()?;
+    let url = match args.nats.clone().or(names.log) {
+        Some(url) => {
+            replay::log::open(&url, &cluster, true).await?;
+            url
+        }
+        None => embedded(&dir, &cluster, args.port).await?,
+    };
+    note(&Noted { log: url.clone(), cluster: cluster.to_string() })?;
+    say(&format!("cluster {cluster}: log at {url}, files in {}", dir.display()));
+    say("in another terminal: fleetlog run --cpu 1 --memory 64MiB -- echo hello");
+    let start = || controller_process(&args, &url, &cluster, &dir);
+    let mut controllers = (0..args.controllers).map(|_| start()).collect::<Result<Vec<_>, _>>()?;
+    let (mut interrupt, mut terminate) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+            () = tokio::time::sleep(POLL) => {}
+        }
+        for controller in &mut controllers {
+            if let Some(status) = controller.try_wait()? {
+                say(&format!("a controller ended ({status}); starting another"));
+                *controller = start()?;
+            }
+        }
+    }
+    say("stopping");
+    down(controllers, &dir).await
+}
+
+fn default_dir() -> anyhow::Result<PathBuf> {
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share"));
+    let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).or_else(home);
+    Ok(data.context("neither XDG_DATA_HOME nor HOME is set; give --dir")?.join("fleetlog"))
+}
+
+/// Serves an embedded log from this process; returns where.
+async fn embedded(dir: &Path, cluster: &ClusterId, port: u16) -> anyhow::Result<String> {
+    let (log, telemetry) = replay::log::embedded::open(&dir.join("log"), cluster, true)?;
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    tokio::spawn(async move {
+        if let Err(error) = replay::log::remote::serve(log, telemetry, listener).await {
+            tracing::error!(%error, "the log is no longer served");
+        }
+    });
+    Ok(url)
+}
+
+fn controller_process(
+    args: &UpArgs,
+    url: &str,
+    cluster: &ClusterId,
+    dir: &Path,
+) -> anyhow::Result<Child> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["--log", url, "--cluster", cluster.as_str(), "controller", "--dir"]);
+    command.arg(dir).args(["--instances", &args.instances.to_string()]);
+    // In a group of its own, so that Ctrl-C reaches `up` alone and the controllers end in order.
+    command.stdin(Stdio::null()).process_group(0).kill_on_drop(true);
+    command.spawn().context("cannot start a controller")
+}
+
+/// Ends the controllers, then everything that they have brought up.
+async fn down(controllers: Vec<Child>, dir: &Path) -> anyhow::Result<ExitCode> {
+    use rustix::process::{Pid, Signal, kill_process};
+    for mut controller in controllers {
+        let pid = controller.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
+        if let Some(pid) = pid {
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        let _ = tokio::time::timeout(GRACE, controller.wait()).await;
+    }
+    let host = host(dir, Vec::new());
+    for instance in host.list().await.map_err(anyhow::Error::msg)?.into_keys() {
+        let _ = host.end(&instance).await;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn host(dir: &Path, agent: Vec<OsString>) -> Processes {
+    let processes = Processes::new(dir.join("instances"), agent).clearing(agent::keeper::end);
+    processes.restart_within(RESTART)
+}
+
+pub(crate) async fn controller(
+    args: ControllerArgs,
+    names: &ClusterArgs,
+) -> anyhow::Result<ExitCode> {
+    let context = Context::find(names, Output::Table)?;
+    let cluster = context.cluster.clone();
+    let (log, telemetry) = replay::log::open(&context.url, &cluster, true).await?;
+    let mut agent: Vec<OsString> = vec![std::env::current_exe()?.into()];
+    agent.extend(["--log", &context.url, "--cluster", cluster.as_str(), "agent"].map(Into::into));
+    let cloud = LocalCloud::new(host(&args.dir, agent), Faults::default());
+    let policy = Policy {
+        offerings: offerings(),
+        min_instances: args.instances,
+        unreachable_after: Millis::from_secs(15),
+        ..Policy::default()
+    };
+    let replica = Replica::start(Options {
+        cluster,
+        replica: AuthorId::made(now_ms(), uuid::Uuid::new_v4().as_u64_pair().0),
+        log,
+        telemetry,
+        cloud: Arc::new(cloud),
+        policy,
+    });
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        () = replica.finished() => {
+            replica.ended().await?;
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+    replica.stop().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn now_ms() -> u64 {
+    u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0)
+}
+
+pub(crate) async fn agent(args: AgentArgs, names: &ClusterArgs) -> anyhow::Result<ExitCode> {
+    let dir = args.dir.canonicalize().map_err(|e| Usage(format!("{}: {e}", args.dir.display())))?;
+    let Ok(birth) = birth(&dir) else {
+        bail!(Usage(format!("{} is no directory of an instance", dir.display())));
+    };
+    // Held for as long as this process lives; a second agent of the same instance ends here.
+    let Ok(_lock) = hold(&dir) else { return Ok(ExitCode::SUCCESS) };
+    tokio::time::sleep(birth.boot_delay.duration()).await;
+    let context = Context::find(names, Output::Table)?;
+    let (log, telemetry) = replay::log::open(&context.url, &context.cluster, false).await?;
+    let runtimes = runtimes(&dir, &context.cluster).await?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let agent = agent::Agent::run(agent::Options {
+        cluster: context.cluster,
+        instance: birth.instance,
+        launch: birth.launch,
+        resources: birth.resources,
+        log,
+        telemetry,
+        dir: dir.clone(),
+        runtimes,
+        grace: Policy::default().grace,
+        interruption: watch_interruption(dir.clone()),
+    });
+    let mut agent = Box::pin(agent);
+    let result = tokio::select! {
+        result = &mut agent => result,
+        _ = terminate.recv() => tokio::time::timeout(GRACE, agent).await.unwrap_or(Ok(())),
+    };
+    tokio::task::spawn_blocking(move || agent::keeper::end(&dir)).await?;
+    result?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn runtimes(dir: &Path, cluster: &ClusterId) -> anyhow::Result<Vec<Arc<dyn Runtime>>> {
+    let keeper: Vec<OsString> = vec![std::env::current_exe()?.into(), "keeper".into()];
+    let processes = ProcessRuntime::start(dir, &keeper).await.context("cannot start the keeper")?;
+    let mut runtimes: Vec<Arc<dyn Runtime>> = vec![Arc::new(processes)];
+    match Docker::connect(cluster.clone()).await {
+        Ok(docker) => runtimes.push(Arc::new(docker)),
+        Err(error) => tracing::info!(%error, "no Docker engine here: no containers"),
+    }
+    Ok(runtimes)
+}
+
+fn watch_interruption(dir: PathBuf) -> watch::Receiver<Option<Millis>> {
+    let (notice, noticed) = watch::channel(None);
+    tokio::spawn(async move {
+        while !notice.is_closed() {
+            if let Some(left) = interruption(&dir) {
+                notice.send_replace(Some(left));
+                return notice.closed().await;
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    });
+    noticed
+}

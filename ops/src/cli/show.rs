@@ -1,0 +1,297 @@
+//! What the log says: `instances`, `allocs`, `execs`, `events`, `state`, `why`, `logs`.
+
+use super::context::{Context, Folded, fold, id, state, when};
+use crate::output::{Output, Usage, print, rows, say};
+use anyhow::bail;
+use clap::Args;
+use driver::logs::{self, Which};
+use futures::StreamExt;
+use replay_core::state::alloc::AllocStatus;
+use replay_core::state::exec::{ExecEnd, ExecStatus};
+use replay_core::{Outcome, State, invariant};
+use schema::codec;
+use schema::event::Event;
+use schema::id::ExecId;
+use schema::resources::{show_bytes, show_cpu};
+use schema::unit::{LogTime, Seq};
+use serde_json::{Value, json};
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Show what happened, record by record
+#[derive(Debug, Args)]
+pub(crate) struct EventsArgs {
+    /// Go on as more happens
+    #[arg(short, long)]
+    follow: bool,
+    /// Only what concerns this id
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
+}
+
+/// Show the state, now or as it was
+#[derive(Debug, Args)]
+pub(crate) struct StateArgs {
+    /// At this sequence, or at this time (2026-11-21T10:00:00Z)
+    #[arg(long, value_name = "SEQ|TIME")]
+    at: Option<String>,
+}
+
+/// Show what was decided about something, and why
+#[derive(Debug, Args)]
+pub(crate) struct WhyArgs {
+    /// An alloc, exec, instance, launch or driver
+    id: String,
+}
+
+/// Show what an exec wrote
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// The exec
+    exec: String,
+    /// Go on until it has ended
+    #[arg(short, long)]
+    follow: bool,
+    /// Its stderr instead of its stdout
+    #[arg(long)]
+    stderr: bool,
+}
+
+pub(crate) async fn instances(context: Context) -> anyhow::Result<ExitCode> {
+    let state = state(&*context.open().await?).await?;
+    let heads =
+        ["id", "type", "market", "phase", "service", "reach", "allocs", "cpu", "memory", "price/h"];
+    let row = |(id, i): (&schema::id::InstanceId, &replay_core::state::instance::Instance)| {
+        vec![
+            json!(id),
+            json!(i.offering.kind),
+            json!(i.offering.market),
+            word(&i.phase),
+            word(&i.service),
+            word(&i.reach),
+            json!(i.allocs),
+            json!(format!("{}/{}", show_cpu(i.used.cpu), show_cpu(i.resources.cpu))),
+            json!(format!("{}/{}", show_bytes(i.used.memory), show_bytes(i.resources.memory))),
+            json!(i.offering.price.dollars()),
+        ]
+    };
+    let all: Vec<Vec<Value>> = state.instances.iter().map(row).collect();
+    rows(context.output, &heads, &all);
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) async fn allocs(context: Context) -> anyhow::Result<ExitCode> {
+    let state = state(&*context.open().await?).await?;
+    let heads = ["id", "driver", "status", "instance", "cpu", "memory", "why"];
+    let row = |(id, a): (&schema::id::AllocId, &replay_core::state::alloc::Alloc)| {
+        let floor = a.requirements.floor();
+        let held = a.grant().map_or(&floor, |grant| &grant.resources);
+        let why = match &a.status {
+            AllocStatus::Waiting { why: Some(why), .. } => driver::describe::pending(why),
+            AllocStatus::Waiting { why: None, .. } | AllocStatus::Granted { .. } => String::new(),
+            AllocStatus::Ending { why, .. } | AllocStatus::Ended { why, .. } => {
+                text(&serde_json::to_value(why).unwrap_or_default())
+            }
+        };
+        vec![
+            json!(id),
+            json!(a.driver),
+            word(&a.status),
+            json!(a.grant().map(|grant| &grant.instance)),
+            json!(show_cpu(held.cpu)),
+            json!(show_bytes(held.memory)),
+            json!(why),
+        ]
+    };
+    let all: Vec<Vec<Value>> = state.allocs.iter().map(row).collect();
+    rows(context.output, &heads, &all);
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) async fn execs(context: Context) -> anyhow::Result<ExitCode> {
+    let state = state(&*context.open().await?).await?;
+    let heads = ["id", "driver", "alloc", "instance", "status", "end", "oom"];
+    let row = |(id, e): (&ExecId, &replay_core::state::exec::Exec)| {
+        let end = match &e.status {
+            ExecStatus::Ended { end: ExecEnd::Exited { code, .. }, .. } => json!(code),
+            ExecStatus::Ended { end, .. } => word(end),
+            ExecStatus::Submitted | ExecStatus::Started => Value::Null,
+        };
+        let oom = e.oom.map(|(limit, _)| format!("limit {}", show_bytes(limit)));
+        let ids = [json!(id), json!(e.driver), json!(e.alloc), json!(e.instance)];
+        ids.into_iter().chain([word(&e.status), end, json!(oom)]).collect()
+    };
+    let all: Vec<Vec<Value>> = state.execs.iter().map(row).collect();
+    rows(context.output, &heads, &all);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The name of a status, without its data.
+fn word(status: &impl serde::Serialize) -> Value {
+    match serde_json::to_value(status) {
+        Ok(Value::Object(map)) => json!(map.keys().next()),
+        Ok(value) => value,
+        Err(_) => Value::Null,
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn concerns(event: &Event, id: &str) -> bool {
+    serde_json::to_string(event).is_ok_and(|text| text.contains(&format!("\"{id}\"")))
+}
+
+fn show(output: Output, folded: &Folded) {
+    let Folded { seq, time, outcome, record } = folded;
+    let void = match outcome {
+        Outcome::Void(void) => Some(void.to_string()),
+        Outcome::Applied | Outcome::Ignored => None,
+    };
+    let body = record.as_ref().and_then(|record| serde_json::to_value(&record.event).ok());
+    let kind = record.as_ref().map_or("-", |record| record.event.kind());
+    let author = record.as_ref().map(|r| format!("{}/{}", r.event.role(), r.author));
+    if output == Output::Json {
+        let value = json!({
+            "seq": seq, "time": when(*time), "author": author, "kind": kind,
+            "cause": record.as_ref().map(|r| r.cause), "void": void, "body": body,
+        });
+        return print(&value.to_string());
+    }
+    let author = author.unwrap_or_else(|| "-".to_owned());
+    let void = void.map(|void| format!(" [void: {void}]")).unwrap_or_default();
+    let body = body.map(|body| body.to_string()).unwrap_or_default();
+    print(&format!("{seq:>6} {} {author:<30} {kind}{void} {body}", when(*time)));
+}
+
+pub(crate) async fn events(args: EventsArgs, context: Context) -> anyhow::Result<ExitCode> {
+    const WAIT: Duration = Duration::from_secs(1);
+    let log = context.open().await?;
+    let wanted = |folded: &Folded| match (&args.id, &folded.record) {
+        (None, _) => true,
+        (Some(id), Some(record)) => concerns(&record.event, id),
+        (Some(_), None) => false,
+    };
+    let mut state = fold(
+        &*log,
+        |_, _| true,
+        |_, folded| {
+            if wanted(&folded) {
+                show(context.output, &folded);
+            }
+        },
+    )
+    .await?;
+    if !args.follow {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut reader = log.read(state.head.applied.next(), None).await?;
+    loop {
+        for stored in reader.next_batch(WAIT).await?.records {
+            let (seq, time) = (stored.seq, stored.time);
+            let message = replay_core::Message {
+                seq,
+                time,
+                subject: &stored.subject,
+                payload: &stored.payload,
+            };
+            let (outcome, record) = state.apply_decoded(message, codec::decode(&stored.payload));
+            let folded = Folded { seq, time, outcome, record };
+            if wanted(&folded) {
+                show(context.output, &folded);
+            }
+        }
+    }
+}
+
+pub(crate) async fn show_state(args: StateArgs, context: Context) -> anyhow::Result<ExitCode> {
+    let until = match args.at.as_deref() {
+        None => (Seq(u64::MAX), LogTime(u64::MAX)),
+        Some(at) => parse_at(at)?,
+    };
+    let log = context.open().await?;
+    let within = |seq: Seq, time: LogTime| seq <= until.0 && time <= until.1;
+    let mut state = fold(&*log, within, |_, _| {}).await?;
+    let breaches = invariant::check(&state);
+    print(&serde_json::to_string_pretty(&summary(&mut state, breaches.len()))?);
+    Ok(if breaches.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn parse_at(at: &str) -> anyhow::Result<(Seq, LogTime)> {
+    if let Ok(seq) = at.parse() {
+        return Ok((Seq(seq), LogTime(u64::MAX)));
+    }
+    let time: jiff::Timestamp =
+        at.parse().map_err(|_| Usage(format!("{at:?} is neither a sequence nor a time")))?;
+    let nanos = u64::try_from(time.as_nanosecond()).unwrap_or(0);
+    Ok((Seq(u64::MAX), LogTime(nanos)))
+}
+
+fn summary(state: &mut State, breaches: usize) -> Value {
+    let digest = state.digest().to_string();
+    let head = &state.head;
+    json!({
+        "cluster": head.cluster,
+        "generation": head.generation,
+        "seq": head.applied,
+        "time": when(head.time),
+        "digest": digest,
+        "epoch": head.leader.epoch,
+        "leader": head.leader.holder,
+        "committed_per_hour": head.committed.dollars(),
+        "instances": state.index.live_instances.len(),
+        "pending_instances": head.pending,
+        "drivers": state.drivers.len(),
+        "allocs": state.allocs.len(),
+        "waiting": state.index.waiting.len(),
+        "execs": state.execs.len(),
+        "open_execs": state.index.open_execs.len(),
+        "broken_invariants": breaches,
+        "voids": head.voids.iter().map(|(void, count)| (text(&json!(void)), json!(count)))
+            .collect::<serde_json::Map<_, _>>(),
+    })
+}
+
+pub(crate) async fn why(args: WhyArgs, context: Context) -> anyhow::Result<ExitCode> {
+    let log = context.open().await?;
+    let mut found = 0;
+    fold(
+        &*log,
+        |_, _| true,
+        |_, folded| {
+            let concerned = folded.record.as_ref().is_some_and(|r| concerns(&r.event, &args.id));
+            if concerned {
+                found += 1;
+                show(context.output, &folded);
+            }
+        },
+    )
+    .await?;
+    if found == 0 {
+        bail!(Usage(format!("nothing on the log concerns {:?}", args.id)));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) async fn exec_logs(args: LogsArgs, context: Context) -> anyhow::Result<ExitCode> {
+    let exec: ExecId = id(&args.exec)?;
+    let state = state(&*context.open().await?).await?;
+    let Some(known) = state.execs.get(&exec) else {
+        bail!(Usage(format!("no exec {exec} on this cluster")));
+    };
+    let instance = state.instances.get(&known.instance).filter(|instance| instance.lives());
+    let Some(instance) = instance else {
+        bail!("{} is gone, and the output of {exec} with it", known.instance);
+    };
+    let which = if args.stderr { Which::Stderr } else { Which::Stdout };
+    let mut stream = logs::stream(instance.address.clone(), exec, which, 0, args.follow);
+    while let Some(chunk) = stream.next().await {
+        if std::io::stdout().write_all(&chunk?).is_err() {
+            say("fleetlog: nobody reads any more");
+            break;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

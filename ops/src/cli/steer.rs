@@ -1,0 +1,154 @@
+//! What people who run the cluster say: `policy`, `hold`, `drain`, `resume`, `kill`.
+
+use super::context::{Context, fold, id};
+use crate::output::{Usage, print, say};
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use replay::author::{Author, Forgetful, Identity};
+use replay_core::{Outcome, Void};
+use schema::event::{
+    AllocKilled, Event, InstanceDrained, InstanceHeld, InstanceKilled, InstanceResumed, PolicySet,
+};
+use schema::id::{AuthorId, InstanceId};
+use schema::policy::Policy;
+use schema::unit::Seq;
+use serde_json::{Value, json};
+use std::process::ExitCode;
+
+/// Show or change what the cluster may do
+#[derive(Debug, Args)]
+pub(crate) struct PolicyArgs {
+    #[command(subcommand)]
+    verb: PolicyVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum PolicyVerb {
+    /// Print the policy as JSON
+    Get,
+    /// Change it: max_hourly_cost=$1.50 max_instances=3 idle_timeout=30s
+    Set {
+        /// What to change, as KEY=VALUE
+        #[arg(required = true)]
+        changes: Vec<String>,
+    },
+}
+
+/// An instance
+#[derive(Debug, Args)]
+pub(crate) struct InstanceArgs {
+    /// The instance
+    instance: String,
+}
+
+/// An instance or an alloc
+#[derive(Debug, Args)]
+pub(crate) struct KillArgs {
+    /// The instance or alloc
+    id: String,
+    /// Do it: everything that runs there is killed
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Who says it: the person at the terminal.
+fn author() -> AuthorId {
+    let user = std::env::var("USER").unwrap_or_default().to_lowercase();
+    AuthorId::new(user).unwrap_or_else(|_| AuthorId::made(0, 0))
+}
+
+/// Writes it, and tells whether it had an effect.
+async fn say_it(context: &Context, event: impl Into<Event>) -> anyhow::Result<ExitCode> {
+    let log = context.open().await?;
+    let identity = Identity::fresh(context.cluster.clone(), author());
+    let writer = Author::start(log.clone(), identity, Box::new(Forgetful));
+    let seq = writer.write(event, Seq(0)).await?;
+    let mut outcome = Outcome::Ignored;
+    fold(&*log, |at, _| at <= seq, |_, folded| outcome = folded.outcome).await?;
+    match outcome {
+        Outcome::Applied => Ok(ExitCode::SUCCESS),
+        Outcome::Void(Void::Unknown) => {
+            bail!(Usage("there is no such thing on this cluster".into()))
+        }
+        Outcome::Void(void) => bail!("record {seq} had no effect: {void}"),
+        Outcome::Ignored => bail!("record {seq} was not found again"),
+    }
+}
+
+pub(crate) async fn policy(args: PolicyArgs, context: Context) -> anyhow::Result<ExitCode> {
+    let state = super::context::state(&*context.open().await?).await?;
+    match args.verb {
+        PolicyVerb::Get => {
+            print(&serde_json::to_string_pretty(&state.head.policy)?);
+            Ok(ExitCode::SUCCESS)
+        }
+        PolicyVerb::Set { changes } => {
+            let policy = changed(&state.head.policy, &changes)?;
+            say_it(&context, PolicySet { policy }).await
+        }
+    }
+}
+
+fn changed(policy: &Policy, changes: &[String]) -> anyhow::Result<Policy> {
+    let mut value = serde_json::to_value(policy)?;
+    let map = value.as_object_mut().context("a policy is no object")?;
+    for change in changes {
+        let (key, text) =
+            change.split_once('=').ok_or_else(|| Usage(format!("{change:?} is not KEY=VALUE")))?;
+        let Some(slot) = map.get_mut(key) else {
+            let keys: Vec<&String> = map.keys().collect();
+            bail!(Usage(format!("a policy has no {key:?}; it has {keys:?}")));
+        };
+        *slot = parse(text)?;
+    }
+    let policy: Policy = serde_json::from_value(value).map_err(|e| Usage(e.to_string()))?;
+    policy.check().map_err(Usage)?;
+    Ok(policy)
+}
+
+/// Dollars ($1.50), durations (500ms, 30s, 5m, 1h), or JSON.
+fn parse(text: &str) -> anyhow::Result<Value> {
+    let wrong = || Usage(format!("{text:?} is no amount, duration ($1.50, 30s, 5m) or JSON"));
+    if let Some(dollars) = text.strip_prefix('$') {
+        let (whole, part) = dollars.split_once('.').unwrap_or((dollars, ""));
+        let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+        if whole.is_empty() || part.len() > 6 || !digits(whole) || !digits(part) {
+            return Err(wrong().into());
+        }
+        let micros: u64 = format!("{whole}{part:0<6}").parse().map_err(|_| wrong())?;
+        return Ok(json!(micros));
+    }
+    for (unit, millis) in [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)] {
+        if let Some(Ok(count)) = text.strip_suffix(unit).map(str::parse::<u64>) {
+            return Ok(json!(count.saturating_mul(millis)));
+        }
+    }
+    Ok(serde_json::from_str(text).map_err(|_| wrong())?)
+}
+
+pub(crate) async fn hold(args: InstanceArgs, context: Context) -> anyhow::Result<ExitCode> {
+    say_it(&context, InstanceHeld { instance: id(&args.instance)? }).await
+}
+
+pub(crate) async fn drain(args: InstanceArgs, context: Context) -> anyhow::Result<ExitCode> {
+    say_it(&context, InstanceDrained { instance: id(&args.instance)? }).await
+}
+
+pub(crate) async fn resume(args: InstanceArgs, context: Context) -> anyhow::Result<ExitCode> {
+    say_it(&context, InstanceResumed { instance: id(&args.instance)? }).await
+}
+
+pub(crate) async fn kill(args: KillArgs, context: Context) -> anyhow::Result<ExitCode> {
+    let state = super::context::state(&*context.open().await?).await?;
+    let instance: InstanceId = id(&args.id)?;
+    let is_instance = state.instances.contains(&instance);
+    if !args.yes {
+        let what = if is_instance { "instance" } else { "alloc" };
+        say(&format!("this kills {what} {} and everything that runs there; say --yes", args.id));
+        return Ok(ExitCode::from(2));
+    }
+    if is_instance {
+        return say_it(&context, InstanceKilled { instance }).await;
+    }
+    say_it(&context, AllocKilled { alloc: id(&args.id)? }).await
+}
