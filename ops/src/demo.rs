@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 pub(crate) async fn run() -> anyhow::Result<ExitCode> {
     let since = Instant::now();
-    let mut cluster = Cluster::start().await?;
+    let mut cluster = Cluster::start()?;
     say("demo: one embedded log, three replicas, an empty fleet; two drivers join");
     let (heard, mut results) = tokio::sync::mpsc::unbounded_channel();
     let one = workflow::spawn(&cluster, "alice", &workflow::TEXTS[..3], heard.clone());

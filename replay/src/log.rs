@@ -22,8 +22,6 @@ pub mod remote;
 pub const MAX_ROUND: usize = 1000;
 /// Largest payload of one record in bytes (below NATS' default of 1 MiB, headers included).
 pub const MAX_PAYLOAD: usize = 1_000_000;
-/// Largest sum of payloads of one round in bytes: what every log takes and acknowledges in time.
-pub const MAX_ROUND_BYTES: usize = 32 << 20;
 
 /// A record on its way to the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,7 +93,7 @@ pub enum AppendError {
 }
 
 /// Why a read or a look-up failed.
-#[derive(Debug, Clone, thiserror::Error, Serialize, Deserialize)]
+#[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The log cannot be reached now. Readers reconnect by themselves; look-ups return this.
     #[error("the log cannot be read now: {0}")]
@@ -118,7 +116,7 @@ pub enum ReadError {
 }
 
 /// Why a log could not be opened or created.
-#[derive(Debug, Clone, thiserror::Error, Serialize, Deserialize)]
+#[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Cannot be reached.
     #[error("cannot reach the log at {url}: {reason}")]
@@ -171,8 +169,7 @@ pub enum OpenError {
 pub struct Batch {
     /// The records; empty if none came within the wait.
     pub records: Vec<Stored>,
-    /// How many matching records the log is known to hold behind these; 0: caught up with all that
-    /// was there when the reader connected.
+    /// How many matching records the log is known to hold behind these; 0: caught up.
     pub pending: u64,
 }
 
@@ -193,8 +190,7 @@ pub trait Log: Send + Sync + 'static {
     async fn append(&self, round: &[Entry], fence: Option<&Fence>) -> Result<Seq, AppendError>;
 
     /// Reads records from `from` on (inclusive) whose subject matches `filter` (NATS wildcards;
-    /// the whole log if `None`), then follows. To ask for `from` is to have all before it: a log
-    /// that ends earlier was cut short, and the reader says [`ReadError::WrongLog`].
+    /// the whole log if `None`), then follows.
     async fn read(&self, from: Seq, filter: Option<&str>) -> Result<Box<dyn Reader>, ReadError>;
 
     /// The last sequence stored; 0 if the log is empty. Not older than the last append that was
@@ -208,9 +204,6 @@ pub trait Log: Send + Sync + 'static {
     /// `genesis`. Each step may be repeated by whoever comes next after a crash: rolling over a log
     /// that has been rolled over already opens the next generation as it is.
     async fn roll_over(&self, genesis: &Entry) -> Result<Box<dyn Log>, OpenError>;
-
-    /// The next generation, if this one has been rolled over: where its readers go on.
-    async fn successor(&self) -> Result<Option<Box<dyn Log>>, OpenError>;
 }
 
 /// What is said but not kept: heartbeats, gauges, usage samples. May be lost; nothing in the state
@@ -252,22 +245,6 @@ pub fn literal(subject: &str) -> bool {
     subject.split('.').all(|token| !token.is_empty() && !token.contains(odd))
 }
 
-/// Whether a filter has tokens, wildcards only as whole ones, `>` only as the last.
-#[must_use]
-pub fn proper_filter(filter: &str) -> bool {
-    let plain = filter.strip_suffix(".>").unwrap_or(filter);
-    filter == ">" || plain.split('.').all(|token| token == "*" || literal(token))
-}
-
-fn check_filter(filter: Option<&str>) -> Result<(), ReadError> {
-    match filter {
-        Some(filter) if !proper_filter(filter) => {
-            Err(ReadError::Refused(format!("{filter:?} is no filter of subjects")))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Refuses a round that no log would take, before anything of it is sent.
 fn check_round(round: &[Entry], fence: Option<&Fence>) -> Result<(), AppendError> {
     let refused = |reason: String| Err(AppendError::Refused(reason));
@@ -277,12 +254,6 @@ fn check_round(round: &[Entry], fence: Option<&Fence>) -> Result<(), AppendError
     if let Some(big) = round.iter().find(|entry| entry.payload.len() > MAX_PAYLOAD) {
         let bytes = big.payload.len();
         return refused(format!("a record has {bytes} bytes; at most {MAX_PAYLOAD} are allowed"));
-    }
-    let bytes: usize = round.iter().map(|entry| entry.payload.len()).sum();
-    if bytes > MAX_ROUND_BYTES {
-        return refused(format!(
-            "a round has {bytes} bytes; at most {MAX_ROUND_BYTES} are allowed"
-        ));
     }
     if let Some(wild) = round.iter().find(|entry| !literal(&entry.subject)) {
         return refused(format!("{:?} is no literal subject", wild.subject));

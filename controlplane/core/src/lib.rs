@@ -2,6 +2,9 @@
 //! write next, [`plan`](plan::plan) which effects the world still needs, and
 //! [`next_deadline`](deadline::next_deadline) when to look again if nothing happens.
 
+// No wildcard arms: a new event or status must be thought about wherever one is told from another.
+#![warn(clippy::wildcard_enum_match_arm)]
+
 pub mod deadline;
 pub mod decide;
 pub mod plan;

@@ -150,8 +150,12 @@ async fn repeating_an_order_does_not_bring_a_killed_agent_back() {
     let process = format!("/proc/{}", world.pid(&instance));
     world.kill(&instance);
     until("the killed agent is reaped", async || !Path::new(&process).exists()).await;
-    accepted(&world.open(&Faults::default()), &order("l-1", 1)).await;
+    // This one could start nothing, and would say so if it tried.
+    let unable = Processes::new(world.root.path().to_owned(), vec!["/no/such/agent".into()]);
+    let unable = LocalCloud::new(unable, Faults::default());
+    accepted(&unable, &order("l-1", 1)).await;
     gone(&cloud, &instance).await;
+    accepted(&unable, &order("l-1", 1)).await;
     assert_eq!(world.starts(&instance), 1);
 }
 
@@ -275,7 +279,10 @@ async fn one_who_looks_is_not_taken_for_an_agent_and_keeps_none_away() {
     drop(hold(&other).unwrap());
     let looking = look(&other);
     let releasing = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(50));
+        let since = Instant::now();
+        while since.elapsed() < Duration::from_millis(50) {
+            std::thread::yield_now();
+        }
         drop(looking);
     });
     drop(hold(&other).unwrap());

@@ -28,13 +28,13 @@ const KILL: i32 = 9;
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// Cores: 2, 0.5, 500m
-    #[arg(long, default_value = "1")]
+    #[arg(long, default_value = "1", allow_hyphen_values = true)]
     cpu: String,
     /// Memory: 64MiB, 1.5GiB
-    #[arg(long, default_value = "256MiB")]
+    #[arg(long, default_value = "256MiB", allow_hyphen_values = true)]
     memory: String,
     /// Disk: 10GiB
-    #[arg(long, default_value = "0")]
+    #[arg(long, default_value = "0", allow_hyphen_values = true)]
     disk: String,
     /// A feature that the instance must have, as NAME=COUNT
     #[arg(long = "feature", value_name = "NAME=COUNT")]

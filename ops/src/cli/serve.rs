@@ -58,6 +58,9 @@ pub(crate) struct ControllerArgs {
     /// Keep at least this many instances (when it opens an empty log)
     #[arg(long, default_value_t = 0)]
     instances: u32,
+    /// Its name; must be new for each process
+    #[arg(long)]
+    replica: Option<String>,
 }
 
 /// Run the agent of one instance
@@ -134,6 +137,7 @@ fn controller_process(
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["--log", url, "--cluster", cluster.as_str(), "controller", "--dir"]);
     command.arg(dir).args(["--instances", &args.instances.to_string()]);
+    command.args(["--replica", fresh_name().as_str()]);
     // In a group of its own, so that Ctrl-C reaches `up` alone and the controllers end in order.
     command.stdin(Stdio::null()).process_group(0).kill_on_drop(true);
     command.spawn().context("cannot start a controller")
@@ -179,7 +183,7 @@ pub(crate) async fn controller(
     };
     let replica = Replica::start(Options {
         cluster,
-        replica: AuthorId::made(now_ms(), uuid::Uuid::new_v4().as_u64_pair().0),
+        replica: args.replica.as_deref().map_or_else(|| Ok(fresh_name()), id)?,
         log,
         telemetry,
         cloud: Arc::new(cloud),
@@ -199,8 +203,10 @@ pub(crate) async fn controller(
     Ok(ExitCode::SUCCESS)
 }
 
-fn now_ms() -> u64 {
-    u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0)
+/// Two processes that share a name would share a term.
+fn fresh_name() -> AuthorId {
+    let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0);
+    AuthorId::made(now, uuid::Uuid::new_v4().as_u64_pair().0)
 }
 
 pub(crate) async fn agent(args: AgentArgs, names: &ClusterArgs) -> anyhow::Result<ExitCode> {

@@ -47,7 +47,7 @@ impl Drop for Directory {
 }
 
 impl Cluster {
-    pub(crate) async fn start() -> anyhow::Result<Cluster> {
+    pub(crate) fn start() -> anyhow::Result<Cluster> {
         let dir = std::env::temp_dir().join(format!("fleetlog-demo-{}", std::process::id()));
         std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let dir = Directory(dir);

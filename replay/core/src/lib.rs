@@ -5,6 +5,9 @@
 //! bytes, the answer is applied, void with a reason, or ignored. Controllers, CLI, audit and
 //! simulation all use this one fold.
 
+// No wildcard arms: a new event or status must be thought about wherever one is told from another.
+#![warn(clippy::wildcard_enum_match_arm)]
+
 pub mod digest;
 pub mod fold;
 pub mod invariant;

@@ -1,0 +1,120 @@
+//! A cluster of real processes on a real nats-server, with a real Docker engine.
+
+#[path = "cluster/world.rs"]
+mod world;
+
+use world::World;
+
+#[test]
+fn output_and_exit_codes_are_the_execs_own() {
+    let world = World::start(2, 1);
+    let (code, out, err) = world.fleetlog(&[
+        "run",
+        "--memory",
+        "64MiB",
+        "--",
+        "sh",
+        "-c",
+        "echo hi; echo no >&2; exit 3",
+    ]);
+    assert_eq!((code, out.as_str()), (3, "hi\n"), "{err}");
+    assert!(err.contains("no\n"), "{err}");
+    let (code, _, err) = world.fleetlog(&["run", "--timeout", "1", "--", "sleep", "60"]);
+    assert_eq!(code, 124, "{err}");
+    let (code, _, err) = world.fleetlog(&["run", "--", "no-such-program"]);
+    assert_eq!(code, 125, "{err}");
+    assert!(err.contains("no-such-program"), "{err}");
+    let (code, out, _) = world.fleetlog(&["execs", "--output", "json"]);
+    assert_eq!((code, out.lines().count()), (0, 3), "{out}");
+    world.audit();
+}
+
+#[test]
+fn containers_run_and_say_when_memory_ran_out() {
+    let world = World::start(1, 1);
+    let image = ["--image", "local/busybox"];
+    let run = |more: &[&str]| world.fleetlog(&[&["run"], &image[..], more].concat());
+    let (code, out, err) = run(&["--memory", "64MiB", "--", "sh", "-c", "echo hi; exit 3"]);
+    assert_eq!((code, out.as_str()), (3, "hi\n"), "{err}");
+    let hungry = "head -c 200m /dev/zero | tail";
+    let (code, _, err) = run(&["--memory", "32MiB", "--", "sh", "-c", hungry]);
+    assert_eq!(code, 137, "{err}");
+    assert!(err.contains("limit 32MiB, peak 32MiB"), "{err}");
+    let (code, _, err) = world.fleetlog(&["run", "--image", "local/no-such", "--", "true"]);
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("image local/no-such is not there"), "{err}");
+    world.audit();
+}
+
+#[test]
+fn bad_input_gets_a_sentence() {
+    let world = World::start(1, 0);
+    for (args, sentence) in [
+        (&["run", "--cpu", "-1", "--", "true"][..], "is no amount of cpu"),
+        (&["run", "--cpu", "0", "--", "true"], "need some cpu"),
+        (&["run", "--memory", "lots", "--", "true"], "is no amount of bytes"),
+        (&["run", "--memory", "99999999999TiB", "--", "true"], "is no amount of bytes"),
+        (&["run", "--memory", "2TiB", "--", "true"], "memory 2TiB asked"),
+        (&["run", "--cpu", "64", "--", "true"], "the largest type, local.large, has"),
+        (&["run", "--feature", "gpu=1", "--", "true"], "feature gpu"),
+        (&["run", "--driver", "A.b", "--", "true"], "only a-z, 0-9 and -"),
+        (&["run", "--env", "novalue", "--", "true"], "is not NAME=VALUE"),
+        (&["run"], "required"),
+        (&["why", "x-nothing"], "nothing on the log concerns"),
+        (&["hold", "i-nothing"], "there is no such thing"),
+        (&["policy", "set", "max_instances=-3"], "invalid value"),
+        (&["policy", "set", "nonsense=3"], "a policy has no"),
+        (&["state", "--at", "yesterday-ish"], "neither a sequence nor a time"),
+        (&["--cluster", "No.Such", "instances"], "only a-z, 0-9 and -"),
+    ] {
+        let (code, _, err) = world.fleetlog(args);
+        assert_eq!(code, 2, "{args:?}: {err}");
+        assert!(err.contains(sentence), "{args:?}: {err}");
+    }
+    world.audit();
+}
+
+#[test]
+fn an_operator_steers() {
+    let world = World::start(1, 1);
+    let instance = world.instance();
+    assert_eq!(world.fleetlog(&["hold", &instance]).0, 0);
+    assert!(world.fleetlog(&["instances"]).1.contains("held"));
+    assert_eq!(world.fleetlog(&["resume", &instance]).0, 0);
+    assert_eq!(world.fleetlog(&["policy", "set", "max_hourly_cost=$0.001"]).0, 0);
+    assert!(world.fleetlog(&["policy", "get"]).1.contains("\"max_hourly_cost\": 1000"));
+    let (code, _, err) = world.fleetlog(&["run", "--cpu", "4", "--", "true"]);
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("more than the whole budget of $0.001/h"), "{err}");
+    let (code, _, err) = world.fleetlog(&["kill", &instance]);
+    assert_eq!(code, 2, "{err}");
+    assert_eq!(world.fleetlog(&["kill", "--yes", &instance]).0, 0);
+    world.until(|| {
+        world
+            .fleetlog(&["instances"])
+            .1
+            .lines()
+            .any(|l| l.contains(&instance) && l.contains("gone"))
+    });
+    world.audit();
+}
+
+#[test]
+fn killed_leaders_lose_nothing() {
+    let world = World::start(3, 2);
+    world.storm(120, |world| {
+        for _ in 0..5 {
+            world.kill_leader();
+        }
+    });
+}
+
+#[test]
+fn a_killed_log_server_loses_nothing() {
+    let mut world = World::start(2, 1);
+    let mut server = world.take_server();
+    world.storm(60, |_| {
+        server.kill();
+        server.up().expect("up again");
+    });
+}

@@ -1,0 +1,198 @@
+//! A cluster of processes for one test, gone when the test is.
+
+use driver::{AllocOptions, Driver, ExecEnd, JoinOptions};
+use replay::log::{Log, read_to_end};
+use replay::testing::NatsServer;
+use replay_core::state::exec::ExecStatus;
+use replay_core::state::leader::Holder;
+use replay_core::{Message, State, invariant};
+use schema::event::ExecConfig;
+use schema::id::{ClusterId, DriverId};
+use schema::requirements::Requirements;
+use schema::resources::Resources;
+use schema::unit::{Millis, Seq};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(20);
+
+pub(crate) struct World {
+    dir: tempfile::TempDir,
+    url: String,
+    up: Child,
+    server: Option<NatsServer>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        use rustix::process::{Pid, Signal, kill_process};
+        if let Some(pid) = Pid::from_raw(self.up.id().cast_signed()) {
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        let _ = self.up.wait();
+    }
+}
+
+impl World {
+    /// So many controllers, and so many instances at least.
+    pub(crate) fn start(controllers: u32, instances: u32) -> World {
+        let dir = tempfile::tempdir().expect("a directory");
+        let server = NatsServer::start(dir.path()).expect("a nats-server");
+        let url = server.url();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fleetlog"));
+        command.env("XDG_CONFIG_HOME", dir.path().join("config")).args(["up", "--nats", &url]);
+        command.args(["--controllers", &controllers.to_string()]);
+        command.args(["--instances", &instances.to_string(), "--dir"]).arg(dir.path().join("up"));
+        let log = std::fs::File::create(dir.path().join("up.log")).expect("a file");
+        let up = command.stdin(Stdio::null()).stdout(log.try_clone().expect("a file")).stderr(log);
+        let up = up.spawn().expect("starts");
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let world = World { dir, url, up, server: Some(server), runtime };
+        world.until(|| {
+            let state = world.state();
+            let booted = state.head.pending == 0 && state.head.instances >= instances;
+            booted && matches!(state.head.leader.holder, Holder::Replica(_))
+        });
+        world
+    }
+
+    pub(crate) fn take_server(&mut self) -> NatsServer {
+        self.server.take().expect("taken once")
+    }
+
+    pub(crate) fn until(&self, mut condition: impl FnMut() -> bool) {
+        let since = Instant::now();
+        while !condition() {
+            let log = std::fs::read_to_string(self.dir.path().join("up.log")).unwrap_or_default();
+            assert!(since.elapsed() < PATIENCE, "it did not come about in time; up said:\n{log}");
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// Exit code, stdout and stderr of a verb.
+    pub(crate) fn fleetlog(&self, args: &[&str]) -> (i32, String, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fleetlog"));
+        command.env("XDG_CONFIG_HOME", self.dir.path().join("config")).env("USER", "tester");
+        let output = command.args(args).stdin(Stdio::null()).output().expect("runs");
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+    }
+
+    pub(crate) fn instance(&self) -> String {
+        let (_, out, _) = self.fleetlog(&["instances", "--output", "quiet"]);
+        out.lines().next().expect("an instance").to_owned()
+    }
+
+    async fn log(&self) -> Option<Arc<dyn Log>> {
+        let cluster = ClusterId::new("default").expect("an id");
+        replay::log::open(&self.url, &cluster, false).await.ok().map(|(log, _)| log)
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.runtime.block_on(async {
+            let mut state = State::default();
+            let Some(log) = self.log().await else { return state };
+            for stored in read_to_end(&*log, Seq(1), None).await.unwrap_or_default() {
+                state.apply(Message {
+                    seq: stored.seq,
+                    time: stored.time,
+                    subject: &stored.subject,
+                    payload: &stored.payload,
+                });
+                assert_eq!(invariant::check(&state), [], "after record {}", stored.seq);
+            }
+            state
+        })
+    }
+
+    /// Everything asked for has ended, and all invariants held after every record.
+    pub(crate) fn audit(&self) {
+        self.until(|| self.state().index.on_instance.is_empty());
+        let state = self.state();
+        assert!(state.index.open_execs.is_empty() && state.index.waiting.is_empty());
+    }
+
+    /// Kills the leading controller (SIGKILL) and waits for the next leader.
+    pub(crate) fn kill_leader(&self) {
+        let state = self.state();
+        let Holder::Replica(leader) = &state.head.leader.holder else { return };
+        let pid = self.controllers().into_iter().find(|(_, name)| name == leader.as_str());
+        let pid = pid.expect("the leader is a process").0;
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
+        let since = Instant::now();
+        self.until(|| self.state().head.leader.epoch > state.head.leader.epoch);
+        eprintln!("failover after {:.2} s", since.elapsed().as_secs_f64());
+    }
+
+    /// Controllers by process: each is told its name by `up`.
+    fn controllers(&self) -> Vec<(rustix::process::Pid, String)> {
+        let children = format!("/proc/{0}/task/{0}/children", self.up.id());
+        let pids = std::fs::read_to_string(children).unwrap_or_default();
+        let named = pids.split_whitespace().filter_map(|pid| {
+            let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
+            let mut words = line.split('\0').skip_while(|word| *word != "--replica");
+            let pid = rustix::process::Pid::from_raw(pid.parse().ok()?)?;
+            Some((pid, words.nth(1)?.to_owned()))
+        });
+        named.collect()
+    }
+
+    /// Runs so many execs over a few allocs while `trouble` is made; every one must end once, as it
+    /// should.
+    pub(crate) fn storm(&self, count: usize, trouble: impl FnOnce(&World)) {
+        let running = self.runtime.block_on(self.submit(count));
+        trouble(self);
+        let (driver, allocs, execs) = running;
+        self.runtime.block_on(async {
+            for (index, exec) in execs.into_iter().enumerate() {
+                let end = tokio::time::timeout(PATIENCE, exec.wait()).await.expect("ends in time");
+                let (end, _) = end.expect("the driver goes on");
+                let code = i32::try_from(index % 7).expect("small");
+                assert!(
+                    matches!(end, ExecEnd::Exited { code: c, .. } if c == code),
+                    "{index}: {end:?}"
+                );
+            }
+            for alloc in allocs {
+                alloc.free().await.expect("freed");
+            }
+            driver.leave().await.expect("left");
+        });
+        self.audit();
+        let state = self.state();
+        assert_eq!(state.execs.len(), count);
+        let ended = |exec: &replay_core::state::exec::Exec| {
+            matches!(&exec.status, ExecStatus::Ended { late: None, .. })
+        };
+        assert!(state.execs.iter().all(|(_, exec)| ended(exec)));
+    }
+
+    async fn submit(&self, count: usize) -> (Driver, Vec<driver::Alloc>, Vec<driver::Exec>) {
+        let options = JoinOptions {
+            cluster: ClusterId::new("default").expect("an id"),
+            log: self.log().await.expect("opens"),
+            driver: DriverId::new("storm").expect("an id"),
+            lease: Millis::from_secs(60),
+        };
+        let driver = Driver::join(options).await.expect("joins");
+        let need = Resources { cpu: 500, memory: 64 << 20, ..Resources::default() };
+        let mut allocs = Vec::new();
+        for _ in 0..2 {
+            let options = AllocOptions::new(Requirements::exactly(need.clone()));
+            allocs.push(
+                driver.alloc(options).await.expect("asked").granted().await.expect("granted"),
+            );
+        }
+        let mut execs = Vec::new();
+        for index in 0..count {
+            let script = format!("sleep {}; exit {}", 1 + index % 9, index % 7);
+            let command = ["sh", "-c", &script].map(str::to_owned).to_vec();
+            let config = ExecConfig { command, ..ExecConfig::default() };
+            execs.push(allocs[index % 2].exec(config).await.expect("submitted"));
+        }
+        (driver, allocs, execs)
+    }
+}
