@@ -219,7 +219,8 @@ impl Agent {
         loop {
             self.act().await?;
             if self.orders.stop && self.orders.allocs.is_empty() && self.running.is_empty() {
-                return Ok(());
+                // The last ends are as true as the others: they must not go with the instance.
+                return Ok(self.desk.author.landed().await?);
             }
             let interruption = &mut self.options.interruption;
             tokio::select! {

@@ -3,8 +3,8 @@
 //! spawn an exec.
 //!
 //! It speaks over a unix socket, one JSON value a line. To whoever connects it first tells what it
-//! knows, then what happens. It ends, and its execs with it, on SIGTERM, or when it has been without
-//! an agent for long.
+//! knows, then what happens. It ends, and its execs with it, when it is told to, or when it has been
+//! without an agent for ten minutes.
 
 mod children;
 mod wire;
@@ -18,6 +18,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// The keeper's socket in an instance's directory.
 pub(crate) fn socket(dir: &Path) -> PathBuf {
@@ -35,6 +36,8 @@ pub fn main(dir: &Path) -> io::Result<()> {
     let _ = std::fs::remove_file(&path);
     let listener = UnixListener::bind(&path)?;
     let children = Arc::new(Children::default());
+    let watched = children.clone();
+    std::thread::Builder::new().name("alone".into()).spawn(move || end_if_alone(&watched))?;
     for connection in listener.incoming() {
         let (connection, children) = (connection?, children.clone());
         std::thread::Builder::new()
@@ -63,9 +66,29 @@ fn lock(dir: &Path) -> io::Result<Option<File>> {
     Ok(free.then_some(file))
 }
 
+/// An instance whose agent does not come back must not go on for ever.
+fn end_if_alone(children: &Children) {
+    const PATIENCE: Duration = Duration::from_secs(600);
+    const LOOK: Duration = Duration::from_secs(5);
+    let mut since = Instant::now();
+    while since.elapsed() < PATIENCE {
+        std::thread::sleep(LOOK);
+        if children.attended() {
+            since = Instant::now();
+        }
+    }
+    children.kill_all();
+    std::process::exit(0);
+}
+
 fn attend(connection: &UnixStream, children: &Arc<Children>) {
     let Ok(writer) = connection.try_clone() else { return };
     children.greet(writer);
+    listen(connection, children);
+    children.leave();
+}
+
+fn listen(connection: &UnixStream, children: &Arc<Children>) {
     let lines = BufReader::new(connection).lines();
     for line in lines.map_while(Result::ok) {
         match serde_json::from_str(&line) {

@@ -48,7 +48,7 @@ pub(crate) async fn serve(
     dir: PathBuf,
     growing: &Growing,
 ) -> io::Result<(String, impl Future<Output = io::Result<()>> + use<>)> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let listener = bind(&dir.join("port")).await?;
     let address = format!("http://{}", listener.local_addr()?);
     let served = Served { dir: Arc::new(dir), growing: growing.subscribe() };
     let router = Router::new()
@@ -56,6 +56,18 @@ pub(crate) async fn serve(
         .route("/v1/execs/{exec}/{output}", get(output))
         .with_state(served);
     Ok((address, async move { axum::serve(listener, router).await }))
+}
+
+/// Takes the port that an earlier life of this agent had, if it is free: drivers know it by that.
+async fn bind(noted: &std::path::Path) -> io::Result<TcpListener> {
+    let before = std::fs::read_to_string(noted).ok().and_then(|text| text.trim().parse().ok());
+    let again = TcpListener::bind(("127.0.0.1", before.unwrap_or(0))).await;
+    let listener = match again {
+        Ok(listener) => listener,
+        Err(_) => TcpListener::bind("127.0.0.1:0").await?,
+    };
+    std::fs::write(noted, listener.local_addr()?.port().to_string())?;
+    Ok(listener)
 }
 
 async fn output(

@@ -118,3 +118,23 @@ fn a_killed_log_server_loses_nothing() {
         server.up().expect("up again");
     });
 }
+
+#[test]
+fn a_killed_agent_comes_back_and_misses_no_end() {
+    let world = World::start(1, 1);
+    let script = ["--", "sh", "-c", "sleep 3; echo late; exit 7"];
+    let process =
+        world.begin(&[&["run", "--memory", "64MiB", "--cpu", "0.4"], &script[..]].concat());
+    let image = ["run", "--memory", "64MiB", "--cpu", "0.4", "--image", "local/busybox"];
+    let container = world.begin(&[&image[..], &script[..]].concat());
+    world.until(|| world.started() == 2);
+    world.kill_and_restart_agent();
+    for run in [process, container] {
+        let output = run.wait_with_output().expect("ends");
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(7), "{err}");
+        assert_eq!(output.stdout, b"late\n", "{err}");
+    }
+    world.audit();
+    assert_eq!(world.state().execs.len(), 2);
+}

@@ -113,7 +113,8 @@ pub struct Author {
 }
 
 struct Ask {
-    event: Event,
+    /// What to write; nothing, to learn when all before it has landed.
+    event: Option<Event>,
     cause: Seq,
     answer: oneshot::Sender<Result<Seq, AuthorError>>,
 }
@@ -124,8 +125,11 @@ impl Author {
     pub fn start(log: Arc<dyn Log>, identity: Identity, outbox: Box<dyn Outbox>) -> Author {
         let (asks, inbox) = mpsc::channel(MAX_ROUND);
         let Identity { cluster, author, incarnation, last_number, unsent } = identity;
-        let waiting =
-            unsent.into_iter().map(|(number, entry)| Waiting { number, entry, answer: None });
+        let waiting = unsent.into_iter().map(|(number, entry)| Waiting {
+            number,
+            entry,
+            answers: Vec::new(),
+        });
         let writer = Writer {
             log,
             outbox,
@@ -157,8 +161,25 @@ impl Author {
         event: impl Into<Event>,
         cause: Seq,
     ) -> Result<oneshot::Receiver<Result<Seq, AuthorError>>, AuthorError> {
+        self.ask(Some(event.into()), cause).await
+    }
+
+    /// Waits until everything handed over before has landed.
+    ///
+    /// # Errors
+    /// [`AuthorError`], if the author stopped before.
+    pub async fn landed(&self) -> Result<(), AuthorError> {
+        let landed = self.ask(None, Seq(0)).await?;
+        landed.await.unwrap_or(Err(AuthorError::Stopped)).map(drop)
+    }
+
+    async fn ask(
+        &self,
+        event: Option<Event>,
+        cause: Seq,
+    ) -> Result<oneshot::Receiver<Result<Seq, AuthorError>>, AuthorError> {
         let (answer, landed) = oneshot::channel();
-        let ask = Ask { event: event.into(), cause, answer };
+        let ask = Ask { event, cause, answer };
         self.asks.send(ask).await.map_err(|_| AuthorError::Stopped)?;
         Ok(landed)
     }
@@ -167,7 +188,7 @@ impl Author {
 struct Waiting {
     number: u64,
     entry: Entry,
-    answer: Option<oneshot::Sender<Result<Seq, AuthorError>>>,
+    answers: Vec<oneshot::Sender<Result<Seq, AuthorError>>>,
 }
 
 struct Writer {
@@ -204,6 +225,13 @@ impl Writer {
 
     /// Numbers, encodes and keeps one event. An event that cannot be encoded uses up no number.
     fn accept(&mut self, ask: Ask) -> Result<(), AuthorError> {
+        let Some(event) = ask.event else {
+            match self.waiting.back_mut() {
+                Some(last) => last.answers.push(ask.answer),
+                None => drop(ask.answer.send(Ok(Seq(0)))),
+            }
+            return Ok(());
+        };
         let number = self.last_number + 1;
         let record = Record {
             version: SCHEMA_VERSION,
@@ -213,7 +241,7 @@ impl Writer {
             cause: ask.cause,
             epoch: Epoch(0),
             must_understand: false,
-            event: ask.event,
+            event,
         };
         let payload = match codec::encode(&record) {
             Ok(bytes) => Bytes::from(bytes),
@@ -226,7 +254,7 @@ impl Writer {
         let entry = Entry { subject, payload };
         self.outbox.push(number, &entry).map_err(AuthorError::Outbox)?;
         self.last_number = number;
-        self.waiting.push_back(Waiting { number, entry, answer: Some(ask.answer) });
+        self.waiting.push_back(Waiting { number, entry, answers: vec![ask.answer] });
         Ok(())
     }
 
@@ -242,7 +270,7 @@ impl Writer {
         let mut number = 0;
         for (index, waiting) in self.waiting.drain(..size).enumerate() {
             number = waiting.number;
-            if let Some(answer) = waiting.answer {
+            for answer in waiting.answers {
                 let _ = answer.send(Ok(Seq(last.0 - (size - 1 - index) as u64)));
             }
         }
@@ -261,7 +289,7 @@ impl Writer {
     fn fail(mut self, error: &AuthorError, mut inbox: mpsc::Receiver<Ask>) {
         tracing::error!(author = %self.author, %error, "an author stopped");
         for waiting in self.waiting.drain(..) {
-            if let Some(answer) = waiting.answer {
+            for answer in waiting.answers {
                 let _ = answer.send(Err(error.clone()));
             }
         }

@@ -22,6 +22,7 @@ struct Inner {
     /// The last thing told of each exec that the agent has not forgotten.
     known: BTreeMap<ExecId, Tell>,
     agent: Option<UnixStream>,
+    agents: u32,
 }
 
 impl Inner {
@@ -51,10 +52,21 @@ impl Children {
     pub(super) fn greet(&self, agent: UnixStream) {
         let mut inner = self.lock();
         inner.agent = Some(agent);
+        inner.agents += 1;
         for tell in inner.known.clone().values() {
             inner.tell(tell);
         }
         inner.tell(&Tell::Ready);
+    }
+
+    /// An agent has hung up.
+    pub(super) fn leave(&self) {
+        self.lock().agents -= 1;
+    }
+
+    /// Whether an agent is connected.
+    pub(super) fn attended(&self) -> bool {
+        self.lock().agents > 0
     }
 
     pub(super) fn spawn(self: &Arc<Children>, order: &Order) {

@@ -81,6 +81,35 @@ impl World {
         (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
     }
 
+    /// Starts a verb without waiting for it.
+    pub(crate) fn begin(&self, args: &[&str]) -> Child {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fleetlog"));
+        command.env("XDG_CONFIG_HOME", self.dir.path().join("config")).args(args);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("starts")
+    }
+
+    /// How many execs have started and not ended.
+    pub(crate) fn started(&self) -> usize {
+        let state = self.state();
+        state.execs.iter().filter(|(_, exec)| exec.status == ExecStatus::Started).count()
+    }
+
+    /// Kills the only instance's agent (SIGKILL) and starts it again, as a supervisor would.
+    pub(crate) fn kill_and_restart_agent(&self) {
+        let dir = self.dir.path().join("up/instances").join(self.instance());
+        let pid = std::fs::read_to_string(dir.join("pid")).expect("its agent runs");
+        let pid = rustix::process::Pid::from_raw(pid.trim().parse().expect("a number"));
+        let pid = pid.expect("a process id");
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fleetlog"));
+        command.args(["--log", &self.url, "--cluster", "default", "agent"]).arg(dir);
+        let agent =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let mut agent = agent.expect("starts");
+        std::thread::spawn(move || agent.wait());
+    }
+
     pub(crate) fn instance(&self) -> String {
         let (_, out, _) = self.fleetlog(&["instances", "--output", "quiet"]);
         out.lines().next().expect("an instance").to_owned()
