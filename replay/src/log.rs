@@ -15,13 +15,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub mod embedded;
+mod error;
+mod filter;
 pub mod jetstream;
 pub mod remote;
+
+pub use error::{AppendError, OpenError, ReadError};
+pub use filter::{literal, matches, proper_filter};
 
 /// Most records in one round (JetStream's limit for an atomic batch).
 pub const MAX_ROUND: usize = 1000;
 /// Largest payload of one record in bytes (below NATS' default of 1 MiB, headers included).
 pub const MAX_PAYLOAD: usize = 1_000_000;
+/// Largest sum of payloads of one round in bytes: what every log takes and acknowledges in time.
+pub const MAX_ROUND_BYTES: usize = 32 << 20;
 
 /// A record on its way to the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,110 +73,13 @@ pub struct Identity {
     pub created: LogTime,
 }
 
-/// What came of an append that gave no sequence.
-#[derive(Debug, Clone, thiserror::Error, Serialize, Deserialize)]
-pub enum AppendError {
-    /// The fence's subject has moved on: nothing was stored.
-    #[error("the fence on {subject} at sequence {seq} is no longer the last there")]
-    Fenced {
-        /// The fence's subject.
-        subject: String,
-        /// The sequence that was expected.
-        seq: Seq,
-    },
-    /// Nothing was stored, and the same append may be tried again as it is.
-    #[error("the log asks to try again: {0}")]
-    Busy(String),
-    /// It may have been stored, now or later. Resolve it by reading back, or re-send it byte for
-    /// byte: author numbers make a duplicate void.
-    #[error("unknown whether the log stored it: {0}")]
-    Unresolved(String),
-    /// Nothing was stored and never will be, as it stands.
-    #[error("the log refused it: {0}")]
-    Refused(String),
-    /// This generation has ended, or the stream is another one than the one that was opened.
-    #[error("this is no longer the log that was opened: {0}")]
-    WrongLog(String),
-}
-
-/// Why a read or a look-up failed.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The log cannot be reached now. Readers reconnect by themselves; look-ups return this.
-    #[error("the log cannot be read now: {0}")]
-    Unavailable(String),
-    /// The log was recreated, truncated, or is not the one this reader began with. A controller
-    /// must refuse to act.
-    #[error("this is no longer the log that was opened: {0}")]
-    WrongLog(String),
-    /// A sequence is missing or out of order in an unfiltered read.
-    #[error("the log has a hole: expected sequence {expected}, found {found}")]
-    Hole {
-        /// What should have come.
-        expected: Seq,
-        /// What came.
-        found: Seq,
-    },
-    /// Asked for something that cannot be (bad filter, bad answer).
-    #[error("the log cannot answer that: {0}")]
-    Refused(String),
-}
-
-/// Why a log could not be opened or created.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Cannot be reached.
-    #[error("cannot reach the log at {url}: {reason}")]
-    Unreachable {
-        /// Where.
-        url: String,
-        /// Why.
-        reason: String,
-    },
-    /// The server is too old.
-    #[error(
-        "nats-server at {url} is {found}; fleetlog needs {needed} or newer (older ones lose the fence or atomic rounds)"
-    )]
-    TooOld {
-        /// Where.
-        url: String,
-        /// Its version.
-        found: String,
-        /// The oldest that will do.
-        needed: String,
-    },
-    /// The stream exists with other settings than the log needs.
-    #[error("stream {stream} exists with other settings than fleetlog needs: {differences}")]
-    Settings {
-        /// Stream name.
-        stream: String,
-        /// Every setting that differs, with both values.
-        differences: String,
-    },
-    /// No such log, and it was not to be created.
-    #[error("there is no log for cluster {cluster} at {url}; `fleetlog up` makes one")]
-    Missing {
-        /// Cluster name.
-        cluster: String,
-        /// Where.
-        url: String,
-    },
-    /// The log's files or the answer are not usable.
-    #[error("cannot open the log at {url}: {reason}")]
-    Broken {
-        /// Where.
-        url: String,
-        /// Why.
-        reason: String,
-    },
-}
-
 /// A run of records, in order.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Batch {
     /// The records; empty if none came within the wait.
     pub records: Vec<Stored>,
-    /// How many matching records the log is known to hold behind these; 0: caught up.
+    /// How many matching records the log is known to hold behind these; 0: caught up with all that
+    /// was there when the reader connected.
     pub pending: u64,
 }
 
@@ -190,7 +100,8 @@ pub trait Log: Send + Sync + 'static {
     async fn append(&self, round: &[Entry], fence: Option<&Fence>) -> Result<Seq, AppendError>;
 
     /// Reads records from `from` on (inclusive) whose subject matches `filter` (NATS wildcards;
-    /// the whole log if `None`), then follows.
+    /// the whole log if `None`), then follows. To ask for `from` is to have all before it: a log
+    /// that ends earlier was cut short, and the reader says [`ReadError::WrongLog`].
     async fn read(&self, from: Seq, filter: Option<&str>) -> Result<Box<dyn Reader>, ReadError>;
 
     /// The last sequence stored; 0 if the log is empty. Not older than the last append that was
@@ -204,6 +115,9 @@ pub trait Log: Send + Sync + 'static {
     /// `genesis`. Each step may be repeated by whoever comes next after a crash: rolling over a log
     /// that has been rolled over already opens the next generation as it is.
     async fn roll_over(&self, genesis: &Entry) -> Result<Box<dyn Log>, OpenError>;
+
+    /// The next generation, if this one has been rolled over: where its readers go on.
+    async fn successor(&self) -> Result<Option<Box<dyn Log>>, OpenError>;
 }
 
 /// What is said but not kept: heartbeats, gauges, usage samples. May be lost; nothing in the state
@@ -224,25 +138,13 @@ pub trait Listener: Send {
     async fn next(&mut self, wait: Duration) -> Option<(String, Bytes)>;
 }
 
-/// Whether a subject matches a filter: `*` stands for one token, a last `>` for one or more.
-#[must_use]
-pub fn matches(filter: &str, subject: &str) -> bool {
-    let (mut wanted, mut tokens) = (filter.split('.'), subject.split('.'));
-    loop {
-        match (wanted.next(), tokens.next()) {
-            (Some(">"), Some(_)) | (None, None) => return true,
-            (Some("*"), Some(_)) => {}
-            (Some(token), Some(found)) if token == found => {}
-            _ => return false,
+fn check_filter(filter: Option<&str>) -> Result<(), ReadError> {
+    match filter {
+        Some(filter) if !proper_filter(filter) => {
+            Err(ReadError::Refused(format!("{filter:?} is no filter of subjects")))
         }
+        _ => Ok(()),
     }
-}
-
-/// Whether a subject has tokens, all of them literal.
-#[must_use]
-pub fn literal(subject: &str) -> bool {
-    let odd = |c: char| c.is_whitespace() || c.is_control() || c == '*' || c == '>';
-    subject.split('.').all(|token| !token.is_empty() && !token.contains(odd))
 }
 
 /// Refuses a round that no log would take, before anything of it is sent.
@@ -254,6 +156,12 @@ fn check_round(round: &[Entry], fence: Option<&Fence>) -> Result<(), AppendError
     if let Some(big) = round.iter().find(|entry| entry.payload.len() > MAX_PAYLOAD) {
         let bytes = big.payload.len();
         return refused(format!("a record has {bytes} bytes; at most {MAX_PAYLOAD} are allowed"));
+    }
+    let bytes: usize = round.iter().map(|entry| entry.payload.len()).sum();
+    if bytes > MAX_ROUND_BYTES {
+        return refused(format!(
+            "a round has {bytes} bytes; at most {MAX_ROUND_BYTES} are allowed"
+        ));
     }
     if let Some(wild) = round.iter().find(|entry| !literal(&entry.subject)) {
         return refused(format!("{:?} is no literal subject", wild.subject));
@@ -300,7 +208,8 @@ pub async fn read_to_end(
     from: Seq,
     filter: Option<&str>,
 ) -> Result<Vec<Stored>, ReadError> {
-    const WAIT: Duration = Duration::from_millis(500);
+    const LONGEST: Duration = Duration::from_millis(500);
+    let mut wait = Duration::from_millis(20);
     let end = log.last_seq().await?;
     let mut reader = log.read(from, filter).await?;
     let mut records: Vec<Stored> = Vec::new();
@@ -308,7 +217,8 @@ pub async fn read_to_end(
         return Ok(records);
     }
     loop {
-        let batch = reader.next_batch(WAIT).await?;
+        let batch = reader.next_batch(wait).await?;
+        wait = LONGEST.min(wait * 2);
         records.extend(batch.records.into_iter().filter(|record| record.seq <= end));
         let reached = records.last().is_some_and(|last| last.seq == end);
         if reached || batch.pending == 0 {

@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::io;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const START: Duration = Duration::from_secs(20);
+const ATTEMPTS: u32 = 5;
 const POLL: Duration = Duration::from_millis(20);
 
 /// A nats-server with JetStream and fsync on every append; ends with this value.
@@ -15,6 +17,7 @@ pub struct NatsServer {
     dir: PathBuf,
     config: PathBuf,
     port: u16,
+    monitor: u16,
     child: Option<Child>,
 }
 
@@ -24,39 +27,83 @@ pub struct NatsCluster {
     pub servers: Vec<NatsServer>,
 }
 
+fn healthy(monitor: u16) -> bool {
+    let ask = || -> io::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", monitor))?;
+        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+        stream.write_all(b"GET /healthz HTTP/1.0\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    ask().is_ok_and(|answer| answer.contains("200 OK"))
+}
+
 fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
+/// `FLEETLOG_NATS_SERVER`, else what `./dev test` installed, else the one in `PATH`.
 fn program() -> PathBuf {
-    std::env::var_os("FLEETLOG_NATS_SERVER").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../.dev/nats/bin/nats-server"),
-        PathBuf::from,
-    )
+    if let Some(named) = std::env::var_os("FLEETLOG_NATS_SERVER") {
+        return named.into();
+    }
+    let state = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.dev");
+    let installed = ["nats/bin/nats-server", "bin/nats-server"].map(|name| state.join(name));
+    installed.into_iter().find(|path| path.exists()).unwrap_or_else(|| "nats-server".into())
+}
+
+/// Makes servers until none of them found its port taken meanwhile.
+fn attempt<T>(make: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        match make() {
+            Err(error) if attempts < ATTEMPTS && error.kind() == io::ErrorKind::AddrInUse => {}
+            made => return made,
+        }
+    }
+}
+
+/// Waits until all are healthy, none of which may have ended.
+fn wait_all(servers: &mut [NatsServer]) -> io::Result<()> {
+    let since = Instant::now();
+    while !servers.iter().all(|server| healthy(server.monitor)) {
+        servers.iter_mut().try_for_each(NatsServer::alive)?;
+        if since.elapsed() > START {
+            let dirs: Vec<_> = servers.iter().map(|server| &server.dir).collect();
+            return Err(io::Error::other(format!("nats-server is not up; see {dirs:?}")));
+        }
+        std::thread::sleep(POLL);
+    }
+    Ok(())
 }
 
 impl NatsServer {
-    /// Starts one that stands alone, with its files under `dir`.
+    /// Starts one that stands alone, with its files under `dir`; returns once it is healthy.
     ///
     /// # Errors
     /// There is no nats-server (`./dev test` installs it), or it does not come up.
     pub fn start(dir: &Path) -> io::Result<NatsServer> {
-        let mut server = NatsServer::configure(dir, "alone", free_port()?, "")?;
-        server.up()?;
-        Ok(server)
+        attempt(|| {
+            let mut server = NatsServer::configure(dir, "alone", free_port()?, "")?;
+            server.up()?;
+            Ok(server)
+        })
     }
 
     fn configure(dir: &Path, name: &str, port: u16, more: &str) -> io::Result<NatsServer> {
         let dir = dir.join(name);
         fs::create_dir_all(&dir)?;
         let config = dir.join("nats.conf");
-        let store = dir.join("store");
+        let (store, monitor) = (dir.join("store"), free_port()?);
         let text = format!(
-            "host: 127.0.0.1\nport: {port}\nserver_name: {name}\nmax_payload: 1MB\n\
+            "host: 127.0.0.1\nport: {port}\nhttp: \"127.0.0.1:{monitor}\"\n\
+             server_name: {name}\nmax_payload: 1MB\n\
              jetstream {{ store_dir: {store:?}, sync_interval: always }}\n{more}\n"
         );
         fs::write(&config, text)?;
-        Ok(NatsServer { dir, config, port, child: None })
+        Ok(NatsServer { dir, config, port, monitor, child: None })
     }
 
     /// Where it answers.
@@ -65,35 +112,55 @@ impl NatsServer {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
-    /// Starts it again after [`NatsServer::kill`], on the same files and port.
+    /// Where its files are; copy them only while it is down.
+    #[must_use]
+    pub fn store(&self) -> PathBuf {
+        self.dir.join("store")
+    }
+
+    /// Starts it again after [`NatsServer::kill`], on the same files and port; returns once it is
+    /// healthy.
     ///
     /// # Errors
     /// It does not come up.
     pub fn up(&mut self) -> io::Result<()> {
+        self.spawn()?;
+        self.wait()
+    }
+
+    fn spawn(&mut self) -> io::Result<()> {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.dir.join("log"))?;
         let mut command = Command::new(program());
         command.arg("-c").arg(&self.config).stdin(Stdio::null());
-        let child = command.stdout(log.try_clone()?).stderr(log).spawn().map_err(|error| {
+        let spawned = command.stdout(log.try_clone()?).stderr(log).spawn();
+        self.child = Some(spawned.map_err(|error| {
+            let program = program();
+            let hint = "`./dev test` installs nats-server and runs these tests";
             io::Error::new(
                 error.kind(),
-                format!(
-                    "cannot run {}: {error}; `./dev test` installs nats-server",
-                    program().display()
-                ),
+                format!("cannot run {}: {error}; {hint}", program.display()),
             )
-        })?;
-        self.child = Some(child);
-        let since = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            if since.elapsed() > START {
-                return Err(io::Error::other(format!(
-                    "nats-server is not up; see {}",
-                    self.dir.display()
-                )));
-            }
-            std::thread::sleep(POLL);
-        }
+        })?);
         Ok(())
+    }
+
+    /// Waits until it is healthy.
+    ///
+    /// # Errors
+    /// It has ended, or takes too long.
+    pub fn wait(&mut self) -> io::Result<()> {
+        wait_all(std::slice::from_mut(self))
+    }
+
+    /// Fails if it has ended by itself: most likely somebody else took its port.
+    fn alive(&mut self) -> io::Result<()> {
+        match self.child.as_mut().map(Child::try_wait).transpose()? {
+            Some(Some(_)) => {
+                let log = fs::read_to_string(self.dir.join("log")).unwrap_or_default();
+                Err(io::Error::new(io::ErrorKind::AddrInUse, log))
+            }
+            Some(None) | None => Ok(()),
+        }
     }
 
     /// Kills it (SIGKILL).
@@ -121,24 +188,27 @@ impl Drop for NatsServer {
 }
 
 impl NatsCluster {
-    /// Starts three.
+    /// Starts three; returns once all are healthy.
     ///
     /// # Errors
     /// As [`NatsServer::start`].
     pub fn start(dir: &Path) -> io::Result<NatsCluster> {
-        let routes = [free_port()?, free_port()?, free_port()?];
-        let all = routes.map(|port| format!("nats://127.0.0.1:{port}")).join(", ");
-        let mut servers = Vec::new();
-        for (index, route) in routes.iter().enumerate() {
-            let more = format!(
-                "cluster {{ name: three, listen: \"127.0.0.1:{route}\", routes: [{all}] }}"
-            );
-            servers.push(NatsServer::configure(dir, &format!("n{index}"), free_port()?, &more)?);
-        }
-        for server in &mut servers {
-            server.up()?;
-        }
-        Ok(NatsCluster { servers })
+        attempt(|| {
+            let routes = [free_port()?, free_port()?, free_port()?];
+            let all = routes.map(|port| format!("nats://127.0.0.1:{port}")).join(", ");
+            let mut servers = Vec::new();
+            for (index, route) in routes.iter().enumerate() {
+                let more = format!(
+                    "cluster {{ name: three, listen: \"127.0.0.1:{route}\", routes: [{all}] }}"
+                );
+                let mut server =
+                    NatsServer::configure(dir, &format!("n{index}"), free_port()?, &more)?;
+                server.spawn()?;
+                servers.push(server);
+            }
+            wait_all(&mut servers)?;
+            Ok(NatsCluster { servers })
+        })
     }
 
     /// Where they answer, asking for a replicated stream.

@@ -3,35 +3,35 @@
 //! is acknowledged.
 //!
 //! ```text
-//! appends ──▶ queue ──▶ writer thread: check fences, write one batch, fsync once, acknowledge all
+//! appends ──▶ queue ──▶ writer thread: check fences, write, fsync once, acknowledge all
 //!                                                   └──▶ tail (watch) ──▶ readers
 //! ```
+//!
+//! One directory holds all generations of a cluster. Whoever opens it again within the process
+//! shares it; another process cannot.
 
+mod directory;
+mod generation;
 mod reader;
+mod row;
 mod store;
 mod telemetry;
 mod writer;
 
 use super::{AppendError, Entry, Fence, Identity, Log, OpenError, ReadError, Reader, Telemetry};
 use async_trait::async_trait;
+use directory::Directory;
+use generation::Generation;
 use schema::id::ClusterId;
 use schema::unit::Seq;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use store::Store;
-use tokio::sync::{oneshot, watch};
-use writer::{Ask, Writer};
 
 pub use writer::Faults;
 
 /// One generation of an embedded log.
 pub struct EmbeddedLog {
-    store: Arc<Store>,
-    cluster: ClusterId,
-    root: PathBuf,
-    asks: std::sync::mpsc::Sender<Ask>,
-    tail: watch::Receiver<Seq>,
-    faults: Faults,
+    generation: Arc<Generation>,
 }
 
 /// Opens the newest generation of the log of this cluster under `dir`; makes the first one if
@@ -44,36 +44,51 @@ pub fn open(
     cluster: &ClusterId,
     create: bool,
 ) -> Result<(Arc<EmbeddedLog>, Arc<dyn Telemetry>), OpenError> {
-    let root = dir.join(cluster.as_str());
-    let generation = match newest(&root) {
-        Some(generation) => generation,
-        None if create => 1,
-        None => {
-            let (cluster, url) = (cluster.to_string(), shown(dir));
-            return Err(OpenError::Missing { cluster, url });
-        }
+    let path = dir.join(cluster.as_str());
+    let missing =
+        || OpenError::Missing { cluster: cluster.to_string(), url: directory::shown(dir) };
+    if !create && !path.exists() {
+        return Err(missing());
+    }
+    newest(&Directory::open(&path, cluster)?, create).ok_or_else(missing)?
+}
+
+/// A log that is forgotten with its last handle, and never waits for a disk. For tests.
+///
+/// # Errors
+/// [`OpenError`]: there is no room for temporary files.
+pub fn temporary(cluster: &ClusterId) -> Result<(Arc<EmbeddedLog>, Arc<dyn Telemetry>), OpenError> {
+    let directory = Directory::temporary(cluster)?;
+    let opened = newest(&directory, true);
+    opened.ok_or_else(|| directory.broken("it could not be made"))?
+}
+
+type Opened = Result<(Arc<EmbeddedLog>, Arc<dyn Telemetry>), OpenError>;
+
+/// Nothing if there is no generation and none is to be made.
+fn newest(directory: &Arc<Directory>, create: bool) -> Option<Opened> {
+    let number = match directory.newest() {
+        Ok(0) if !create => return None,
+        Ok(number) => number.max(1),
+        Err(error) => return Some(Err(error)),
     };
-    let log = EmbeddedLog::at(&root, cluster, generation)?;
-    Ok((Arc::new(log), Arc::new(telemetry::Local::default())))
+    Some(directory.generation(number).map(|generation| {
+        let telemetry: Arc<dyn Telemetry> = directory.telemetry.clone();
+        (Arc::new(EmbeddedLog { generation }), telemetry)
+    }))
 }
 
 impl EmbeddedLog {
-    fn at(root: &Path, cluster: &ClusterId, generation: u32) -> Result<EmbeddedLog, OpenError> {
-        let store = Store::open(&root.join(format!("g{generation}")), cluster, generation)
-            .map_err(|reason| OpenError::Broken { url: shown(root), reason })?;
-        let store = Arc::new(store);
-        let faults = Faults::default();
-        let (asks, inbox) = std::sync::mpsc::channel();
-        let (mark, tail) = watch::channel(store.last());
-        Writer::spawn(store.clone(), inbox, mark, faults.clone())
-            .map_err(|e| OpenError::Broken { url: shown(root), reason: e.to_string() })?;
-        Ok(EmbeddedLog { store, cluster: cluster.clone(), root: root.into(), asks, tail, faults })
-    }
-
     /// A handle by which tests make this log misbehave.
     #[must_use]
     pub fn faults(&self) -> Faults {
-        self.faults.clone()
+        self.generation.faults.clone()
+    }
+
+    fn next(&self) -> Result<EmbeddedLog, OpenError> {
+        let directory = self.generation.directory();
+        let generation = directory.generation(self.identity().generation + 1)?;
+        Ok(EmbeddedLog { generation })
     }
 }
 
@@ -81,50 +96,39 @@ impl EmbeddedLog {
 impl Log for EmbeddedLog {
     async fn append(&self, round: &[Entry], fence: Option<&Fence>) -> Result<Seq, AppendError> {
         super::check_round(round, fence)?;
-        let (answer, stored) = oneshot::channel();
-        let ask = Ask::Append { round: round.to_vec(), fence: fence.cloned(), answer };
-        self.asks.send(ask).map_err(|_| AppendError::Busy("the log is closing".into()))?;
-        stored.await.unwrap_or_else(|_| Err(AppendError::Unresolved("the log closed".into())))
+        self.generation.append(round, fence, None).await
     }
 
     async fn read(&self, from: Seq, filter: Option<&str>) -> Result<Box<dyn Reader>, ReadError> {
+        super::check_filter(filter)?;
         let filter = filter.map(str::to_owned);
-        Ok(Box::new(reader::EmbeddedReader::new(
-            self.store.clone(),
-            self.tail.clone(),
-            from,
-            filter,
-        )))
+        Ok(Box::new(reader::EmbeddedReader::new(self.generation.clone(), from, filter)))
     }
 
     async fn last_seq(&self) -> Result<Seq, ReadError> {
-        Ok(*self.tail.borrow())
+        Ok(*self.generation.tail.borrow())
     }
 
     fn identity(&self) -> &Identity {
-        &self.store.identity
+        self.generation.identity()
     }
 
     async fn roll_over(&self, genesis: &Entry) -> Result<Box<dyn Log>, OpenError> {
-        let broken = |reason: String| OpenError::Broken { url: shown(&self.root), reason };
-        let (answer, sealed) = oneshot::channel();
-        self.asks.send(Ask::Seal { answer }).map_err(|_| broken("the log is closing".into()))?;
-        sealed.await.map_err(|e| broken(e.to_string()))?.map_err(broken)?;
-        let next = EmbeddedLog::at(&self.root, &self.cluster, self.store.identity.generation + 1)?;
-        if next.last_seq().await.map_err(|e| broken(e.to_string()))? == Seq(0) {
-            next.append(std::slice::from_ref(genesis), None)
-                .await
-                .map_err(|e| broken(e.to_string()))?;
+        let directory = self.generation.directory();
+        self.generation.seal().await.map_err(|reason| directory.broken(reason))?;
+        let next = self.next()?;
+        let first = std::slice::from_ref(genesis);
+        match next.generation.append(first, None, Some(Seq(0))).await {
+            Ok(_) | Err(AppendError::Fenced { .. }) => Ok(Box::new(next)),
+            Err(error) => Err(directory.broken(error.to_string())),
         }
-        Ok(Box::new(next))
     }
-}
 
-fn newest(root: &Path) -> Option<u32> {
-    let names = std::fs::read_dir(root).ok()?.flatten().map(|entry| entry.file_name());
-    names.filter_map(|name| name.to_str()?.strip_prefix('g')?.parse().ok()).max()
-}
-
-fn shown(dir: &Path) -> String {
-    format!("file://{}", dir.display())
+    async fn successor(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
+        let newest = self.generation.directory().newest()?;
+        if newest <= self.identity().generation {
+            return Ok(None);
+        }
+        Ok(Some(Box::new(self.next()?)))
+    }
 }

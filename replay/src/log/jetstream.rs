@@ -7,35 +7,39 @@
 //! never taken as refused.
 
 mod append;
+mod connection;
+mod consumer;
 mod reader;
 mod stream;
 mod telemetry;
 
 use super::{AppendError, Entry, Fence, Identity, Log, OpenError, ReadError, Reader, Telemetry};
-use async_nats::jetstream::{self, Context};
+use append::Condition;
+use async_nats::jetstream::Context;
 use async_trait::async_trait;
+use connection::Connection;
 use schema::id::ClusterId;
 use schema::unit::Seq;
 use std::sync::Arc;
-use std::time::Duration;
-use stream::Shape;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use stream::{Lost, Shape};
 
-/// The oldest nats-server with sound fences and atomic rounds.
-pub const OLDEST_SERVER: (u64, u64, u64) = (2, 14, 4);
+pub use connection::{OLDEST_SERVER, connect, new_enough};
 
-const CONNECT: Duration = Duration::from_secs(5);
-/// Dead connections are noticed within two of these.
-const PING: Duration = Duration::from_secs(2);
-/// A round that is not acknowledged within this is of unknown fate.
-const ACK: Duration = Duration::from_secs(2);
+/// How long a rollover tries to write the first record of the next generation.
+const GENESIS: Duration = Duration::from_secs(10);
+const RETRY: Duration = Duration::from_millis(50);
 
 /// One generation of a log on JetStream.
 pub struct JetStreamLog {
-    context: Context,
+    connection: Connection,
     url: String,
     cluster: ClusterId,
     shape: Shape,
     identity: Identity,
+    /// The last sequence that the server acknowledged to this process.
+    acknowledged: AtomicU64,
 }
 
 /// Opens the newest generation of the log of this cluster; makes the first one if `create` and there
@@ -48,9 +52,14 @@ pub async fn open(
     cluster: &ClusterId,
     create: bool,
 ) -> Result<(Arc<dyn Log>, Arc<dyn Telemetry>), OpenError> {
-    let (servers, shape) = stream::parse(url)?;
-    let context = connect(url, &servers).await?;
-    let log = JetStreamLog::newest(context.clone(), url, cluster, shape, create).await?;
+    let (_, shape) = stream::parse(url)?;
+    let connection = connection::open(url).await?;
+    let context = connection.context.clone();
+    let newest = stream::newest(&context, cluster).await.map_err(|reason| broken(url, reason))?;
+    if newest == 0 && !create {
+        return Err(OpenError::Missing { cluster: cluster.to_string(), url: url.to_owned() });
+    }
+    let log = JetStreamLog::at(connection, url, cluster, shape, newest.max(1)).await?;
     stream::telemetry(&context, cluster).await.map_err(|reason| broken(url, reason))?;
     let telemetry = telemetry::NatsTelemetry::new(context.client());
     Ok((Arc::new(log), Arc::new(telemetry)))
@@ -60,65 +69,64 @@ fn broken(url: &str, reason: impl ToString) -> OpenError {
     OpenError::Broken { url: url.to_owned(), reason: reason.to_string() }
 }
 
-async fn connect(url: &str, servers: &[String]) -> Result<Context, OpenError> {
-    let unreachable = |reason: String| OpenError::Unreachable { url: url.to_owned(), reason };
-    let options = async_nats::ConnectOptions::new()
-        .connection_timeout(CONNECT)
-        .ping_interval(PING)
-        .subscription_capacity(1 << 17)
-        .event_callback(async |event| tracing::debug!(%event, "nats"));
-    let client = options.connect(servers).await.map_err(|e| unreachable(e.to_string()))?;
-    let found = client.server_info().version;
-    if !new_enough(&found) {
-        let (major, minor, patch) = OLDEST_SERVER;
-        let needed = format!("{major}.{minor}.{patch}");
-        return Err(OpenError::TooOld { url: url.to_owned(), found, needed });
-    }
-    let mut context = jetstream::new(client);
-    context.set_timeout(CONNECT);
-    Ok(context)
-}
-
-/// Whether a server of this version will do. A version that cannot be read will not.
-#[must_use]
-pub fn new_enough(version: &str) -> bool {
-    let plain = version.split(['-', '+']).next().unwrap_or_default();
-    let mut parts = plain.split('.').map(str::parse::<u64>);
-    match (parts.next(), parts.next(), parts.next()) {
-        (Some(Ok(major)), Some(Ok(minor)), Some(Ok(patch))) => {
-            (major, minor, patch) >= OLDEST_SERVER
-        }
-        _ => false,
-    }
-}
-
 impl JetStreamLog {
-    async fn newest(
-        context: Context,
-        url: &str,
-        cluster: &ClusterId,
-        shape: Shape,
-        create: bool,
-    ) -> Result<JetStreamLog, OpenError> {
-        let mut generation = 0;
-        while stream::exists(&context, cluster, generation + 1).await.map_err(|e| broken(url, e))? {
-            generation += 1;
-        }
-        if generation == 0 && !create {
-            return Err(OpenError::Missing { cluster: cluster.to_string(), url: url.to_owned() });
-        }
-        JetStreamLog::at(context, url, cluster, shape, generation.max(1)).await
-    }
-
     async fn at(
-        context: Context,
+        connection: Connection,
         url: &str,
         cluster: &ClusterId,
         shape: Shape,
         generation: u32,
     ) -> Result<JetStreamLog, OpenError> {
-        let identity = stream::open(&context, url, cluster, generation, shape).await?;
-        Ok(JetStreamLog { context, url: url.into(), cluster: cluster.clone(), shape, identity })
+        let identity = stream::open(&connection.context, url, cluster, generation, shape).await?;
+        let acknowledged = AtomicU64::new(0);
+        let (url, cluster) = (url.to_owned(), cluster.clone());
+        Ok(JetStreamLog { connection, url, cluster, shape, identity, acknowledged })
+    }
+
+    fn context(&self) -> &Context {
+        &self.connection.context
+    }
+
+    async fn generation(&self, generation: u32) -> Result<JetStreamLog, OpenError> {
+        let JetStreamLog { connection, url, cluster, shape, .. } = self;
+        JetStreamLog::at(connection.clone(), url, cluster, *shape, generation).await
+    }
+
+    async fn send(
+        &self,
+        round: &[Entry],
+        fence: Option<&Fence>,
+        last: Option<Seq>,
+    ) -> Result<Seq, AppendError> {
+        let condition = Condition { stream: &self.identity.stream, fence, last };
+        let client = self.context().client();
+        let made_again = self.connection.made_again();
+        let stored = tokio::select! {
+            biased;
+            stored = append::append(&client, round, condition) => stored?,
+            // The answer went to the connection that is no more.
+            () = made_again => {
+                return Err(AppendError::Unresolved("the connection was lost meanwhile".into()));
+            }
+        };
+        self.acknowledged.fetch_max(stored.0, Ordering::SeqCst);
+        Ok(stored)
+    }
+
+    /// Makes sure that this generation has a first record, and only one.
+    async fn begin(&self, genesis: &Entry) -> Result<(), String> {
+        let since = Instant::now();
+        loop {
+            if matches!(self.last_seq().await, Ok(last) if last > Seq(0)) {
+                return Ok(());
+            }
+            let first = self.send(std::slice::from_ref(genesis), None, Some(Seq(0)));
+            match first.await {
+                Ok(_) => return Ok(()),
+                Err(error) if since.elapsed() > GENESIS => return Err(error.to_string()),
+                Err(_) => tokio::time::sleep(RETRY).await,
+            }
+        }
     }
 }
 
@@ -126,22 +134,29 @@ impl JetStreamLog {
 impl Log for JetStreamLog {
     async fn append(&self, round: &[Entry], fence: Option<&Fence>) -> Result<Seq, AppendError> {
         super::check_round(round, fence)?;
-        append::append(&self.context.client(), &self.identity.stream, round, fence, ACK).await
+        self.send(round, fence, None).await
     }
 
     async fn read(&self, from: Seq, filter: Option<&str>) -> Result<Box<dyn Reader>, ReadError> {
-        let filter = filter.map(str::to_owned);
-        Ok(Box::new(reader::JetStreamReader::new(
-            self.context.clone(),
-            self.identity.clone(),
-            from,
-            filter,
-        )))
+        super::check_filter(filter)?;
+        let source = consumer::Source {
+            context: self.context().clone(),
+            made: self.connection.made.clone(),
+            identity: self.identity.clone(),
+            filter: filter.map(str::to_owned),
+        };
+        Ok(Box::new(reader::JetStreamReader::new(source, from)))
     }
 
     async fn last_seq(&self) -> Result<Seq, ReadError> {
-        let info = stream::info(&self.context, &self.identity).await?;
-        Ok(Seq(info.state.last_sequence))
+        let known = stream::known(self.context(), &self.identity).await;
+        let stream = known.map_err(|lost| match lost {
+            Lost::Unavailable(reason) | Lost::Missing(reason) => ReadError::Unavailable(reason),
+            Lost::Another(reason) => ReadError::WrongLog(reason),
+        })?;
+        // A leader that has just been cut off from the others may answer with the past.
+        let acknowledged = self.acknowledged.load(Ordering::SeqCst);
+        Ok(Seq(stream.cached_info().state.last_sequence.max(acknowledged)))
     }
 
     fn identity(&self) -> &Identity {
@@ -152,24 +167,21 @@ impl Log for JetStreamLog {
         let generation = self.identity.generation;
         let failed = |reason: String| broken(&self.url, reason);
         // A stream of the same subjects can only be made once the old one has let go of them.
-        stream::retire(&self.context, &self.cluster, generation).await.map_err(failed)?;
-        let next = JetStreamLog::at(
-            self.context.clone(),
-            &self.url,
-            &self.cluster,
-            self.shape,
-            generation + 1,
-        )
-        .await?;
-        if next.last_seq().await.map_err(|e| failed(e.to_string()))? == Seq(0) {
-            let first = std::slice::from_ref(genesis);
-            let fence = Fence { subject: genesis.subject.clone(), seq: Seq(0) };
-            match next.append(first, Some(&fence)).await {
-                Ok(_) | Err(AppendError::Fenced { .. }) => {}
-                Err(error) => return Err(failed(error.to_string())),
-            }
-        }
-        stream::seal(&self.context, &self.cluster, generation).await.map_err(failed)?;
+        stream::let_go(self.context(), &self.cluster, generation).await.map_err(failed)?;
+        let next = self.generation(generation + 1).await?;
+        next.begin(genesis).await.map_err(failed)?;
+        stream::seal(self.context(), &self.cluster, generation).await.map_err(failed)?;
         Ok(Box::new(next))
+    }
+
+    async fn successor(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
+        let next = self.identity.generation + 1;
+        let found = stream::find(self.context(), &self.cluster, next).await;
+        match found.map_err(|reason| broken(&self.url, reason))? {
+            Some(stream) if stream.cached_info().state.last_sequence > 0 => {
+                Ok(Some(Box::new(self.generation(next).await?)))
+            }
+            _ => Ok(None),
+        }
     }
 }

@@ -1,97 +1,90 @@
-//! The files of one generation: records by sequence, the last sequence of each subject, identity.
+//! The files of one generation: records by sequence, the last sequence of each subject, identity,
+//! and whether it is sealed.
+//!
+//! Durable means fsync: on Linux sled's own flush only calls `sync_file_range`, which promises
+//! nothing after a loss of power, so the file is synced here once more.
 
 use super::super::{Entry, Identity, Stored};
-use bytes::Bytes;
+use super::directory;
+use super::row::{Rows, key, put};
 use schema::id::ClusterId;
 use schema::unit::{LogTime, Seq};
-use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::fs::File;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-const SEALED: &[u8] = b"sealed";
-const IDENTITY: &[u8] = b"identity";
-
-/// Cache of sled pages in bytes: the log is read once from front to end, so little is enough.
-const CACHE: u64 = 32 << 20;
+/// Bytes of payload after which a range is long enough.
+const RANGE_BYTES: usize = 4 << 20;
 
 pub(super) struct Store {
     db: sled::Db,
+    file: Option<File>,
     records: sled::Tree,
     /// Last sequence of each subject: what fences are checked against; read from the records.
     subjects: Mutex<HashMap<String, Seq>>,
-    last: Mutex<Seq>,
+    loaded: Seq,
+    sealed: AtomicBool,
     pub(super) identity: Identity,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Row<'a> {
-    #[serde(rename = "t")]
-    time: u64,
-    #[serde(rename = "s", borrow)]
-    subject: &'a str,
-    #[serde(rename = "p", with = "serde_bytes", borrow)]
-    payload: &'a [u8],
+fn identity_key(generation: u32) -> Vec<u8> {
+    format!("identity/{generation}").into_bytes()
+}
+
+fn sealed_key(generation: u32) -> Vec<u8> {
+    format!("sealed/{generation}").into_bytes()
+}
+
+/// Whether a generation was made.
+pub(super) fn exists(db: &sled::Db, generation: u32) -> Result<bool, String> {
+    db.contains_key(identity_key(generation)).map_err(|e| e.to_string())
+}
+
+pub(super) fn now() -> LogTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    LogTime(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
 impl Store {
-    /// Opens or makes the files. Sled may panic on a damaged directory, so it is opened on a thread
-    /// of its own whose end is looked at.
-    pub(super) fn open(dir: &Path, cluster: &ClusterId, generation: u32) -> Result<Store, String> {
-        let path = dir.to_path_buf();
-        let opened = std::thread::spawn(move || {
-            let db =
-                sled::Config::new().path(path).cache_capacity(CACHE).flush_every_ms(None).open()?;
-            Ok::<_, sled::Error>((db.open_tree("records")?, db))
-        });
-        let (records, db) = opened
-            .join()
-            .map_err(|_| format!("{} is damaged", dir.display()))?
-            .map_err(|e| format!("{}: {e}", dir.display()))?;
+    /// Opens or makes a generation; reads all of it.
+    pub(super) fn open(
+        db: sled::Db,
+        file: Option<&Path>,
+        cluster: &ClusterId,
+        generation: u32,
+    ) -> Result<Store, String> {
+        let records = db.open_tree(format!("g{generation}")).map_err(|e| e.to_string())?;
+        let file = file.map(File::open).transpose().map_err(|e| e.to_string())?;
         let identity = identity(&db, cluster, generation)?;
-        let (mut subjects, mut last) = (HashMap::new(), Seq(0));
-        for row in &records {
-            let record = stored(&row.map_err(|e| e.to_string())?)?;
-            if record.seq != last.next() {
-                return Err(format!("record {} is missing", last.next()));
-            }
-            last = record.seq;
-            subjects.insert(record.subject, last);
-        }
-        Ok(Store { db, records, subjects: Mutex::new(subjects), last: Mutex::new(last), identity })
+        let sealed = db.contains_key(sealed_key(generation)).map_err(|e| e.to_string())?;
+        let (subjects, loaded) = load(&records)?;
+        let (subjects, sealed) = (Mutex::new(subjects), AtomicBool::new(sealed));
+        let store = Store { db, file, records, subjects, loaded, sealed, identity };
+        store.sync()?;
+        Ok(store)
     }
 
-    /// The last sequence that is durable.
-    pub(super) fn last(&self) -> Seq {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn set_last(&self, seq: Seq) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = seq;
+    /// The last sequence that was there when it was opened.
+    pub(super) fn loaded(&self) -> Seq {
+        self.loaded
     }
 
     /// The last sequence on a literal subject; 0 if there is none.
     pub(super) fn last_on(&self, subject: &str) -> Seq {
-        self.subjects().get(subject).copied().unwrap_or_default()
+        let subjects = self.subjects.lock().unwrap_or_else(PoisonError::into_inner);
+        subjects.get(subject).copied().unwrap_or_default()
     }
 
-    fn subjects(&self) -> MutexGuard<'_, HashMap<String, Seq>> {
-        self.subjects.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Writes records; not durable before [`Store::sync`].
+    /// Writes a round; not durable before [`Store::sync`].
     pub(super) fn write(&self, first: Seq, round: &[Entry]) -> Result<(), String> {
-        let time = now().0;
-        let mut records = sled::Batch::default();
-        for (seq, entry) in (first.0..).zip(round) {
-            let row = Row { time, subject: &entry.subject, payload: &entry.payload };
-            let bytes = rmp_serde::to_vec_named(&row).map_err(|e| e.to_string())?;
-            records.insert(&seq.to_be_bytes(), bytes);
-        }
+        let mut batch = sled::Batch::default();
+        put(&mut batch, first, now(), round)?;
         // A sled batch is atomic, so a round is on disk whole or not at all.
-        self.records.apply_batch(records).map_err(|e| e.to_string())?;
-        let mut subjects = self.subjects();
+        self.records.apply_batch(batch).map_err(|e| e.to_string())?;
+        let mut subjects = self.subjects.lock().unwrap_or_else(PoisonError::into_inner);
         for (seq, entry) in (first.0..).zip(round) {
             subjects.insert(entry.subject.clone(), Seq(seq));
         }
@@ -100,59 +93,72 @@ impl Store {
 
     /// Makes all that was written durable.
     pub(super) fn sync(&self) -> Result<(), String> {
-        self.db.flush().map(drop).map_err(|e| e.to_string())
+        let Some(file) = &self.file else { return Ok(()) };
+        self.db.flush().map_err(|e| e.to_string())?;
+        file.sync_data().map_err(|e| e.to_string())
     }
 
-    /// Up to `limit` records from `from` to `to`, both included.
+    /// Records from `from` to `to`, both included; up to `limit`, or until they are many bytes.
     pub(super) fn range(&self, from: Seq, to: Seq, limit: usize) -> Result<Vec<Stored>, String> {
-        let keys = from.0.to_be_bytes()..=to.0.to_be_bytes();
-        self.records
-            .range(keys)
-            .take(limit)
-            .map(|row| stored(&row.map_err(|e| e.to_string())?))
-            .collect()
+        let keys = key(from, 0)..=key(to, u16::MAX);
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        for row in Rows::new(self.records.range(keys)) {
+            let (record, _) = row?;
+            bytes += record.payload.len();
+            found.push(record);
+            if found.len() == limit || bytes >= RANGE_BYTES {
+                break;
+            }
+        }
+        Ok(found)
     }
 
-    pub(super) fn sealed(&self) -> Result<bool, String> {
-        self.db.contains_key(SEALED).map_err(|e| e.to_string())
+    pub(super) fn sealed(&self) -> bool {
+        self.sealed.load(Ordering::SeqCst)
     }
 
     pub(super) fn seal(&self) -> Result<(), String> {
-        self.db.insert(SEALED, &[1]).map_err(|e| e.to_string())?;
-        self.sync()
+        let key = sealed_key(self.identity.generation);
+        self.db.insert(key, &[1]).map_err(|e| e.to_string())?;
+        self.sync()?;
+        self.sealed.store(true, Ordering::SeqCst);
+        Ok(())
     }
+}
+
+/// The last sequence of each subject, and of all. A round without its end was never acknowledged:
+/// it is taken off.
+fn load(records: &sled::Tree) -> Result<(HashMap<String, Seq>, Seq), String> {
+    let (mut subjects, mut last) = (HashMap::new(), Seq(0));
+    let mut round: Vec<(String, Seq)> = Vec::new();
+    for row in Rows::new(records.iter()) {
+        let (record, rest) = row?;
+        let expected = Seq(last.0 + round.len() as u64 + 1);
+        if record.seq != expected {
+            return Err(format!("record {expected} is missing"));
+        }
+        round.push((record.subject, record.seq));
+        if rest == 0 {
+            last = record.seq;
+            subjects.extend(round.drain(..));
+        }
+    }
+    if !round.is_empty() {
+        let torn: Vec<_> = records.range(key(last.next(), 0)..).keys().collect();
+        for key in torn {
+            records.remove(key.map_err(|e| e.to_string())?).map_err(|e| e.to_string())?;
+        }
+    }
+    Ok((subjects, last))
 }
 
 fn identity(db: &sled::Db, cluster: &ClusterId, generation: u32) -> Result<Identity, String> {
-    if let Some(bytes) = db.get(IDENTITY).map_err(|e| e.to_string())? {
+    let found = db.get(identity_key(generation)).map_err(|e| e.to_string())?;
+    if let Some(bytes) = found {
         return rmp_serde::from_slice(&bytes).map_err(|e| format!("identity is damaged: {e}"));
     }
-    let stream = format!("FLEETLOG_{cluster}_G{generation}");
-    let identity = Identity { stream, generation, created: now() };
+    let identity = directory::identity(cluster, generation);
     let bytes = rmp_serde::to_vec_named(&identity).map_err(|e| e.to_string())?;
-    db.insert(IDENTITY, bytes).map_err(|e| e.to_string())?;
-    db.flush().map_err(|e| e.to_string())?;
+    db.insert(identity_key(generation), bytes).map_err(|e| e.to_string())?;
     Ok(identity)
-}
-
-fn stored((key, value): &(sled::IVec, sled::IVec)) -> Result<Stored, String> {
-    let seq = parse_key(key)?;
-    let row: Row<'_> =
-        rmp_serde::from_slice(value).map_err(|e| format!("record {seq} is damaged: {e}"))?;
-    Ok(Stored {
-        seq,
-        time: LogTime(row.time),
-        subject: row.subject.to_owned(),
-        payload: Bytes::copy_from_slice(row.payload),
-    })
-}
-
-fn parse_key(bytes: &[u8]) -> Result<Seq, String> {
-    let bytes: [u8; 8] = bytes.try_into().map_err(|_| "a sequence is damaged".to_owned())?;
-    Ok(Seq(u64::from_be_bytes(bytes)))
-}
-
-fn now() -> LogTime {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    LogTime(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }

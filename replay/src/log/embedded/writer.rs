@@ -7,20 +7,23 @@ use schema::unit::Seq;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::Receiver;
+use std::thread::JoinHandle;
 use tokio::sync::{oneshot, watch};
 
 /// Most appends that share one fsync.
 const GROUP: usize = 4096;
 
 pub(super) enum Ask {
-    Append {
-        round: Vec<Entry>,
-        fence: Option<Fence>,
-        answer: oneshot::Sender<Result<Seq, AppendError>>,
-    },
-    Seal {
-        answer: oneshot::Sender<Result<(), String>>,
-    },
+    Append(Append),
+    Seal { answer: oneshot::Sender<Result<(), String>> },
+}
+
+pub(super) struct Append {
+    pub(super) round: Vec<Entry>,
+    pub(super) fence: Option<Fence>,
+    /// What the last sequence of the whole log must be.
+    pub(super) expected: Option<Seq>,
+    pub(super) answer: oneshot::Sender<Result<Seq, AppendError>>,
 }
 
 /// Makes the log misbehave, as networks and servers do.
@@ -63,11 +66,11 @@ impl Writer {
         inbox: Receiver<Ask>,
         tail: watch::Sender<Seq>,
         faults: Faults,
-    ) -> std::io::Result<()> {
-        let next = store.last().next();
+    ) -> std::io::Result<JoinHandle<()>> {
+        let next = store.loaded().next();
         let writer = Writer { store, tail, faults, next, failed: None };
         let thread = std::thread::Builder::new().name("fleetlog-log".into());
-        thread.spawn(move || writer.run(&inbox)).map(drop)
+        thread.spawn(move || writer.run(&inbox))
     }
 
     fn run(mut self, inbox: &Receiver<Ask>) {
@@ -83,9 +86,9 @@ impl Writer {
         let mut acknowledgements: Vec<Acknowledgement> = Vec::with_capacity(group.len());
         for ask in group {
             match ask {
-                Ask::Append { round, fence, answer } => {
-                    let result = self.write(&round, fence.as_ref());
-                    acknowledgements.push((answer, result));
+                Ask::Append(append) => {
+                    let result = self.write(&append);
+                    acknowledgements.push((append.answer, result));
                 }
                 Ask::Seal { answer } => {
                     let _ = answer.send(self.store.seal());
@@ -106,15 +109,20 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, round: &[Entry], fence: Option<&Fence>) -> Result<Seq, AppendError> {
+    fn write(&mut self, append: &Append) -> Result<Seq, AppendError> {
+        let Append { round, fence, expected, .. } = append;
         if let Some(reason) = &self.failed {
             return Err(AppendError::Refused(format!("the disk failed before: {reason}")));
         }
         if Faults::take(&self.faults.refuse) {
             return Err(AppendError::Busy("told to be".into()));
         }
-        if self.store.sealed().unwrap_or(true) {
-            return Err(AppendError::WrongLog("this generation is sealed".into()));
+        if self.store.sealed() {
+            return Err(AppendError::WrongLog("this generation has ended".into()));
+        }
+        let last = Seq(self.next.0 - 1);
+        if let Some(expected) = expected.filter(|expected| *expected != last) {
+            return Err(AppendError::Fenced { subject: ">".into(), seq: expected });
         }
         if let Some(fence) = fence
             && self.store.last_on(&fence.subject) != fence.seq
@@ -134,7 +142,6 @@ impl Writer {
         match self.store.sync() {
             Ok(()) => {
                 let last = Seq(self.next.0 - 1);
-                self.store.set_last(last);
                 self.tail.send_replace(last);
             }
             Err(reason) => {

@@ -1,17 +1,16 @@
 //! The streams: their settings, and whether those found are those needed.
 
-use super::super::{Identity, OpenError, ReadError};
+use super::super::{Identity, OpenError};
 use super::broken;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::stream::{
-    Compression, Config, DiscardPolicy, Info, RetentionPolicy, StorageType,
+    Compression, Config, DiscardPolicy, RetentionPolicy, StorageType, Stream,
 };
 use schema::id::ClusterId;
 use schema::unit::LogTime;
 use std::time::Duration;
 
-/// Stream not found.
 const NOT_FOUND: u64 = 10059;
 
 /// Small, since nothing relies on it; the server allows no less than 100 ms.
@@ -20,17 +19,18 @@ const DUPLICATES: Duration = Duration::from_millis(100);
 /// How a stream is replicated.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
-    replicas: usize,
+    /// As asked for; a stream that is there may have any number if none was.
+    replicas: Option<usize>,
 }
 
 /// The servers and the shape that a URL names.
 pub(super) fn parse(url: &str) -> Result<(Vec<String>, Shape), OpenError> {
-    let (servers, query) = url.split_once('?').unwrap_or((url, "replicas=1"));
+    let (servers, query) = url.split_once('?').unwrap_or((url, ""));
+    let servers = servers.split(',').map(str::to_owned).collect();
     let replicas = query.strip_prefix("replicas=").and_then(|text| text.parse().ok());
     match replicas {
-        Some(replicas @ (1 | 3 | 5)) => {
-            Ok((servers.split(',').map(str::to_owned).collect(), Shape { replicas }))
-        }
+        Some(1 | 3 | 5) => Ok((servers, Shape { replicas })),
+        None if query.is_empty() => Ok((servers, Shape { replicas: None })),
         _ => Err(broken(url, "only ?replicas=1, 3 or 5 may follow the servers")),
     }
 }
@@ -43,8 +43,9 @@ fn subjects(cluster: &ClusterId) -> String {
     format!("fl.{cluster}.log.>")
 }
 
-fn retired_subjects(cluster: &ClusterId, generation: u32) -> String {
-    format!("fl.{cluster}.retired.g{generation}.>")
+/// What the stream of a generation that has ended listens on: nobody writes there.
+fn sealed_subjects(cluster: &ClusterId, generation: u32) -> String {
+    format!("fl.{cluster}.sealed.g{generation}.>")
 }
 
 fn config(cluster: &ClusterId, generation: u32, shape: Shape) -> Config {
@@ -59,7 +60,7 @@ fn config(cluster: &ClusterId, generation: u32, shape: Shape) -> Config {
         max_bytes: -1,
         max_consumers: -1,
         max_message_size: -1,
-        num_replicas: shape.replicas,
+        num_replicas: shape.replicas.unwrap_or(1),
         duplicate_window: DUPLICATES,
         deny_delete: true,
         deny_purge: true,
@@ -71,16 +72,30 @@ fn config(cluster: &ClusterId, generation: u32, shape: Shape) -> Config {
     }
 }
 
-pub(super) async fn exists(
+/// The stream of a generation, if there is one.
+pub(super) async fn find(
     context: &Context,
     cluster: &ClusterId,
     generation: u32,
-) -> Result<bool, String> {
+) -> Result<Option<Stream>, String> {
     match context.get_stream(name(cluster, generation)).await {
-        Ok(_) => Ok(true),
-        Err(error) if not_found(&error.kind()) => Ok(false),
+        Ok(stream) => Ok(Some(stream)),
+        Err(error) if not_found(&error.kind()) => Ok(None),
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// The newest generation that has begun; 0 if there is none. One without its first record is a
+/// rollover that was cut short: its predecessor is still the newest.
+pub(super) async fn newest(context: &Context, cluster: &ClusterId) -> Result<u32, String> {
+    let mut newest = 0;
+    while let Some(stream) = find(context, cluster, newest + 1).await? {
+        if newest > 0 && stream.cached_info().state.last_sequence == 0 {
+            break;
+        }
+        newest += 1;
+    }
+    Ok(newest)
 }
 
 fn not_found(kind: &GetStreamErrorKind) -> bool {
@@ -95,15 +110,22 @@ pub(super) async fn open(
     generation: u32,
     shape: Shape,
 ) -> Result<Identity, OpenError> {
-    let wanted = config(cluster, generation, shape);
+    let mut wanted = config(cluster, generation, shape);
     let name = wanted.name.clone();
-    let failed = |e: &dyn ToString| broken(url, e.to_string());
-    let stream = if exists(context, cluster, generation).await.map_err(|e| failed(&e))? {
-        context.get_stream(&name).await.map_err(|e| failed(&e))?
-    } else {
-        context.create_stream(wanted.clone()).await.map_err(|e| failed(&e))?
+    let found = find(context, cluster, generation).await.map_err(|e| broken(url, e))?;
+    let stream = match found {
+        Some(stream) => stream,
+        None => context.create_stream(wanted.clone()).await.map_err(|e| broken(url, e))?,
     };
     let info = stream.cached_info();
+    // A rollover that was cut short left it like this; whoever leads completes it.
+    let ended = vec![sealed_subjects(cluster, generation)];
+    if info.config.subjects == ended {
+        wanted.subjects = ended;
+    }
+    if shape.replicas.is_none() {
+        wanted.num_replicas = info.config.num_replicas;
+    }
     let differences = differences(&wanted, &info.config);
     if !differences.is_empty() {
         return Err(OpenError::Settings { stream: name, differences: differences.join("; ") });
@@ -129,10 +151,11 @@ fn differences(wanted: &Config, found: &Config) -> Vec<String> {
         };
     }
     settings!(
-        subjects retention storage discard discard_new_per_subject max_messages
-        max_messages_per_subject max_bytes max_age no_ack allow_rollup deny_delete deny_purge
-        allow_direct allow_atomic_publish allow_message_ttl allow_message_schedules
-        allow_message_counter compression mirror sources subject_transform republish persist_mode
+        subjects retention storage num_replicas discard discard_new_per_subject max_messages
+        max_messages_per_subject max_message_size max_bytes max_age no_ack allow_rollup deny_delete
+        deny_purge allow_direct allow_atomic_publish allow_message_ttl allow_message_schedules
+        allow_message_counter subject_delete_marker_ttl compression mirror sources
+        subject_transform republish persist_mode first_sequence
     );
     all
 }
@@ -141,30 +164,41 @@ pub(super) fn time(created: time::OffsetDateTime) -> LogTime {
     LogTime(u64::try_from(created.unix_timestamp_nanos()).unwrap_or(0))
 }
 
-/// Information about the stream, if it is still the one that was opened.
-pub(super) async fn info(context: &Context, identity: &Identity) -> Result<Info, ReadError> {
-    let stream = context.get_stream(&identity.stream).await.map_err(|error| {
+/// Why there is no information about a stream.
+#[derive(Debug)]
+pub(super) enum Lost {
+    /// It cannot be had now.
+    Unavailable(String),
+    /// The stream or its end is not there: for good, or while its server recovers it.
+    Missing(String),
+    /// It is another stream of the same name.
+    Another(String),
+}
+
+/// The stream with fresh information, if it is still the one that was opened. Its leader answers.
+pub(super) async fn known(context: &Context, identity: &Identity) -> Result<Stream, Lost> {
+    let name = &identity.stream;
+    let stream = context.get_stream(name).await.map_err(|error| {
         if not_found(&error.kind()) {
-            ReadError::WrongLog(format!("{} is gone", identity.stream))
+            Lost::Missing(format!("{name} is gone"))
         } else {
-            ReadError::Unavailable(error.to_string())
+            Lost::Unavailable(error.to_string())
         }
     })?;
-    let info = stream.cached_info().clone();
-    if time(info.created) != identity.created {
-        return Err(ReadError::WrongLog(format!("{} was made anew", identity.stream)));
+    if time(stream.cached_info().created) != identity.created {
+        return Err(Lost::Another(format!("{name} was made anew")));
     }
-    Ok(info)
+    Ok(stream)
 }
 
 /// Makes an old generation let go of the cluster's subjects.
-pub(super) async fn retire(
+pub(super) async fn let_go(
     context: &Context,
     cluster: &ClusterId,
     generation: u32,
 ) -> Result<(), String> {
     change(context, cluster, generation, |config| {
-        config.subjects = vec![retired_subjects(cluster, generation)];
+        config.subjects = vec![sealed_subjects(cluster, generation)];
     })
     .await
 }

@@ -1,11 +1,15 @@
 //! Telemetry over core NATS; a small stream keeps the last value of each subject for a while.
 
 use super::super::{Listener, ReadError, Telemetry};
+use async_nats::connection::State;
 use async_nats::{Client, Subscriber};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
 use std::time::Duration;
+
+/// How long saying something may take.
+const LONGEST: Duration = Duration::from_millis(100);
 
 pub(super) struct NatsTelemetry {
     client: Client,
@@ -21,10 +25,12 @@ impl NatsTelemetry {
 impl Telemetry for NatsTelemetry {
     async fn publish(&self, subject: &str, payload: Bytes) {
         // What is said while cut off is not worth saying later.
-        if self.client.connection_state() == async_nats::connection::State::Connected
-            && let Err(error) = self.client.publish(subject.to_owned(), payload).await
-        {
-            tracing::debug!(%error, "telemetry was dropped");
+        if self.client.connection_state() != State::Connected {
+            return;
+        }
+        let publish = self.client.publish(subject.to_owned(), payload);
+        if !matches!(tokio::time::timeout(LONGEST, publish).await, Ok(Ok(()))) {
+            tracing::debug!(subject, "telemetry was dropped");
         }
     }
 
