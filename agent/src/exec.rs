@@ -1,16 +1,17 @@
 //! One exec from its order to its end: start it (or find it again), say so, wait, say how it ended.
 
+use crate::agent::millis;
 use crate::logs;
 use crate::runtime::{End, Failure, Runtime, Spec};
 use agent_core::plan::Run;
 use replay::author::{Author, AuthorError};
 use schema::event::{Event, ExecExited, ExecFailed, ExecOomKilled, ExecStarted, Usage};
-use schema::id::InstanceId;
+use schema::id::{ExecId, InstanceId};
 use schema::unit::{Millis, Seq};
 use schema::why::{FailureClass, OomSource, OomVictim};
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// SIGKILL, as an exit code and as a signal.
 const KILLED: i32 = 137;
@@ -18,33 +19,51 @@ const KILL: i32 = 9;
 /// The runtime's flag alone does not say which process was killed.
 const FLAG_CONFIDENCE: u8 = 80;
 
+/// Longest message of a failure, in bytes: what a driver asked for can be as long as a record.
+const MESSAGE: usize = 2000;
+
+/// What the execs say to the loop, in order.
+pub(crate) enum Heard {
+    /// This was written down.
+    Wrote(Box<Event>),
+    /// The end of this exec was written down.
+    Ended(ExecId),
+}
+
+/// Tells when, and whether, an event has landed on the log.
+type Landing = oneshot::Receiver<Result<Seq, AuthorError>>;
+
 /// What a running exec needs.
 #[derive(Clone)]
 pub(crate) struct Desk {
     pub(crate) instance: InstanceId,
     pub(crate) author: Author,
-    /// Own events, as soon as they are written down.
-    pub(crate) written: mpsc::UnboundedSender<Event>,
+    heard: mpsc::UnboundedSender<Heard>,
 }
 
 impl Desk {
-    /// Writes an own event; returns when it is in the journal's hands, not when it has landed.
-    pub(crate) async fn write(&self, event: impl Into<Event>) -> Result<(), AuthorError> {
-        let event = event.into();
-        self.author.post(event.clone(), Seq(0)).await?;
-        let _ = self.written.send(event);
-        Ok(())
+    pub(crate) fn new(
+        instance: InstanceId,
+        author: Author,
+    ) -> (Desk, mpsc::UnboundedReceiver<Heard>) {
+        let (heard, hears) = mpsc::unbounded_channel();
+        (Desk { instance, author, heard }, hears)
     }
 
-    pub(crate) async fn fail(
-        &self,
-        run: &Run,
-        class: FailureClass,
-        message: String,
-    ) -> Result<(), AuthorError> {
+    /// Writes an own event; returns when it is in the author's hands, not when it has landed.
+    async fn write(&self, run: &Run, event: impl Into<Event>) -> Result<Landing, AuthorError> {
+        let event = event.into();
+        let landing = self.author.post(event.clone(), run.cause).await?;
+        let _ = self.heard.send(Heard::Wrote(Box::new(event)));
+        Ok(landing)
+    }
+
+    async fn fail(&self, run: &Run, failure: Failure) -> Result<Landing, AuthorError> {
         let Run { exec, alloc, driver, .. } = run.clone();
         let instance = self.instance.clone();
-        self.write(ExecFailed { exec, alloc, driver, instance, class, message }).await
+        let Failure { class, mut message } = failure;
+        message.truncate(message.floor_char_boundary(MESSAGE));
+        self.write(run, ExecFailed { exec, alloc, driver, instance, class, message }).await
     }
 
     /// Runs one exec to its end. Whatever happens, one end is written.
@@ -55,10 +74,13 @@ impl Desk {
         runtime: Arc<dyn Runtime>,
     ) -> Result<(), AuthorError> {
         let since = Instant::now();
-        match self.to_its_end(&run, &spec, &*runtime).await? {
+        let landing = match self.to_its_end(&run, &spec, &*runtime).await? {
             Ok(end) => self.exited(&run, &spec, end, since).await?,
-            Err(failure) => self.fail(&run, failure.class, failure.message).await?,
-        }
+            Err(failure) => self.fail(&run, failure).await?,
+        };
+        let _ = self.heard.send(Heard::Ended(run.exec.clone()));
+        // Until the log has the end, only the runtime is sure to know it.
+        landing.await.unwrap_or(Err(AuthorError::Stopped))?;
         runtime.forget(&run.exec).await;
         Ok(())
     }
@@ -76,16 +98,12 @@ impl Desk {
             };
             let Run { exec, alloc, driver, .. } = run.clone();
             let instance = self.instance.clone();
-            self.write(ExecStarted { exec, alloc, driver, instance, handle }).await?;
+            self.write(run, ExecStarted { exec, alloc, driver, instance, handle }).await?;
         }
-        let Some(limit) = spec.config.timeout else { return Ok(runtime.wait(spec).await) };
-        if let Ok(end) = tokio::time::timeout(limit.duration(), runtime.wait(spec)).await {
-            return Ok(end);
+        match spec.config.timeout {
+            None => Ok(runtime.wait(spec).await),
+            Some(limit) => Ok(within(limit, spec, runtime).await),
         }
-        runtime.kill(&run.exec, KILL).await;
-        let _ = runtime.wait(spec).await;
-        let message = format!("{} ran for longer than its limit of {limit} ms", run.exec);
-        Ok(Err(Failure { class: FailureClass::TimedOut, message }))
     }
 
     async fn exited(
@@ -94,14 +112,14 @@ impl Desk {
         spec: &Spec,
         end: End,
         since: Instant,
-    ) -> Result<(), AuthorError> {
+    ) -> Result<Landing, AuthorError> {
         let (stdout, stderr) = (spec.stdout.clone(), spec.stderr.clone());
         let logs = tokio::task::spawn_blocking(move || logs::digest(&stdout, &stderr)).await;
         let Run { exec, alloc, driver, .. } = run.clone();
         let instance = self.instance.clone();
         if end.oom {
             let main = end.code == KILLED;
-            self.write(ExecOomKilled {
+            let oom = ExecOomKilled {
                 exec: exec.clone(),
                 alloc: alloc.clone(),
                 driver: driver.clone(),
@@ -111,12 +129,33 @@ impl Desk {
                 victim: if main { OomVictim::Main } else { OomVictim::Child },
                 sources: vec![OomSource::Runtime],
                 confidence: FLAG_CONFIDENCE,
-            })
-            .await?;
+            };
+            self.write(run, oom).await?;
         }
-        let wall = Millis(u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX));
+        let wall = if end.wall == Millis(0) { millis(since.elapsed()) } else { end.wall };
         let usage = Usage { wall, cpu: end.cpu, memory_peak: end.memory_peak };
         let logs = logs.unwrap_or_default();
-        self.write(ExecExited { exec, alloc, driver, instance, code: end.code, usage, logs }).await
+        let code = end.code;
+        self.write(run, ExecExited { exec, alloc, driver, instance, code, usage, logs }).await
     }
+}
+
+/// Waits for the end, and kills what runs for longer than its limit, time in earlier lives of the
+/// agent included.
+async fn within(limit: Millis, spec: &Spec, runtime: &dyn Runtime) -> Result<End, Failure> {
+    let exec = &spec.exec;
+    let left = limit.0.saturating_sub(runtime.age(exec).await.0);
+    let ended = tokio::time::timeout(Millis(left).duration(), runtime.wait(spec)).await;
+    match ended {
+        // An earlier life may have killed it for the same reason, and died before it could say so.
+        Ok(Ok(end)) if end.code != KILLED || end.wall < limit => return Ok(end),
+        Ok(Err(failure)) => return Err(failure),
+        Ok(Ok(_)) => {}
+        Err(_) => {
+            runtime.kill(exec, KILL).await;
+            let _ = runtime.wait(spec).await;
+        }
+    }
+    let message = format!("{exec} ran for longer than its limit of {limit} ms");
+    Err(Failure { class: FailureClass::TimedOut, message })
 }

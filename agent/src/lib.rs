@@ -9,5 +9,6 @@ pub mod keeper;
 mod logs;
 pub mod runtime;
 mod serve;
+mod turn;
 
 pub use agent::{Agent, AgentError, Options};

@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use schema::event::ExecConfig;
-use schema::id::{AllocId, ExecId};
+use schema::id::{AllocId, ExecId, InstanceId};
 use schema::resources::Resources;
 use schema::unit::Millis;
 use schema::why::FailureClass;
@@ -16,6 +16,8 @@ pub mod process;
 /// An exec, ready to run.
 #[derive(Debug, Clone)]
 pub struct Spec {
+    /// The instance.
+    pub instance: InstanceId,
     /// The exec.
     pub exec: ExecId,
     /// Its alloc.
@@ -45,6 +47,8 @@ pub struct Failure {
 pub struct End {
     /// Exit code; 128 + signal if a signal ended it.
     pub code: i32,
+    /// From its start to its end; 0 if not known.
+    pub wall: Millis,
     /// User and system time.
     pub cpu: Millis,
     /// Most memory in bytes; 0 if not known.
@@ -67,9 +71,29 @@ pub trait Runtime: Send + Sync + 'static {
     /// its output is in its files when this returns.
     async fn wait(&self, spec: &Spec) -> Result<End, Failure>;
 
+    /// How long an exec has been running; 0 if that is not known.
+    async fn age(&self, exec: &ExecId) -> Millis;
+
     /// Sends a signal to an exec; one that is not there is not there any more.
     async fn kill(&self, exec: &ExecId, signal: i32);
 
+    /// Every exec of this instance that the runtime knows of, running or ended.
+    async fn known(&self, instance: &InstanceId) -> Vec<ExecId>;
+
     /// Drops what the runtime keeps of an exec whose end has been written.
     async fn forget(&self, exec: &ExecId);
+}
+
+/// Refuses what no program can be given.
+fn check(config: &ExecConfig) -> Result<(), Failure> {
+    let texts = config.command.iter().chain(config.env.keys()).chain(config.env.values());
+    let nul = texts.chain(&config.workdir).chain(&config.image).any(|text| text.contains('\0'));
+    let bad_key = config.env.keys().any(|key| key.is_empty() || key.contains('='));
+    let message = match () {
+        () if nul => "command, environment, working directory or image hold a NUL byte",
+        () if bad_key => "a name in the environment is empty or holds '='",
+        () if config.command.first().is_some_and(String::is_empty) => "the program has no name",
+        () => return Ok(()),
+    };
+    Err(Failure { class: FailureClass::CannotStart, message: message.to_owned() })
 }

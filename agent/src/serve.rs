@@ -1,17 +1,19 @@
 //! The data plane: output of execs, over HTTP on loopback. It never travels on the log.
 //!
+//! `GET /v1/health`: `ok`.
+//! `GET /v1/execs/{exec}`: whether it is running, and how much it has written so far.
 //! `GET /v1/execs/{exec}/{stdout|stderr}?offset=N&follow=true`: bytes from `offset` on; with
 //! `follow`, until the exec has ended.
 
 use crate::logs::{self, Output};
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Json, Router};
 use schema::id::ExecId;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
@@ -53,6 +55,7 @@ pub(crate) async fn serve(
     let served = Served { dir: Arc::new(dir), growing: growing.subscribe() };
     let router = Router::new()
         .route("/v1/health", get(async || "ok"))
+        .route("/v1/execs/{exec}", get(status))
         .route("/v1/execs/{exec}/{output}", get(output))
         .with_state(served);
     Ok((address, async move { axum::serve(listener, router).await }))
@@ -68,6 +71,34 @@ async fn bind(noted: &std::path::Path) -> io::Result<TcpListener> {
     };
     std::fs::write(noted, listener.local_addr()?.port().to_string())?;
     Ok(listener)
+}
+
+/// How far an exec is, as JSON.
+#[derive(Serialize)]
+struct Status {
+    exec: ExecId,
+    running: bool,
+    stdout_bytes: u64,
+    stderr_bytes: u64,
+}
+
+async fn status(State(served): State<Served>, Path(exec): Path<String>) -> Response {
+    let Ok(exec) = ExecId::new(&exec) else {
+        return (StatusCode::BAD_REQUEST, "no such exec").into_response();
+    };
+    let running = served.growing.borrow().contains(&exec);
+    let size = async |output| {
+        tokio::fs::metadata(logs::file(&served.dir, &exec, output)).await.map(|file| file.len())
+    };
+    match (size(Output::Stdout).await, size(Output::Stderr).await) {
+        (Err(_), Err(_)) if !running => {
+            (StatusCode::NOT_FOUND, "no such exec here").into_response()
+        }
+        (stdout, stderr) => {
+            let (stdout_bytes, stderr_bytes) = (stdout.unwrap_or(0), stderr.unwrap_or(0));
+            Json(Status { exec, running, stdout_bytes, stderr_bytes }).into_response()
+        }
+    }
 }
 
 async fn output(
@@ -115,7 +146,12 @@ impl Follow {
             match self.read().await {
                 Ok(bytes) if bytes.is_empty() && over => return None,
                 Ok(bytes) if bytes.is_empty() => {
-                    let _ = tokio::time::timeout(POLL, self.growing.changed()).await;
+                    let changed = tokio::time::timeout(POLL, self.growing.changed()).await;
+                    if let Ok(Err(_)) = changed {
+                        // Broken off, not ended: whoever follows takes it up again at its offset.
+                        let gone = io::Error::other("the agent is gone");
+                        return Some((Err(gone), Follow { follow: false, ..self }));
+                    }
                 }
                 Ok(bytes) => {
                     self.offset += bytes.len() as u64;

@@ -9,8 +9,8 @@ use schema::id::{AllocId, AuthorId, DriverId, ExecId, InstanceId};
 use schema::record::Record;
 use schema::resources::Resources;
 use schema::subject::Role;
-use schema::unit::{Epoch, Millis};
-use std::collections::BTreeMap;
+use schema::unit::{Epoch, Millis, Seq};
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// What was ordered of one instance.
@@ -20,14 +20,17 @@ pub struct Orders {
     pub instance: InstanceId,
     /// Allocs that are not closed.
     pub allocs: BTreeMap<AllocId, AllocOrder>,
-    /// Execs of those allocs, and execs that cannot be run.
+    /// Execs that have not ended: of those allocs, and such as cannot be run.
     pub execs: BTreeMap<ExecId, ExecOrder>,
     /// The instance must go.
     pub stop: bool,
     /// Where its data plane was last said to answer.
     pub address: Option<String>,
-    /// Records that were of no use: duplicates, old terms, retired incarnations.
+    /// Records that were of no use: garbage, duplicates, old terms, retired incarnations, what
+    /// someone says of someone else.
     pub ignored: u64,
+    /// Execs that have ended, by alloc, until it is closed: none of them runs again.
+    ended: BTreeMap<AllocId, BTreeSet<ExecId>>,
     epoch: Epoch,
     authors: BTreeMap<(Role, AuthorId), (Uuid, u64)>,
 }
@@ -45,6 +48,8 @@ pub struct AllocOrder {
     pub opened: bool,
     /// Whether it is over: nothing of it may run.
     pub over: bool,
+    /// The record that granted it, or took it back.
+    pub cause: Seq,
 }
 
 /// An exec to run.
@@ -60,6 +65,8 @@ pub struct ExecOrder {
     pub progress: Progress,
     /// The signal that its driver wants sent.
     pub kill: Option<i32>,
+    /// The record that asked for it.
+    pub cause: Seq,
 }
 
 /// How far an exec has got.
@@ -69,8 +76,6 @@ pub enum Progress {
     Wanted,
     /// Written to have started.
     Started,
-    /// Written to have ended.
-    Ended,
 }
 
 impl Orders {
@@ -84,17 +89,39 @@ impl Orders {
             stop: false,
             address: None,
             ignored: 0,
+            ended: BTreeMap::new(),
             epoch: Epoch(0),
             authors: BTreeMap::new(),
         }
     }
 
-    /// Takes in the next record that names this instance.
-    pub fn apply(&mut self, record: &Record) {
-        if self.accepts(record) {
+    /// Takes in the next record that names this instance, at `seq` of the log.
+    pub fn apply(&mut self, seq: Seq, record: &Record) {
+        if speaks_for_itself(record) && self.accepts(record) {
+            self.order(seq, &record.event);
             self.follow(&record.event);
         } else {
-            self.ignored += 1;
+            self.skip();
+        }
+    }
+
+    /// Counts what names this instance and is of no use, such as bytes that are no record.
+    pub fn skip(&mut self) {
+        self.ignored += 1;
+    }
+
+    /// The newest life of an author, and its last number, as far as its records name this instance.
+    #[must_use]
+    pub fn last_of(&self, role: Role, author: &AuthorId) -> Option<(Uuid, u64)> {
+        self.authors.get(&(role, author.clone())).copied()
+    }
+
+    /// Ends allocs whose lease and grace have passed while the log has been out of reach for
+    /// `cut_off`, by the agent's monotonic clock: a lease is a promise to others too, whatever the
+    /// log says by now. They stay ended when the log is back.
+    pub fn lapse(&mut self, cut_off: Millis, grace: Millis) {
+        for alloc in self.allocs.values_mut() {
+            alloc.over |= cut_off.0 > alloc.lease.0.saturating_add(grace.0);
         }
     }
 
@@ -108,13 +135,15 @@ impl Orders {
         let newer = self.authors.get(&key).is_none_or(|last| *last < next);
         if newer {
             self.authors.insert(key, next);
+        }
+        if newer && role == Role::Ctl {
             self.epoch = self.epoch.max(record.epoch);
         }
         newer
     }
 
-    /// Takes in an event, an own one that was just written among them.
-    pub fn follow(&mut self, event: &Event) {
+    /// Takes in what others want.
+    fn order(&mut self, cause: Seq, event: &Event) {
         match event {
             Event::AllocGranted(e) => {
                 self.allocs.entry(e.alloc.clone()).or_insert_with(|| AllocOrder {
@@ -123,18 +152,20 @@ impl Orders {
                     lease: e.lease,
                     opened: false,
                     over: false,
+                    cause,
                 });
             }
-            Event::AllocFreed(e) => self.end_for(&e.alloc, &e.driver),
-            Event::AllocExpired(e) => self.end_for(&e.alloc, &e.driver),
-            Event::AllocRevoked(e) => self.end_for(&e.alloc, &e.driver),
-            Event::ExecSubmitted(e) => {
+            Event::AllocFreed(e) => self.end_for(&e.alloc, &e.driver, cause),
+            Event::AllocExpired(e) => self.end_for(&e.alloc, &e.driver, cause),
+            Event::AllocRevoked(e) => self.end_for(&e.alloc, &e.driver, cause),
+            Event::ExecSubmitted(e) if !self.has_ended(&e.alloc, &e.exec) => {
                 self.execs.entry(e.exec.clone()).or_insert_with(|| ExecOrder {
                     alloc: e.alloc.clone(),
                     driver: e.driver.clone(),
                     config: e.config.clone(),
                     progress: Progress::Wanted,
                     kill: None,
+                    cause,
                 });
             }
             Event::ExecKillRequested(e) => {
@@ -145,11 +176,12 @@ impl Orders {
                 }
             }
             Event::TerminateRequested(_) | Event::InstanceKilled(_) => self.stop = true,
-            own => self.follow_own(own),
+            _ => {}
         }
     }
 
-    fn follow_own(&mut self, event: &Event) {
+    /// Takes in what the agent itself has done, as soon as it is written down.
+    pub fn follow(&mut self, event: &Event) {
         match event {
             Event::InstanceBooted(e) => self.address = Some(e.address.clone()),
             Event::AllocOpened(e) => {
@@ -159,37 +191,47 @@ impl Orders {
             }
             Event::AllocClosed(e) => {
                 self.allocs.remove(&e.alloc);
+                self.ended.remove(&e.alloc);
                 self.execs.retain(|_, exec| exec.alloc != e.alloc);
             }
-            Event::ExecStarted(e) => self.progress(&e.exec, Progress::Started),
-            Event::ExecExited(e) => self.progress(&e.exec, Progress::Ended),
-            Event::ExecFailed(e) => self.progress(&e.exec, Progress::Ended),
+            Event::ExecStarted(e) => {
+                if let Some(exec) = self.execs.get_mut(&e.exec) {
+                    exec.progress = Progress::Started;
+                }
+            }
+            Event::ExecExited(e) => self.end(&e.exec),
+            Event::ExecFailed(e) => self.end(&e.exec),
             _ => {}
         }
     }
 
-    fn progress(&mut self, id: &ExecId, progress: Progress) {
-        let Some(exec) = self.execs.get_mut(id) else { return };
-        if exec.progress != Progress::Ended {
-            exec.progress = progress;
-        }
-        // An exec of an alloc that is not there has nobody left who could ask for it again.
-        if progress == Progress::Ended && !self.allocs.contains_key(&exec.alloc) {
-            self.execs.remove(id);
+    /// An exec of an alloc that is not there is forgotten: nobody is left who could ask for it again.
+    fn end(&mut self, id: &ExecId) {
+        let Some(exec) = self.execs.remove(id) else { return };
+        if self.allocs.contains_key(&exec.alloc) {
+            self.ended.entry(exec.alloc).or_default().insert(id.clone());
         }
     }
 
-    fn end_for(&mut self, id: &AllocId, driver: &DriverId) {
+    fn has_ended(&self, alloc: &AllocId, exec: &ExecId) -> bool {
+        self.ended.get(alloc).is_some_and(|execs| execs.contains(exec))
+    }
+
+    fn end_for(&mut self, id: &AllocId, driver: &DriverId, cause: Seq) {
         if let Some(alloc) = self.allocs.get_mut(id)
             && alloc.driver == *driver
         {
-            alloc.over = true;
+            (alloc.over, alloc.cause) = (true, cause);
         }
     }
+}
 
-    /// How many execs are written to run.
-    #[must_use]
-    pub fn running(&self) -> usize {
-        self.execs.values().filter(|exec| exec.progress == Progress::Started).count()
+/// Drivers and agents state facts about themselves alone, as the fold of the whole log has it.
+fn speaks_for_itself(record: &Record) -> bool {
+    let (route, author) = (record.event.route(), record.author.as_str());
+    match record.event.role() {
+        Role::Driver => route.driver.is_some_and(|driver| driver.as_str() == author),
+        Role::Agent => route.instance.is_some_and(|instance| instance.as_str() == author),
+        Role::Ctl | Role::Ops => true,
     }
 }

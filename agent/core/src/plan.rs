@@ -5,23 +5,23 @@ use crate::orders::{AllocOrder, ExecOrder, Orders, Progress};
 use schema::event::ExecConfig;
 use schema::id::{AllocId, DriverId, ExecId};
 use schema::resources::Resources;
-use schema::unit::Millis;
+use schema::unit::Seq;
 use schema::why::FailureClass;
+use std::collections::BTreeSet;
 
-/// One thing to do. The same plan twice says the same things; whoever carries it out skips what is
-/// under way.
+/// One thing to do, and the record because of which. The same plan twice says the same things.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Say that the alloc is open.
-    Open(AllocId, DriverId),
-    /// Run the exec, or find it again if it runs already.
+    Open(AllocId, DriverId, Seq),
+    /// Run the exec, or find it again if it was started in an earlier life.
     Run(Box<Run>),
-    /// Send a signal to the exec.
+    /// Send a signal to the exec; one that was sent already is not wanted again.
     Kill(ExecId, i32),
     /// Say that the exec cannot be run.
     Refuse(Box<Run>, FailureClass),
     /// Say that nothing of the alloc runs any more.
-    Close(AllocId, DriverId),
+    Close(AllocId, DriverId, Seq),
 }
 
 /// An exec and all that is needed to run it.
@@ -39,68 +39,70 @@ pub struct Run {
     pub limits: Resources,
     /// Whether its start has been written.
     pub started: bool,
+    /// The record that asked for it.
+    pub cause: Seq,
 }
 
 /// SIGKILL: what ends execs of an alloc that is over.
 const KILL: i32 = 9;
 
-/// What is left to do. `cut_off` is how long the log has been out of reach, by the agent's monotonic
-/// clock: an alloc whose lease and grace have passed in that time is over, whatever the log says by
-/// now, because the lease is a promise to others too.
+/// What is left to do. `running` are the execs that are already seen to, up to and with the writing
+/// of their ends.
 #[must_use]
-pub fn plan(orders: &Orders, cut_off: Millis, grace: Millis) -> Vec<Action> {
-    let lapsed = |alloc: &AllocOrder| cut_off.0 > alloc.lease.0.saturating_add(grace.0);
-    let over = |alloc: &AllocOrder| alloc.over || orders.stop || lapsed(alloc);
+pub fn plan(orders: &Orders, running: &BTreeSet<ExecId>) -> Vec<Action> {
+    let over = |alloc: &AllocOrder| alloc.over || orders.stop;
     let mut actions = Vec::new();
     for (id, alloc) in &orders.allocs {
         if !alloc.opened && !over(alloc) {
-            actions.push(Action::Open(id.clone(), alloc.driver.clone()));
+            actions.push(Action::Open(id.clone(), alloc.driver.clone(), alloc.cause));
         }
     }
+    let mut busy = BTreeSet::new();
     for (id, exec) in &orders.execs {
-        if exec.progress != Progress::Ended {
-            let alloc = orders.allocs.get(&exec.alloc);
-            let live = alloc.filter(|alloc| !over(alloc));
-            actions.extend(for_exec(id, exec, alloc, live));
+        busy.insert(&exec.alloc);
+        let alloc = orders.allocs.get(&exec.alloc).filter(|alloc| alloc.driver == exec.driver);
+        let whole = alloc.map(|alloc| &alloc.resources);
+        let live = alloc.is_some_and(|alloc| !over(alloc));
+        if !running.contains(id) {
+            actions.push(begin(id, exec, whole, live));
         }
+        actions.extend(signal(exec, live).map(|signal| Action::Kill(id.clone(), signal)));
     }
     for (id, alloc) in &orders.allocs {
-        let busy = |exec: &ExecOrder| exec.alloc == *id && exec.progress != Progress::Ended;
-        if over(alloc) && !orders.execs.values().any(busy) {
-            actions.push(Action::Close(id.clone(), alloc.driver.clone()));
+        if over(alloc) && !busy.contains(id) {
+            actions.push(Action::Close(id.clone(), alloc.driver.clone(), alloc.cause));
         }
     }
     actions
 }
 
-fn for_exec(
-    id: &ExecId,
-    exec: &ExecOrder,
-    alloc: Option<&AllocOrder>,
-    live: Option<&AllocOrder>,
-) -> Vec<Action> {
-    let started = exec.progress == Progress::Started;
-    let whole = alloc.map(|alloc| alloc.resources.clone()).unwrap_or_default();
+/// What to do with an exec that nobody sees to yet.
+fn begin(id: &ExecId, exec: &ExecOrder, whole: Option<&Resources>, live: bool) -> Action {
+    let whole = whole.cloned().unwrap_or_default();
+    let limits = exec.config.limits.clone().unwrap_or_else(|| whole.clone());
+    let shortage = whole.shortage(&limits);
     let run = Box::new(Run {
         exec: id.clone(),
         alloc: exec.alloc.clone(),
         driver: exec.driver.clone(),
         config: exec.config.clone(),
-        limits: exec.config.limits.clone().unwrap_or_else(|| whole.clone()),
-        started,
+        limits,
+        started: exec.progress == Progress::Started,
+        cause: exec.cause,
     });
-    match live {
-        None if started => vec![Action::Run(run), Action::Kill(id.clone(), KILL)],
-        None => vec![Action::Refuse(run, FailureClass::AllocEnded)],
-        Some(alloc) if alloc.driver != exec.driver => {
-            vec![Action::Refuse(run, FailureClass::AllocEnded)]
-        }
-        Some(_) => match whole.shortage(&run.limits) {
-            Some(shortage) => vec![Action::Refuse(run, FailureClass::TooLarge { shortage })],
-            None => {
-                let kill = exec.kill.map(|signal| Action::Kill(id.clone(), signal));
-                std::iter::once(Action::Run(run)).chain(kill).collect()
-            }
-        },
+    match shortage {
+        _ if run.started => Action::Run(run),
+        _ if !live => Action::Refuse(run, FailureClass::AllocEnded),
+        Some(shortage) => Action::Refuse(run, FailureClass::TooLarge { shortage }),
+        None => Action::Run(run),
+    }
+}
+
+/// The signal that an exec must have. None before it has started: what is sent too early is lost.
+fn signal(exec: &ExecOrder, live: bool) -> Option<i32> {
+    match exec.progress {
+        Progress::Wanted => None,
+        Progress::Started if live => exec.kill,
+        Progress::Started => Some(KILL),
     }
 }

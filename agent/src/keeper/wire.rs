@@ -1,4 +1,4 @@
-//! What agent and keeper say to each other.
+//! What agent and keeper say to each other, and what the keeper notes for a keeper after it.
 
 use schema::id::ExecId;
 use schema::unit::Millis;
@@ -37,10 +37,43 @@ pub(crate) enum Ask {
 pub(crate) enum Tell {
     /// All that was known before has been told.
     Ready,
-    /// It runs, under this process id.
-    Running { exec: ExecId, pid: u32 },
+    /// It runs, under this process id, for this long.
+    Running { exec: ExecId, pid: u32, age: Millis },
     /// It could not be started.
     Failed { exec: ExecId, message: String },
     /// It has ended.
-    Ended { exec: ExecId, code: i32, cpu: Millis },
+    Ended { exec: ExecId, code: i32, wall: Millis, cpu: Millis },
+    /// The keeper that started it died, and its end cannot be known.
+    Lost { exec: ExecId },
+}
+
+/// What a keeper notes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Note {
+    /// It is about to be started.
+    Asked { exec: ExecId },
+    /// It runs; `born` tells its process from another one under the same id.
+    Running { exec: ExecId, pid: u32, born: u64 },
+    /// It could not be started.
+    Failed { exec: ExecId, message: String },
+    /// It has ended.
+    Ended { exec: ExecId, code: i32, wall: Millis, cpu: Millis },
+    /// Its end cannot be known.
+    Lost { exec: ExecId },
+    /// It is nobody's any more.
+    Forgotten { exec: ExecId },
+}
+
+impl Note {
+    pub(super) fn exec(&self) -> &ExecId {
+        match self {
+            Note::Asked { exec }
+            | Note::Running { exec, .. }
+            | Note::Failed { exec, .. }
+            | Note::Ended { exec, .. }
+            | Note::Lost { exec }
+            | Note::Forgotten { exec } => exec,
+        }
+    }
 }

@@ -6,17 +6,24 @@ use async_trait::async_trait;
 use bollard::Docker as Client;
 use bollard::container::LogOutput;
 use bollard::errors::Error;
-use bollard::models::{ContainerCreateBody, ContainerState, HostConfig};
+use bollard::models::{
+    ContainerCreateBody, ContainerInspectResponse, ContainerState, ContainerStateStatusEnum,
+    HostConfig,
+};
 use bollard::query_parameters::{
-    CreateContainerOptions, InspectContainerOptions, KillContainerOptions, LogsOptions,
-    RemoveContainerOptions, StartContainerOptions, WaitContainerOptions,
+    CreateContainerOptions, InspectContainerOptions, KillContainerOptions, ListContainersOptions,
+    LogsOptions, RemoveContainerOptions, StartContainerOptions, WaitContainerOptions,
 };
 use futures::StreamExt;
-use schema::id::{ClusterId, ExecId};
+use jiff::Timestamp;
+use schema::id::{ClusterId, ExecId, InstanceId};
+use schema::unit::Millis;
 use schema::why::FailureClass;
 use smol_str::{SmolStr, ToSmolStr};
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
@@ -24,11 +31,19 @@ use tokio::io::AsyncWriteExt;
 const POLL: Duration = Duration::from_millis(200);
 const NOT_FOUND: u16 = 404;
 const CONFLICT: u16 = 409;
+const BAD_REQUEST: u16 = 400;
+/// One cpu, in billionths.
+const CPU: i64 = 1_000_000_000;
+const CLUSTER: &str = "fleetlog.cluster";
+const INSTANCE: &str = "fleetlog.instance";
+const EXEC: &str = "fleetlog.exec";
 
 /// Runs execs as containers.
 pub struct Docker {
     client: Client,
     cluster: ClusterId,
+    /// What the machine has, in billionths of a cpu; the engine refuses limits beyond it.
+    nano_cpus: i64,
 }
 
 impl Docker {
@@ -38,18 +53,29 @@ impl Docker {
     /// There is none, or it does not answer.
     pub async fn connect(cluster: ClusterId) -> Result<Docker, Error> {
         let client = Client::connect_with_local_defaults()?;
-        client.ping().await?;
-        Ok(Docker { client, cluster })
+        let cpus = client.info().await?.ncpu.unwrap_or(0);
+        let nano_cpus = if cpus > 0 { cpus.saturating_mul(CPU) } else { i64::MAX };
+        Ok(Docker { client, cluster, nano_cpus })
+    }
+
+    /// A limit that the engine takes: an instance may be said to have more than the machine.
+    fn cpu_limit(&self, spec: &Spec) -> Option<i64> {
+        const SMALLEST: i64 = CPU / 100;
+        let nano = i64::try_from(spec.limits.cpu).ok()?.checked_mul(CPU / 1000)?;
+        (nano > 0).then(|| nano.clamp(SMALLEST, self.nano_cpus))
     }
 
     fn name(&self, exec: &ExecId) -> String {
         format!("fl-{}-{exec}", self.cluster)
     }
 
-    async fn state(&self, exec: &ExecId) -> Result<ContainerState, Error> {
+    async fn inspect(&self, exec: &ExecId) -> Result<ContainerInspectResponse, Error> {
         let options = None::<InspectContainerOptions>;
-        let found = self.client.inspect_container(&self.name(exec), options).await?;
-        Ok(found.state.unwrap_or_default())
+        self.client.inspect_container(&self.name(exec), options).await
+    }
+
+    async fn state(&self, exec: &ExecId) -> Result<ContainerState, Error> {
+        Ok(self.inspect(exec).await?.state.unwrap_or_default())
     }
 
     async fn create(&self, spec: &Spec, image: &str) -> Result<(), Failure> {
@@ -63,15 +89,19 @@ impl Docker {
                 let class = FailureClass::ImageMissing { image: image.to_owned() };
                 Err(Failure { class, message })
             }
+            Err(error @ Error::DockerResponseServerError { status_code: BAD_REQUEST, .. }) => {
+                Err(failed(FailureClass::CannotStart, "create", spec, &error))
+            }
             Err(error) => Err(failed(FailureClass::Agent, "create", spec, &error)),
         }
     }
 
     fn body(&self, spec: &Spec, image: &str) -> ContainerCreateBody {
         let labels = [
-            ("fleetlog.cluster", self.cluster.to_string()),
+            (CLUSTER, self.cluster.to_string()),
+            (INSTANCE, spec.instance.to_string()),
             ("fleetlog.alloc", spec.alloc.to_string()),
-            ("fleetlog.exec", spec.exec.to_string()),
+            (EXEC, spec.exec.to_string()),
         ];
         let memory = i64::try_from(spec.limits.memory).unwrap_or(i64::MAX);
         let command = &spec.config.command;
@@ -92,12 +122,27 @@ impl Docker {
                 memory: (memory > 0).then_some(memory),
                 // The same as memory: no swap beyond the limit.
                 memory_swap: (memory > 0).then_some(memory),
-                nano_cpus: i64::try_from(spec.limits.cpu)
-                    .ok()
-                    .and_then(|m| m.checked_mul(1_000_000)),
+                nano_cpus: self.cpu_limit(spec),
                 ..Default::default()
             }),
             ..Default::default()
+        }
+    }
+
+    /// Captures until the container has ended, anew whenever the engine breaks off before that.
+    async fn captured(&self, spec: &Spec) {
+        loop {
+            if let Err(error) = self.capture(spec).await {
+                tracing::warn!(%error, exec = %spec.exec, "output of a container is read again");
+                tokio::time::sleep(POLL).await;
+            } else if !self.state(&spec.exec).await.is_ok_and(|s| s.running.unwrap_or(false)) {
+                return;
+            }
+            if let Err(Error::DockerResponseServerError { status_code: NOT_FOUND, .. }) =
+                self.state(&spec.exec).await
+            {
+                return;
+            }
         }
     }
 
@@ -150,6 +195,20 @@ fn failed(class: FailureClass, what: &str, spec: &Spec, error: &Error) -> Failur
     Failure { class, message: format!("cannot {what} the container of {}: {error}", spec.exec) }
 }
 
+/// By the engine's clock, which is this machine's.
+fn wall(state: &ContainerState) -> Millis {
+    let (from, to) = (time(state.started_at.as_deref()), time(state.finished_at.as_deref()));
+    from.zip(to).map_or(Millis(0), |(from, to)| between(from, to))
+}
+
+fn time(text: Option<&str>) -> Option<Timestamp> {
+    text?.parse().ok()
+}
+
+fn between(from: Timestamp, to: Timestamp) -> Millis {
+    Millis(u64::try_from(to.duration_since(from).as_millis()).unwrap_or(0))
+}
+
 /// The most memory that a container used, where the engine still says.
 async fn peak(path: &Path) -> u64 {
     let text = tokio::fs::read_to_string(path).await.unwrap_or_default();
@@ -157,8 +216,7 @@ async fn peak(path: &Path) -> u64 {
 }
 
 /// Keeps looking at the peak while the container runs: its cgroup goes with it.
-async fn watch_peak(id: String, seen: &std::sync::atomic::AtomicU64) {
-    use std::sync::atomic::Ordering::Relaxed;
+async fn watch_peak(id: String, seen: &AtomicU64) -> Infallible {
     let paths = [
         format!("/sys/fs/cgroup/memory/docker/{id}/memory.max_usage_in_bytes"),
         format!("/sys/fs/cgroup/docker/{id}/memory.peak"),
@@ -166,7 +224,7 @@ async fn watch_peak(id: String, seen: &std::sync::atomic::AtomicU64) {
     ];
     loop {
         for path in &paths {
-            seen.fetch_max(peak(Path::new(path)).await, Relaxed);
+            seen.fetch_max(peak(Path::new(path)).await, Ordering::Relaxed);
         }
         tokio::time::sleep(POLL / 10).await;
     }
@@ -179,47 +237,65 @@ impl Runtime for Docker {
     }
 
     async fn start(&self, spec: &Spec) -> Result<SmolStr, Failure> {
+        super::check(&spec.config)?;
         let image = spec.config.image.clone().unwrap_or_default();
         self.create(spec, &image).await?;
+        let found = self.inspect(&spec.exec).await;
+        let found = found.map_err(|error| failed(FailureClass::Agent, "find", spec, &error))?;
+        let handle = found.id.unwrap_or_default().to_smolstr();
+        let status = found.state.and_then(|state| state.status);
+        // One that an earlier life started may have ended since: it must not run twice.
+        if status.is_none_or(|status| status != ContainerStateStatusEnum::CREATED) {
+            return Ok(handle);
+        }
         let name = self.name(&spec.exec);
         match self.client.start_container(&name, None::<StartContainerOptions>).await {
-            Ok(()) => {}
+            Ok(()) => Ok(handle),
             Err(error) => {
                 let failure = failed(FailureClass::CannotStart, "start", spec, &error);
                 self.forget(&spec.exec).await;
-                return Err(failure);
+                Err(failure)
             }
         }
-        let found = self.client.inspect_container(&name, None::<InspectContainerOptions>).await;
-        Ok(found.ok().and_then(|found| found.id).unwrap_or(name).to_smolstr())
     }
 
     async fn wait(&self, spec: &Spec) -> Result<End, Failure> {
-        let name = self.name(&spec.exec);
-        let found = self.client.inspect_container(&name, None::<InspectContainerOptions>).await;
-        let id = found.ok().and_then(|found| found.id).unwrap_or_default();
-        let seen = std::sync::atomic::AtomicU64::new(0);
-        let both = async { tokio::join!(self.ended(spec), self.capture(spec)) };
-        let (state, captured) = tokio::select! {
+        let id = self.inspect(&spec.exec).await.ok().and_then(|found| found.id);
+        let seen = AtomicU64::new(0);
+        let both = async { tokio::join!(self.ended(spec), self.captured(spec)) };
+        let (state, ()) = tokio::select! {
             both = both => both,
-            () = watch_peak(id, &seen) => return Err(Failure {
-                class: FailureClass::Agent,
-                message: "the watch over memory ended".into(),
-            }),
+            never = watch_peak(id.unwrap_or_default(), &seen) => match never {},
         };
-        if let Err(error) = captured {
-            tracing::warn!(%error, exec = %spec.exec, "output of a container may be missing");
-        }
         let state = state?;
         let oom = state.oom_killed.unwrap_or(false);
         // The kernel kills for a limit when usage has reached it, which may be too quick to be seen.
         let reached = if oom { spec.limits.memory } else { 0 };
         Ok(End {
             code: i32::try_from(state.exit_code.unwrap_or(-1)).unwrap_or(-1),
+            wall: wall(&state),
             memory_peak: seen.into_inner().max(reached),
             oom,
             ..End::default()
         })
+    }
+
+    async fn age(&self, exec: &ExecId) -> Millis {
+        let state = self.state(exec).await.unwrap_or_default();
+        let since = time(state.started_at.as_deref());
+        since.map_or(Millis(0), |since| between(since, Timestamp::now()))
+    }
+
+    async fn known(&self, instance: &InstanceId) -> Vec<ExecId> {
+        let labels = vec![format!("{CLUSTER}={}", self.cluster), format!("{INSTANCE}={instance}")];
+        let filters = Some(HashMap::from([("label".to_owned(), labels)]));
+        let options = ListContainersOptions { all: true, filters, ..Default::default() };
+        let found = self.client.list_containers(Some(options)).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot list what earlier lives left behind");
+            Vec::new()
+        });
+        let exec = |labels: HashMap<String, String>| ExecId::new(labels.get(EXEC)?).ok();
+        found.into_iter().filter_map(|container| exec(container.labels?)).collect()
     }
 
     async fn kill(&self, exec: &ExecId, signal: i32) {

@@ -2,9 +2,10 @@
 //! that must not take more than its alloc needs a container.
 
 use super::{End, Failure, Runtime, Spec};
+use crate::agent::millis;
 use crate::keeper::{self, Ask, Tell};
 use async_trait::async_trait;
-use schema::id::ExecId;
+use schema::id::{ExecId, InstanceId};
 use schema::unit::Millis;
 use schema::why::FailureClass;
 use smol_str::{SmolStr, ToSmolStr};
@@ -14,24 +15,35 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::UnixStream;
-use tokio::net::unix::OwnedReadHalf;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
 
 const START: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(5);
+/// Pause before a keeper that is gone is replaced: it may have been told to end, and whoever uses
+/// this with it.
+const AGAIN: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Clone)]
 enum Known {
     Asked,
-    Running(SmolStr),
+    Running {
+        pid: SmolStr,
+        since: Instant,
+    },
     Failed(String),
-    Ended(i32, Millis),
+    Ended(End),
     /// The keeper died, and this with it.
     Lost,
+}
+
+impl Known {
+    fn open(&self) -> bool {
+        matches!(self, Known::Asked | Known::Running { .. })
+    }
 }
 
 type Table = Arc<Mutex<BTreeMap<ExecId, watch::Sender<Known>>>>;
@@ -44,52 +56,151 @@ pub struct Processes {
 
 impl Processes {
     /// Connects to the keeper of this directory, and starts it (`command DIR`) if there is none.
+    /// One that dies is replaced; what it kept is lost, but for what it had seen end.
     ///
     /// # Errors
     /// The keeper cannot be started or does not answer.
     pub async fn start(dir: &Path, command: &[OsString]) -> io::Result<Processes> {
-        let stream = connect(dir, command).await?;
-        let (reading, mut writing) = stream.into_split();
         let table = Table::default();
-        let mut lines = BufReader::new(reading);
-        while let Some(tell) = next(&mut lines).await? {
-            if matches!(tell, Tell::Ready) {
-                break;
-            }
-            learn(&table, tell);
-        }
-        tokio::spawn(listen(lines, table.clone()));
-        let (asks, mut inbox) = mpsc::unbounded_channel::<Ask>();
-        tokio::spawn(async move {
-            let mut lines = Vec::new();
-            while let Some(ask) = inbox.recv().await {
-                lines.clear();
-                let mut next = Some(ask);
-                while let Some(ask) = next {
-                    let _ = serde_json::to_writer(&mut lines, &ask);
-                    lines.push(b'\n');
-                    next = inbox.try_recv().ok();
-                }
-                if writing.write_all(&lines).await.is_err() {
-                    return;
-                }
-            }
-        });
+        let link = first_link(dir, command, &table).await?;
+        let (asks, inbox) = mpsc::unbounded_channel();
+        let place = (dir.to_path_buf(), command.to_vec());
+        tokio::spawn(keep_linked(link, place, inbox, table.clone()));
         Ok(Processes { asks, table })
     }
 
     fn ask(&self, ask: Ask) {
-        // A keeper that is gone has lost its execs, and the table says so.
+        // Taken for as long as this is there.
         let _ = self.asks.send(ask);
     }
 
     fn watch(&self, exec: &ExecId) -> Option<watch::Receiver<Known>> {
         lock(&self.table).get(exec).map(watch::Sender::subscribe)
     }
+
+    /// Asks for an exec to be started, unless it was before.
+    fn begin(&self, spec: &Spec) -> watch::Receiver<Known> {
+        let mut table = lock(&self.table);
+        if let Some(known) = table.get(&spec.exec) {
+            return known.subscribe();
+        }
+        let known = watch::Sender::new(Known::Asked);
+        let watched = known.subscribe();
+        table.insert(spec.exec.clone(), known);
+        // Under the lock: whoever finds it asked for finds the ask on its way too.
+        self.ask(Ask::Spawn(keeper::Order {
+            exec: spec.exec.clone(),
+            command: spec.config.command.clone(),
+            env: spec.config.env.clone(),
+            workdir: spec.config.workdir.clone(),
+            stdout: spec.stdout.clone(),
+            stderr: spec.stderr.clone(),
+        }));
+        watched
+    }
 }
 
 fn lock(table: &Table) -> MutexGuard<'_, BTreeMap<ExecId, watch::Sender<Known>>> {
     table.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A keeper that has told what it knows.
+struct Link {
+    lines: Lines<BufReader<OwnedReadHalf>>,
+    writing: OwnedWriteHalf,
+}
+
+/// A keeper that is just being killed still takes a connection: try again, for a while.
+async fn first_link(dir: &Path, command: &[OsString], table: &Table) -> io::Result<Link> {
+    let deadline = Instant::now() + START;
+    loop {
+        match link(dir, command, table).await {
+            Err(error)
+                if error.kind() == io::ErrorKind::UnexpectedEof && Instant::now() < deadline =>
+            {
+                tokio::time::sleep(POLL).await;
+            }
+            linked => return linked,
+        }
+    }
+}
+
+async fn link(dir: &Path, command: &[OsString], table: &Table) -> io::Result<Link> {
+    let (reading, writing) = connect(dir, command).await?.into_split();
+    let mut lines = BufReader::new(reading).lines();
+    loop {
+        match next(&mut lines).await? {
+            Some(Tell::Ready) => return Ok(Link { lines, writing }),
+            Some(tell) => learn(table, tell),
+            None => {
+                let message = "the keeper ended";
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+            }
+        }
+    }
+}
+
+/// Carries asks to the keeper and what it tells back, for as long as there is somebody who asks.
+async fn keep_linked(
+    mut link: Link,
+    (dir, command): (PathBuf, Vec<OsString>),
+    mut inbox: mpsc::UnboundedReceiver<Ask>,
+    table: Table,
+) {
+    loop {
+        let Link { lines, writing } = &mut link;
+        // Both at once: a keeper that waits until it is heard does not listen meanwhile.
+        tokio::select! {
+            () = carry(writing, &mut inbox) => {}
+            () = listen(lines, &table) => {}
+        }
+        if inbox.is_closed() {
+            return;
+        }
+        tracing::warn!(dir = %dir.display(), "the keeper is gone, and its execs with it");
+        link = loop {
+            tokio::time::sleep(AGAIN).await;
+            if inbox.is_closed() {
+                return;
+            }
+            match self::link(&dir, &command, &table).await {
+                Ok(link) => break link,
+                Err(error) => tracing::error!(%error, "cannot start a keeper"),
+            }
+        };
+        lose(&mut inbox, &table);
+    }
+}
+
+/// What the new keeper did not tell of is lost, what was not yet asked of the old one too.
+fn lose(inbox: &mut mpsc::UnboundedReceiver<Ask>, table: &Table) {
+    let table = lock(table);
+    while inbox.try_recv().is_ok() {}
+    for known in table.values() {
+        known.send_if_modified(|known| {
+            let lost = known.open();
+            if lost {
+                *known = Known::Lost;
+            }
+            lost
+        });
+    }
+}
+
+async fn carry(writing: &mut OwnedWriteHalf, inbox: &mut mpsc::UnboundedReceiver<Ask>) {
+    let mut lines = Vec::new();
+    while let Some(ask) = inbox.recv().await {
+        lines.clear();
+        let mut next = Some(ask);
+        while let Some(ask) = next {
+            let _ = serde_json::to_writer(&mut lines, &ask);
+            lines.push(b'\n');
+            next = inbox.try_recv().ok();
+        }
+        if writing.write_all(&lines).await.is_err() {
+            return;
+        }
+    }
 }
 
 async fn connect(dir: &Path, command: &[OsString]) -> io::Result<UnixStream> {
@@ -121,36 +232,30 @@ fn spawn(dir: &Path, command: &[OsString]) -> io::Result<()> {
     std::thread::Builder::new().name("reaper".into()).spawn(move || child.wait()).map(drop)
 }
 
-async fn next(lines: &mut BufReader<OwnedReadHalf>) -> io::Result<Option<Tell>> {
-    let mut line = String::new();
-    if lines.read_line(&mut line).await? == 0 {
-        return Ok(None);
-    }
+async fn next(lines: &mut Lines<BufReader<OwnedReadHalf>>) -> io::Result<Option<Tell>> {
+    let Some(line) = lines.next_line().await? else { return Ok(None) };
     serde_json::from_str(&line).map(Some).map_err(io::Error::other)
 }
 
-async fn listen(mut lines: BufReader<OwnedReadHalf>, table: Table) {
-    while let Ok(Some(tell)) = next(&mut lines).await {
-        learn(&table, tell);
-    }
-    tracing::warn!("the keeper is gone, and its execs with it");
-    for known in lock(&table).values() {
-        known.send_if_modified(|known| {
-            let lost = matches!(known, Known::Asked | Known::Running(_));
-            if lost {
-                *known = Known::Lost;
-            }
-            lost
-        });
+async fn listen(lines: &mut Lines<BufReader<OwnedReadHalf>>, table: &Table) {
+    while let Ok(Some(tell)) = next(lines).await {
+        learn(table, tell);
     }
 }
 
 fn learn(table: &Table, tell: Tell) {
     let (exec, known) = match tell {
         Tell::Ready => return,
-        Tell::Running { exec, pid } => (exec, Known::Running(pid.to_smolstr())),
+        Tell::Running { exec, pid, age } => {
+            let now = Instant::now();
+            let since = now.checked_sub(age.duration()).unwrap_or(now);
+            (exec, Known::Running { pid: pid.to_smolstr(), since })
+        }
         Tell::Failed { exec, message } => (exec, Known::Failed(message)),
-        Tell::Ended { exec, code, cpu } => (exec, Known::Ended(code, cpu)),
+        Tell::Ended { exec, code, wall, cpu } => {
+            (exec, Known::Ended(End { code, wall, cpu, ..End::default() }))
+        }
+        Tell::Lost { exec } => (exec, Known::Lost),
     };
     lock(table).entry(exec).or_insert_with(|| watch::Sender::new(Known::Asked)).send_replace(known);
 }
@@ -160,18 +265,8 @@ fn lost(spec: &Spec) -> Failure {
     Failure { class: FailureClass::Lost, message }
 }
 
-fn check(spec: &Spec) -> Result<(), Failure> {
-    let config = &spec.config;
-    let texts = config.command.iter().chain(config.env.keys()).chain(config.env.values());
-    let nul = texts.chain(&config.workdir).any(|text| text.contains('\0'));
-    let bad_key = config.env.keys().any(|key| key.is_empty() || key.contains('='));
-    let message = match () {
-        () if config.command.is_empty() => "the command is empty",
-        () if nul => "command, environment or working directory hold a NUL byte",
-        () if bad_key => "a name in the environment is empty or holds '='",
-        () => return Ok(()),
-    };
-    Err(Failure { class: FailureClass::CannotStart, message: message.to_owned() })
+fn cannot_start(message: String) -> Failure {
+    Failure { class: FailureClass::CannotStart, message }
 }
 
 #[async_trait]
@@ -181,44 +276,40 @@ impl Runtime for Processes {
     }
 
     async fn start(&self, spec: &Spec) -> Result<SmolStr, Failure> {
-        check(spec)?;
-        let known = self.watch(&spec.exec);
-        let mut known = known.unwrap_or_else(|| {
-            let mut table = lock(&self.table);
-            let entry = table.entry(spec.exec.clone());
-            let known = entry.or_insert_with(|| watch::Sender::new(Known::Asked)).subscribe();
-            drop(table);
-            self.ask(Ask::Spawn(keeper::Order {
-                exec: spec.exec.clone(),
-                command: spec.config.command.clone(),
-                env: spec.config.env.clone(),
-                workdir: spec.config.workdir.clone(),
-                stdout: spec.stdout.clone(),
-                stderr: spec.stderr.clone(),
-            }));
-            known
-        });
+        super::check(&spec.config)?;
+        if spec.config.command.is_empty() {
+            return Err(cannot_start("the command is empty".into()));
+        }
+        let mut known = self.begin(spec);
         let started = known.wait_for(|known| !matches!(known, Known::Asked)).await;
         match started.map(|known| known.clone()) {
-            Ok(Known::Running(pid)) => Ok(pid),
-            Ok(Known::Ended(..)) => Ok(SmolStr::default()),
-            Ok(Known::Failed(message)) => {
-                Err(Failure { class: FailureClass::CannotStart, message })
-            }
+            Ok(Known::Running { pid, .. }) => Ok(pid),
+            Ok(Known::Ended(_)) => Ok(SmolStr::default()),
+            Ok(Known::Failed(message)) => Err(cannot_start(message)),
             Ok(Known::Asked | Known::Lost) | Err(_) => Err(lost(spec)),
         }
     }
 
     async fn wait(&self, spec: &Spec) -> Result<End, Failure> {
         let Some(mut known) = self.watch(&spec.exec) else { return Err(lost(spec)) };
-        let over = |known: &Known| !matches!(known, Known::Asked | Known::Running(_));
-        match known.wait_for(over).await.map(|known| known.clone()) {
-            Ok(Known::Ended(code, cpu)) => Ok(End { code, cpu, ..End::default() }),
-            Ok(Known::Failed(message)) => {
-                Err(Failure { class: FailureClass::CannotStart, message })
-            }
-            Ok(Known::Asked | Known::Running(_) | Known::Lost) | Err(_) => Err(lost(spec)),
+        match known.wait_for(|known| !known.open()).await.map(|known| known.clone()) {
+            Ok(Known::Ended(end)) => Ok(end),
+            Ok(Known::Failed(message)) => Err(cannot_start(message)),
+            Ok(Known::Asked | Known::Running { .. } | Known::Lost) | Err(_) => Err(lost(spec)),
         }
+    }
+
+    async fn age(&self, exec: &ExecId) -> Millis {
+        match lock(&self.table).get(exec).map(|known| known.borrow().clone()) {
+            Some(Known::Running { since, .. }) => millis(since.elapsed()),
+            Some(Known::Asked | Known::Failed(_) | Known::Ended(_) | Known::Lost) | None => {
+                Millis(0)
+            }
+        }
+    }
+
+    async fn known(&self, _: &InstanceId) -> Vec<ExecId> {
+        lock(&self.table).keys().cloned().collect()
     }
 
     async fn kill(&self, exec: &ExecId, signal: i32) {

@@ -1,0 +1,13 @@
+//! The agent with real processes, on a real log.
+
+#[path = "agent/cut.rs"]
+mod cut;
+#[path = "agent/world.rs"]
+mod world;
+
+#[path = "agent/crash.rs"]
+mod crash;
+#[path = "agent/going.rs"]
+mod going;
+#[path = "agent/orders.rs"]
+mod orders;
