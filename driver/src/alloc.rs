@@ -6,7 +6,6 @@ use crate::view::{AllocView, Given, OverWhy};
 use schema::event::{AllocFreed, AllocWithdrawn, ExecConfig, ExecSubmitted};
 use schema::id::{AllocId, ExecId, InstanceId};
 use schema::requirements::{Constraint, Requirements};
-use schema::unit::Seq;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use tokio::sync::watch;
@@ -33,11 +32,56 @@ impl AllocOptions {
     }
 }
 
-/// An alloc that was asked for.
+/// An alloc that was asked for. Dropped before it was given, it is withdrawn.
 pub struct AllocRequest {
     driver: Driver,
     id: AllocId,
     watch: watch::Receiver<AllocView>,
+    on_drop: OnDrop,
+}
+
+/// What becomes of a request that nobody waits for any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnDrop {
+    /// It is withdrawn.
+    Withdraw,
+    /// It stays: it is over, held, or somebody else's to withdraw.
+    Leave,
+}
+
+impl Drop for AllocRequest {
+    fn drop(&mut self) {
+        if self.on_drop == OnDrop::Leave || self.driver.shared.has_failed() {
+            return;
+        }
+        let (driver, id) = (self.driver.clone(), self.id.clone());
+        // Outside a runtime nothing can be written; the driver's end ends the request, too.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                if let Err(error) = give_up(&driver, &id).await {
+                    tracing::debug!(alloc = %id, %error, "a request cannot be withdrawn");
+                }
+            });
+        }
+    }
+}
+
+/// Withdraws a request; gives the alloc back if the grant came first.
+async fn give_up(driver: &Driver, id: &AllocId) -> Result<(), DriverError> {
+    let shared = &driver.shared;
+    let withdrawn = AllocWithdrawn { alloc: id.clone(), driver: shared.driver.clone() };
+    let seq = shared.write(withdrawn).await?;
+    shared.reached(seq).await?;
+    match shared.look(|view| view.allocs.get(id).cloned()) {
+        Some(AllocView::Granted(given)) => give_back(driver, id, &given).await,
+        _ => Ok(()),
+    }
+}
+
+async fn give_back(driver: &Driver, id: &AllocId, given: &Given) -> Result<(), DriverError> {
+    let (driver, shared) = (driver.id().clone(), &driver.shared);
+    let instance = given.instance.clone();
+    shared.write(AllocFreed { alloc: id.clone(), driver, instance }).await.map(|_| ())
 }
 
 impl AllocRequest {
@@ -45,8 +89,9 @@ impl AllocRequest {
         driver: Driver,
         id: AllocId,
         watch: watch::Receiver<AllocView>,
+        on_drop: OnDrop,
     ) -> AllocRequest {
-        AllocRequest { driver, id, watch }
+        AllocRequest { driver, id, watch, on_drop }
     }
 
     /// Its id.
@@ -61,16 +106,18 @@ impl AllocRequest {
         self.watch.clone()
     }
 
-    /// Waits until it is given.
+    /// Waits until it is given. A caller that stops waiting withdraws it.
     ///
     /// # Errors
     /// It was refused, is over, or the driver cannot go on.
     pub async fn granted(mut self) -> Result<Alloc, DriverError> {
         let settled = |view: &AllocView| !matches!(view, AllocView::Waiting(_));
         let view = self.watch.wait_for(settled).await.map(|view| view.clone());
+        self.on_drop = OnDrop::Leave;
         match view {
             Ok(AllocView::Granted(given)) => {
-                Ok(Alloc { driver: self.driver, id: self.id, given, watch: self.watch })
+                let (driver, id) = (self.driver.clone(), self.id.clone());
+                Ok(Alloc { driver, id, given, watch: self.watch.clone() })
             }
             Ok(AllocView::Refused(why)) => Err(DriverError::Refused(why)),
             Ok(AllocView::Over(why)) => Err(DriverError::Over(why)),
@@ -78,15 +125,13 @@ impl AllocRequest {
         }
     }
 
-    /// No longer wants it.
+    /// No longer wants it. If it was given meanwhile, it is given back.
     ///
     /// # Errors
-    /// The log takes no more records.
-    pub async fn withdraw(self) -> Result<(), DriverError> {
-        let shared = &self.driver.shared;
-        let withdrawn = AllocWithdrawn { alloc: self.id, driver: shared.driver.clone() };
-        shared.author.write(withdrawn, Seq(0)).await?;
-        Ok(())
+    /// The driver cannot go on.
+    pub async fn withdraw(mut self) -> Result<(), DriverError> {
+        self.on_drop = OnDrop::Leave;
+        give_up(&self.driver, &self.id).await
     }
 }
 
@@ -126,15 +171,19 @@ impl Alloc {
         self.exec_as(ExecId::made(unix_ms(), random()), config).await
     }
 
-    /// Runs something in it under this id; the same id twice is one exec.
+    /// Runs something in it under this id; the same id twice is one exec, also after a restart.
     ///
     /// # Errors
     /// As [`Alloc::exec`].
     pub async fn exec_as(&self, id: ExecId, config: ExecConfig) -> Result<Exec, DriverError> {
+        let shared = &self.driver.shared;
+        let (driver, known) = (self.driver.clone(), shared.watch_exec(&id));
+        if let Some(watch) = known {
+            return Ok(Exec { driver, id, watch });
+        }
         if let AllocView::Over(why) = &*self.watch.borrow() {
             return Err(DriverError::Over(why.clone()));
         }
-        let shared = &self.driver.shared;
         let watch = shared.watch_new_exec(&id, &self.id);
         let submitted = ExecSubmitted {
             exec: id.clone(),
@@ -143,28 +192,37 @@ impl Alloc {
             instance: self.given.instance.clone(),
             config,
         };
-        shared.author.write(submitted, Seq(0)).await?;
-        Ok(Exec { driver: self.driver.clone(), id, watch })
+        shared.write(submitted).await?;
+        Ok(Exec { driver, id, watch })
+    }
+
+    /// What is known of it; changes when it is over.
+    #[must_use]
+    pub fn progress(&self) -> watch::Receiver<AllocView> {
+        self.watch.clone()
     }
 
     /// Waits until it is over.
-    pub async fn over(&self) -> OverWhy {
+    ///
+    /// # Errors
+    /// The driver cannot go on: what becomes of the alloc is not known here.
+    pub async fn over(&self) -> Result<OverWhy, DriverError> {
         let mut watch = self.watch.clone();
         let over = |view: &AllocView| matches!(view, AllocView::Over(_));
         match watch.wait_for(over).await.map(|view| view.clone()) {
-            Ok(AllocView::Over(why)) => why,
-            _ => OverWhy::Closed,
+            Ok(AllocView::Over(why)) => Ok(why),
+            _ => Err(self.driver.failed().await),
         }
     }
 
-    /// Gives it back; what still runs in it is killed.
+    /// Gives it back; what still runs in it is killed. Nothing is left to do for one that is over.
     ///
     /// # Errors
-    /// The log takes no more records.
+    /// The driver cannot go on.
     pub async fn free(self) -> Result<(), DriverError> {
-        let shared = &self.driver.shared;
-        let (driver, instance) = (shared.driver.clone(), self.given.instance);
-        shared.author.write(AllocFreed { alloc: self.id, driver, instance }, Seq(0)).await?;
-        Ok(())
+        if matches!(*self.watch.borrow(), AllocView::Over(_)) {
+            return Ok(());
+        }
+        give_back(&self.driver, &self.id, &self.given).await
     }
 }

@@ -1,13 +1,12 @@
 //! Execs: waiting for one, killing it, reading what it writes.
 
 use crate::driver::{Driver, DriverError};
-use crate::logs::{self, Which};
+use crate::logs::{self, Live, Place, Wanted, Which};
 use crate::view::{ExecEnd, ExecView, Oom};
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use schema::event::ExecKillRequested;
 use schema::id::ExecId;
-use schema::unit::Seq;
 use tokio::sync::watch;
 
 /// One run in an alloc.
@@ -44,22 +43,24 @@ impl Exec {
         self.watch.clone()
     }
 
-    /// Sends it a signal.
+    /// Sends it a signal. Nothing is left to do for one that has ended.
     ///
     /// # Errors
-    /// Its alloc is over, or the log takes no more records.
+    /// The driver cannot go on.
     pub async fn kill(&self, signal: i32) -> Result<(), DriverError> {
         let shared = &self.driver.shared;
-        let alloc = self.watch.borrow().alloc.clone();
-        let given = shared.given(&alloc);
-        let instance = given.ok_or_else(|| DriverError::Unknown(alloc.to_string()))?.instance;
+        let ExecView { alloc, end, .. } = self.watch.borrow().clone();
+        if end.is_some() {
+            return Ok(());
+        }
+        let instance = shared.given(&alloc)?.instance;
         let (exec, driver) = (self.id.clone(), shared.driver.clone());
-        let kill = ExecKillRequested { exec, alloc, driver, instance, signal };
-        shared.author.write(kill, Seq(0)).await?;
+        shared.write(ExecKillRequested { exec, alloc, driver, instance, signal }).await?;
         Ok(())
     }
 
-    /// What it writes, from `offset` on; with `follow`, until it has ended.
+    /// What it writes, from `offset` on; with `follow`, all of it until it has ended, through
+    /// restarts of its agent.
     ///
     /// # Errors
     /// Its alloc is not known.
@@ -70,8 +71,14 @@ impl Exec {
         follow: bool,
     ) -> Result<BoxStream<'static, Result<Bytes, logs::LogsError>>, DriverError> {
         let shared = &self.driver.shared;
-        let alloc = self.watch.borrow().alloc.clone();
-        let given = shared.given(&alloc).ok_or_else(|| DriverError::Unknown(alloc.to_string()))?;
-        Ok(logs::stream(given.address, self.id.clone(), which, offset, follow))
+        let given = shared.given(&self.watch.borrow().alloc)?;
+        let place = Place {
+            cluster: shared.cluster.clone(),
+            log: shared.log.clone(),
+            instance: given.instance,
+        };
+        let wanted = Wanted { exec: self.id.clone(), which, offset, follow };
+        let (http, watch) = (shared.http.clone(), self.watch.clone());
+        Ok(logs::live(http, given.address, wanted, Live { place, watch }))
     }
 }

@@ -6,7 +6,9 @@ mod alloc;
 pub mod describe;
 mod driver;
 mod exec;
+mod keep;
 pub mod logs;
+mod shared;
 mod view;
 
 pub use alloc::{Alloc, AllocOptions, AllocRequest};

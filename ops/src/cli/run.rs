@@ -1,32 +1,47 @@
 //! `run`: one command in an alloc of its own, its output here, its exit code ours.
+//!
+//! What `alloc` and `exec` share with it is here, too: what to ask for, waiting for it, running
+//! something in it, and what an interrupt means meanwhile.
 
 use super::context::{Context, id};
 use crate::output::{OURS, Usage, say};
 use clap::Args;
 use driver::logs::Which;
 use driver::{
-    AllocOptions, AllocRequest, AllocView, Driver, DriverError, Exec, ExecEnd, JoinOptions, Oom,
-    describe,
+    Alloc, AllocOptions, AllocRequest, AllocView, Driver, DriverError, Exec, ExecEnd, JoinOptions,
+    Oom, describe,
 };
 use futures::StreamExt;
 use schema::event::ExecConfig;
+use schema::id::AllocId;
 use schema::requirements::{Constraint, Requirements};
 use schema::resources::{Resources, parse_bytes, parse_cpu, show_bytes};
 use schema::unit::Millis;
 use schema::why::FailureClass;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 
 /// The command ran for longer than `--timeout`.
 const TIMED_OUT: u8 = 124;
+/// Interrupted before there was anything to pass the signal on to.
+pub(super) const INTERRUPTED: u8 = 130;
 const INTERRUPT: i32 = 2;
 const KILL: i32 = 9;
+const TERMINATE: i32 = 15;
+/// How long the last records may take: the leases run out by themselves.
+const PARTING: Duration = Duration::from_secs(5);
+/// How long the first answer may take before that is worth a word.
+const UNANSWERED: Duration = Duration::from_secs(2);
+const SECOND: Duration = Duration::from_secs(1);
 
-/// Run a command on the cluster, in an alloc of its own
+/// What to ask for
 #[derive(Debug, Args)]
-pub(crate) struct RunArgs {
+pub(super) struct AskArgs {
     /// Cores: 2, 0.5, 500m
     #[arg(long, default_value = "1", allow_hyphen_values = true)]
     cpu: String,
@@ -39,6 +54,17 @@ pub(crate) struct RunArgs {
     /// A feature that the instance must have, as NAME=COUNT
     #[arg(long = "feature", value_name = "NAME=COUNT")]
     features: Vec<String>,
+    /// Higher goes first
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    priority: i32,
+    /// A word for people and bills, as NAME=VALUE
+    #[arg(long = "label", value_name = "NAME=VALUE")]
+    labels: Vec<String>,
+}
+
+/// What to run
+#[derive(Debug, Args)]
+pub(super) struct CommandArgs {
     /// Container image; a plain process if none
     #[arg(long)]
     image: Option<String>,
@@ -48,18 +74,21 @@ pub(crate) struct RunArgs {
     /// Kill it after this many seconds
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
-    /// Higher goes first
-    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
-    priority: i32,
-    /// A word for people and bills, as NAME=VALUE
-    #[arg(long = "label", value_name = "NAME=VALUE")]
-    labels: Vec<String>,
-    /// Under which driver id; one of its own if none
-    #[arg(long)]
-    driver: Option<String>,
     /// What to run
     #[arg(required = true, trailing_var_arg = true)]
     command: Vec<String>,
+}
+
+/// Run a command on the cluster, in an alloc of its own
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    ask: AskArgs,
+    /// Under which driver id; one of its own if none
+    #[arg(long)]
+    driver: Option<String>,
+    #[command(flatten)]
+    command: CommandArgs,
 }
 
 fn pair(text: &str) -> anyhow::Result<(String, String)> {
@@ -68,121 +97,248 @@ fn pair(text: &str) -> anyhow::Result<(String, String)> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-fn resources(args: &RunArgs) -> anyhow::Result<Resources> {
-    let mut features = BTreeMap::new();
-    for text in &args.features {
-        let (name, count) = pair(text)?;
-        let count = count.parse().map_err(|e| Usage(format!("{text:?}: {e}")))?;
-        features.insert(SmolStr::from(name), count);
+impl AskArgs {
+    fn resources(&self) -> anyhow::Result<Resources> {
+        let mut features = BTreeMap::new();
+        for text in &self.features {
+            let (name, count) = pair(text)?;
+            let count = count.parse().map_err(|e| Usage(format!("{text:?}: {e}")))?;
+            features.insert(SmolStr::from(name), count);
+        }
+        Ok(Resources {
+            cpu: parse_cpu(&self.cpu).map_err(Usage)?,
+            memory: parse_bytes(&self.memory).map_err(Usage)?,
+            disk: parse_bytes(&self.disk).map_err(Usage)?,
+            features,
+        })
     }
-    let resources = Resources {
-        cpu: parse_cpu(&args.cpu).map_err(Usage)?,
-        memory: parse_bytes(&args.memory).map_err(Usage)?,
-        disk: parse_bytes(&args.disk).map_err(Usage)?,
-        features,
+
+    pub(super) fn options(&self) -> anyhow::Result<AllocOptions> {
+        let requirements = Requirements::exactly(self.resources()?);
+        requirements.check().map_err(Usage)?;
+        let labels = self.labels.iter().map(|text| pair(text).map(|(n, v)| (n.into(), v.into())));
+        Ok(AllocOptions {
+            requirements,
+            constraint: Constraint::default(),
+            priority: self.priority,
+            labels: labels.collect::<anyhow::Result<_>>()?,
+        })
+    }
+}
+
+impl CommandArgs {
+    pub(super) fn config(&self) -> anyhow::Result<ExecConfig> {
+        Ok(ExecConfig {
+            image: self.image.clone(),
+            command: self.command.clone(),
+            env: self.env.iter().map(|text| pair(text)).collect::<anyhow::Result<_>>()?,
+            timeout: self.timeout.map(Millis::from_secs),
+            ..ExecConfig::default()
+        })
+    }
+}
+
+/// Joins under this name; under one of its own, which begins with `prefix`, if none is given.
+pub(super) async fn join(
+    context: &Context,
+    name: Option<&str>,
+    prefix: &str,
+    lease: Millis,
+) -> anyhow::Result<Driver> {
+    let own = || format!("{prefix}-{}", uuid::Uuid::now_v7().simple());
+    let options = JoinOptions {
+        cluster: context.cluster.clone(),
+        driver: id(&name.map_or_else(own, str::to_owned))?,
+        log: context.open().await?,
+        lease,
     };
-    Ok(resources)
+    Ok(Driver::join(options).await?)
 }
 
 pub(crate) async fn run(args: RunArgs, context: Context) -> anyhow::Result<ExitCode> {
-    let requirements = Requirements::exactly(resources(&args)?);
-    requirements.check().map_err(Usage)?;
-    let labels = args.labels.iter().map(|text| pair(text).map(|(n, v)| (n.into(), v.into())));
-    let options = AllocOptions {
-        requirements,
-        constraint: Constraint::default(),
-        priority: args.priority,
-        labels: labels.collect::<anyhow::Result<_>>()?,
-    };
-    let config = ExecConfig {
-        image: args.image.clone(),
-        command: args.command.clone(),
-        env: args.env.iter().map(|text| pair(text)).collect::<anyhow::Result<_>>()?,
-        timeout: args.timeout.map(Millis::from_secs),
-        ..ExecConfig::default()
-    };
-    let name =
-        args.driver.clone().unwrap_or_else(|| format!("run-{}", uuid::Uuid::now_v7().simple()));
-    let join = JoinOptions {
-        cluster: context.cluster.clone(),
-        log: context.open().await?,
-        driver: id(&name)?,
-        lease: Millis::from_secs(120),
-    };
-    let driver = Driver::join(join).await?;
+    let (options, config) = (args.ask.options()?, args.command.config()?);
+    let mut stops = Stops::listen()?;
+    let lease = Millis::from_secs(120);
+    let driver = join(&context, args.driver.as_deref(), "run", lease).await?;
     let request = driver.alloc(options).await?;
-    let code = attempt(request, config).await;
-    driver.leave().await?;
+    let asked = request.id().clone();
+    let code = attempt(request, config, &mut stops).await;
+    give_back(driver, &asked).await;
     code
 }
 
-async fn attempt(request: AllocRequest, config: ExecConfig) -> anyhow::Result<ExitCode> {
-    let telling = tokio::spawn(tell(request.progress()));
-    let granted = request.granted().await;
-    telling.abort();
-    let alloc = match granted {
-        Ok(alloc) => alloc,
-        // It can never be met as it was asked for: that is for whoever asked to change.
-        Err(DriverError::Refused(why)) => return Err(Usage(describe::refused(&why)).into()),
-        Err(error) => return Err(error.into()),
+async fn attempt(
+    request: AllocRequest,
+    config: ExecConfig,
+    stops: &mut Stops,
+) -> anyhow::Result<ExitCode> {
+    match granted(request, stops).await? {
+        Some(alloc) => run_in(&alloc, config, stops).await,
+        None => Ok(ExitCode::from(INTERRUPTED)),
+    }
+}
+
+/// Waits for an alloc, and says what for; nothing if it was interrupted.
+pub(super) async fn granted(
+    request: AllocRequest,
+    stops: &mut Stops,
+) -> anyhow::Result<Option<Alloc>> {
+    let progress = request.progress();
+    tokio::select! {
+        granted = request.granted() => match granted {
+            Ok(alloc) => Ok(Some(alloc)),
+            // It can never be met as it was asked for: that is for whoever asked to change.
+            Err(DriverError::Refused(why)) => Err(Usage(describe::refused(&why)).into()),
+            Err(error) => Err(error.into()),
+        },
+        () = tell(progress) => Ok(None),
+        _ = stops.next() => Ok(None),
+    }
+}
+
+/// Leaves; gives back what was granted meanwhile, too. A log that is out of reach does not keep
+/// anybody here: the lease runs out.
+pub(super) async fn give_back(driver: Driver, asked: &AllocId) {
+    let part = async {
+        driver.clone().leave().await?;
+        match driver.allocs().get(asked) {
+            Some(AllocView::Granted(_)) => driver.attach(asked).await?.free().await,
+            _ => Ok(()),
+        }
     };
+    match tokio::time::timeout(PARTING, part).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => say(&format!("fleetlog: {asked} ends with its lease: {error}")),
+        Err(_) => say(&format!("fleetlog: {asked} ends with its lease: the log is out of reach")),
+    }
+}
+
+/// Runs it, shows its output here, and gives its exit code.
+pub(super) async fn run_in(
+    alloc: &Alloc,
+    config: ExecConfig,
+    stops: &mut Stops,
+) -> anyhow::Result<ExitCode> {
     let exec = alloc.exec(config).await?;
     let printing =
         [Which::Stdout, Which::Stderr].map(|which| tokio::spawn(copy(exec.clone(), which)));
-    let interrupts = tokio::spawn(pass_interrupts(exec.clone()));
-    let end = exec.wait().await;
+    let (end, oom) = tokio::select! {
+        end = exec.wait() => end?,
+        () = insist(&exec, stops) => {
+            say(&format!("fleetlog: {} is left behind; it ends with its lease", exec.id()));
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
+    };
     for printing in printing {
         if let Ok(Err(error)) = printing.await {
             say(&format!("fleetlog: output may be missing: {error:#}"));
         }
     }
-    interrupts.abort();
-    let _ = alloc.free().await;
-    let (end, oom) = end?;
     Ok(report(&end, oom))
 }
 
-/// Says what a request waits for, each time that changes.
-async fn tell(mut progress: tokio::sync::watch::Receiver<AllocView>) {
-    loop {
-        if let AllocView::Waiting(Some(why)) = &*progress.borrow_and_update() {
-            say(&format!("fleetlog: {}", describe::pending(why)));
-        }
-        if progress.changed().await.is_err() {
-            return;
+/// What the person at the terminal, or their supervisor, says to this process.
+pub(super) struct Stops {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stops {
+    pub(super) fn listen() -> anyhow::Result<Stops> {
+        let interrupt = signal(SignalKind::interrupt())?;
+        Ok(Stops { interrupt, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// The next one.
+    pub(super) async fn next(&mut self) -> i32 {
+        tokio::select! {
+            _ = self.interrupt.recv() => INTERRUPT,
+            _ = self.terminate.recv() => TERMINATE,
         }
     }
 }
 
-/// Copies output as it comes. Starts once the exec has: before there is nothing to read.
-async fn copy(exec: Exec, which: Which) -> anyhow::Result<()> {
-    let mut progress = exec.progress();
-    progress.wait_for(|view| view.started || view.end.is_some()).await?;
-    if !progress.borrow().started {
-        return Ok(());
+/// Passes the first signal on, kills at the second one, and gives up at the third one. Does not
+/// wait for the log in between.
+async fn insist(exec: &Exec, stops: &mut Stops) {
+    let first = stops.next().await;
+    for signal in [first, KILL] {
+        let exec = exec.clone();
+        tokio::spawn(async move {
+            if let Err(error) = exec.kill(signal).await {
+                say(&format!("fleetlog: signal {signal} cannot be sent: {error}"));
+            }
+        });
+        stops.next().await;
     }
+}
+
+/// Says what a request waits for, each time that changes; at a terminal, in one line that counts the
+/// seconds. Goes on until dropped.
+async fn tell(mut progress: watch::Receiver<AllocView>) {
+    let mut line =
+        Line { since: Instant::now(), terminal: std::io::stderr().is_terminal(), last: None };
+    loop {
+        line.show(&progress.borrow_and_update());
+        let changed = tokio::time::timeout(SECOND, progress.changed()).await;
+        if let Ok(Err(_)) = changed {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+struct Line {
+    since: Instant,
+    terminal: bool,
+    last: Option<String>,
+}
+
+impl Line {
+    fn show(&mut self, view: &AllocView) {
+        let passed = self.since.elapsed();
+        let text = match view {
+            AllocView::Waiting(Some(why)) => describe::pending(why),
+            AllocView::Waiting(None) if passed > UNANSWERED => "no controller answers yet".into(),
+            _ => return,
+        };
+        if self.terminal {
+            let seconds = passed.as_secs();
+            let _ = write!(std::io::stderr(), "\r\x1b[2Kfleetlog: {text} ({seconds} s)");
+        } else if self.last.as_ref() != Some(&text) {
+            say(&format!("fleetlog: {text}"));
+        }
+        self.last = Some(text);
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if self.terminal && self.last.is_some() {
+            let _ = write!(std::io::stderr(), "\r\x1b[2K");
+        }
+    }
+}
+
+/// Copies output as it comes.
+async fn copy(exec: Exec, which: Which) -> anyhow::Result<()> {
     let mut stream = exec.logs(which, 0, true)?;
     while let Some(chunk) = stream.next().await {
         let chunk = chunk?;
         let written = match which {
-            Which::Stdout => std::io::stdout().write_all(&chunk),
-            Which::Stderr => std::io::stderr().write_all(&chunk),
+            Which::Stdout => show(std::io::stdout(), &chunk),
+            Which::Stderr => show(std::io::stderr(), &chunk),
         };
+        // A reader that has gone away is no failure.
         if written.is_err() {
             return Ok(());
         }
-        let _ = std::io::stdout().flush();
     }
     Ok(())
 }
 
-/// Ctrl-C interrupts the exec; a second one kills it.
-async fn pass_interrupts(exec: Exec) {
-    for signal in [INTERRUPT, KILL] {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            let _ = exec.kill(signal).await;
-        }
-    }
+fn show(mut to: impl Write, bytes: &[u8]) -> std::io::Result<()> {
+    to.write_all(bytes)?;
+    to.flush()
 }
 
 fn report(end: &ExecEnd, oom: Option<Oom>) -> ExitCode {

@@ -1,0 +1,258 @@
+//! What all handles of one driver share: its view, its author, and who waits for what.
+
+use crate::driver::DriverError;
+use crate::view::{AllocView, Changed, ExecView, Given, View};
+use replay::author::Author;
+use replay::log::{Batch, Log, Reader};
+use schema::codec;
+use schema::event::Event;
+use schema::id::{AllocId, ClusterId, DriverId, ExecId};
+use schema::subject;
+use schema::unit::{Millis, Seq};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+pub(crate) struct Shared {
+    pub(crate) cluster: ClusterId,
+    pub(crate) driver: DriverId,
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) http: reqwest::Client,
+    pub(crate) lease: Millis,
+    /// The shortest lease among the allocs that are held.
+    pub(crate) shortest: watch::Sender<Option<Millis>>,
+    author: Author,
+    incarnation: Uuid,
+    tables: Mutex<Tables>,
+    /// The last record that was folded.
+    applied: watch::Sender<Seq>,
+    failed: watch::Sender<Option<DriverError>>,
+}
+
+struct Tables {
+    view: View,
+    /// Who waits for what; nobody for what has ended.
+    allocs: BTreeMap<AllocId, watch::Sender<AllocView>>,
+    execs: BTreeMap<ExecId, watch::Sender<ExecView>>,
+    deadlines: BTreeMap<AllocId, Instant>,
+}
+
+/// What a driver is made of.
+pub(crate) struct Parts {
+    pub(crate) cluster: ClusterId,
+    pub(crate) driver: DriverId,
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) http: reqwest::Client,
+    pub(crate) lease: Millis,
+    pub(crate) author: Author,
+    pub(crate) incarnation: Uuid,
+    pub(crate) view: View,
+}
+
+/// Folds a batch; returns what it changed.
+pub(crate) fn fold(view: &mut View, cluster: &ClusterId, batch: &Batch) -> Vec<Changed> {
+    let mut changed = Vec::new();
+    for stored in &batch.records {
+        let Ok(record) = codec::decode(&stored.payload) else { continue };
+        if subject::fits(&stored.subject, Some(cluster), &record.author, &record.event) {
+            changed.extend(view.apply(&record, stored.seq, stored.time));
+        }
+    }
+    changed
+}
+
+impl Shared {
+    pub(crate) fn new(parts: Parts) -> Shared {
+        let Parts { cluster, driver, log, http, lease, author, incarnation, view } = parts;
+        let shortest = watch::Sender::new(view.held().1);
+        let tables = Tables {
+            view,
+            allocs: BTreeMap::new(),
+            execs: BTreeMap::new(),
+            deadlines: BTreeMap::new(),
+        };
+        Shared {
+            cluster,
+            driver,
+            log,
+            http,
+            lease,
+            shortest,
+            author,
+            incarnation,
+            tables: Mutex::new(tables),
+            applied: watch::Sender::new(Seq(0)),
+            failed: watch::Sender::new(None),
+        }
+    }
+
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at what is known now.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&View) -> T) -> T {
+        look(&self.tables().view)
+    }
+
+    /// Writes a record; gives up when the driver cannot go on.
+    pub(crate) async fn write(&self, event: impl Into<Event>) -> Result<Seq, DriverError> {
+        let failed = self.failed.borrow().clone();
+        if let Some(why) = failed {
+            return Err(why);
+        }
+        tokio::select! {
+            biased;
+            written = self.author.write(event, Seq(0)) => Ok(written?),
+            why = self.failed() => Err(why),
+        }
+    }
+
+    /// Waits until a record of this driver has been folded.
+    pub(crate) async fn reached(&self, seq: Seq) -> Result<(), DriverError> {
+        let mut applied = self.applied.subscribe();
+        tokio::select! {
+            _ = applied.wait_for(|at| *at >= seq) => Ok(()),
+            why = self.failed() => Err(why),
+        }
+    }
+
+    /// Waits until this driver cannot go on, and says why.
+    pub(crate) async fn failed(&self) -> DriverError {
+        let mut failed = self.failed.subscribe();
+        match failed.wait_for(Option::is_some).await.map(|why| why.clone()) {
+            Ok(Some(why)) => why,
+            _ => DriverError::Read("the driver has stopped".into()),
+        }
+    }
+
+    /// The driver cannot go on: whoever waits is woken by the end of their channel.
+    pub(crate) fn fail(&self, why: DriverError) {
+        self.failed.send_replace(Some(why));
+        let mut tables = self.tables();
+        tables.allocs.clear();
+        tables.execs.clear();
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.borrow().is_some()
+    }
+
+    pub(crate) fn watch_new_alloc(&self, id: &AllocId) -> watch::Receiver<AllocView> {
+        let mut tables = self.tables();
+        let sender = tables.allocs.entry(id.clone());
+        sender.or_insert_with(|| watch::Sender::new(AllocView::Waiting(None))).subscribe()
+    }
+
+    pub(crate) fn watch_alloc(
+        &self,
+        id: &AllocId,
+    ) -> Result<watch::Receiver<AllocView>, DriverError> {
+        let mut tables = self.tables();
+        let view = tables.view.allocs.get(id).cloned();
+        let view = view.ok_or_else(|| DriverError::Unknown(id.to_string()))?;
+        if settled(&view) {
+            return Ok(watch::Sender::new(view).subscribe());
+        }
+        let sender = tables.allocs.entry(id.clone()).or_insert_with(|| watch::Sender::new(view));
+        Ok(sender.subscribe())
+    }
+
+    pub(crate) fn watch_new_exec(&self, id: &ExecId, alloc: &AllocId) -> watch::Receiver<ExecView> {
+        let new = ExecView { alloc: alloc.clone(), started: false, oom: None, end: None };
+        let mut tables = self.tables();
+        let sender = tables.execs.entry(id.clone());
+        sender.or_insert_with(|| watch::Sender::new(new)).subscribe()
+    }
+
+    /// What is known of an exec, if the log has it.
+    pub(crate) fn watch_exec(&self, id: &ExecId) -> Option<watch::Receiver<ExecView>> {
+        let mut tables = self.tables();
+        let view = tables.view.execs.get(id).cloned()?;
+        if view.end.is_some() {
+            return Some(watch::Sender::new(view).subscribe());
+        }
+        let sender = tables.execs.entry(id.clone()).or_insert_with(|| watch::Sender::new(view));
+        Some(sender.subscribe())
+    }
+
+    /// What was given under this alloc, if it ever was.
+    pub(crate) fn given(&self, id: &AllocId) -> Result<Given, DriverError> {
+        let given = self.look(|view| view.given.get(id).cloned());
+        given.ok_or_else(|| DriverError::Unknown(id.to_string()))
+    }
+
+    /// Reads and folds a batch; returns the last sequence of it.
+    pub(crate) async fn read(
+        &self,
+        reader: &mut dyn Reader,
+        wait: Duration,
+    ) -> Result<Seq, DriverError> {
+        let batch = reader.next_batch(wait).await?;
+        let mut tables = self.tables();
+        let changed = fold(&mut tables.view, &self.cluster, &batch);
+        tables.tell(changed);
+        tables.expire();
+        let (newest, shortest) = (tables.view.newest(), tables.view.held().1);
+        drop(tables);
+        if newest > Some(self.incarnation) {
+            return Err(DriverError::TakenOver(self.driver.clone()));
+        }
+        self.shortest.send_if_modified(|known| std::mem::replace(known, shortest) != shortest);
+        let last = batch.records.last().map_or(Seq(0), |stored| stored.seq);
+        self.applied.send_if_modified(|at| last > std::mem::replace(at, last.max(*at)));
+        Ok(last)
+    }
+}
+
+fn settled(view: &AllocView) -> bool {
+    matches!(view, AllocView::Refused(_) | AllocView::Over(_))
+}
+
+impl Tables {
+    fn tell(&mut self, changed: Vec<Changed>) {
+        for change in changed {
+            match change {
+                Changed::Alloc(id) => self.tell_alloc(&id),
+                Changed::Exec(id) => self.tell_exec(&id),
+            }
+        }
+    }
+
+    fn tell_alloc(&mut self, id: &AllocId) {
+        let Some(view) = self.view.allocs.get(id) else { return };
+        if let Some(watch) = self.allocs.get(id) {
+            watch.send_replace(view.clone());
+        }
+        if settled(view) {
+            self.allocs.remove(id);
+        }
+    }
+
+    fn tell_exec(&mut self, id: &ExecId) {
+        let Some(view) = self.view.execs.get(id) else { return };
+        if let Some(watch) = self.execs.get(id) {
+            watch.send_replace(view.clone());
+        }
+        if view.end.is_some() {
+            self.execs.remove(id);
+        }
+    }
+
+    /// Gives up on execs of allocs that are over, once nobody can report them any more.
+    fn expire(&mut self) {
+        let now = Instant::now();
+        for (id, awaited) in &self.view.awaited {
+            self.deadlines.entry(id.clone()).or_insert_with(|| now + awaited.duration());
+        }
+        let awaited = &self.view.awaited;
+        self.deadlines.retain(|id, _| awaited.contains_key(id));
+        let due = self.deadlines.iter().filter(|(_, at)| **at <= now).map(|(id, _)| id.clone());
+        for id in due.collect::<Vec<_>>() {
+            let changed = self.view.lose(&id);
+            self.tell(changed);
+        }
+    }
+}
