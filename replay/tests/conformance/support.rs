@@ -127,10 +127,13 @@ pub(crate) fn collect(log: Arc<dyn Log>, count: usize) -> JoinHandle<Vec<u32>> {
 
 /// The next `count` records of a reader.
 pub(crate) async fn more(reader: &mut dyn Reader, count: usize) -> Vec<u32> {
-    let (mut seen, since) = (Vec::new(), Instant::now());
+    let (mut seen, mut since) = (Vec::new(), Instant::now());
     while seen.len() < count {
         assert!(since.elapsed() < 3 * WAIT, "only {seen:?} came");
         let batch = reader.next_batch(WAIT).await.expect("a batch");
+        if !batch.records.is_empty() {
+            since = Instant::now();
+        }
         seen.extend(batch.records.iter().map(|record| number(&record.payload)));
     }
     seen
