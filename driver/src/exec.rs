@@ -71,7 +71,8 @@ impl Exec {
         follow: bool,
     ) -> Result<BoxStream<'static, Result<Bytes, logs::LogsError>>, DriverError> {
         let shared = &self.driver.shared;
-        let given = shared.given(&self.watch.borrow().alloc)?;
+        let alloc = self.watch.borrow().alloc.clone();
+        let given = shared.given(&alloc)?;
         let place = Place {
             cluster: shared.cluster.clone(),
             log: shared.log.clone(),

@@ -193,10 +193,12 @@ impl Shared {
         let batch = reader.next_batch(wait).await?;
         let mut tables = self.tables();
         let changed = fold(&mut tables.view, &self.cluster, &batch);
-        tables.tell(changed);
-        tables.expire();
+        let mut news = tables.news(changed);
+        news.extend(tables.expire());
         let (newest, shortest) = (tables.view.newest(), tables.view.held().1);
+        // Told without the lock: whoever looks at what is told may be waiting for the tables.
         drop(tables);
+        news.into_iter().for_each(News::tell);
         if newest > Some(self.incarnation) {
             return Err(DriverError::TakenOver(self.driver.clone()));
         }
@@ -211,38 +213,47 @@ fn settled(view: &AllocView) -> bool {
     matches!(view, AllocView::Refused(_) | AllocView::Over(_))
 }
 
+/// What somebody waits for.
+enum News {
+    Alloc(watch::Sender<AllocView>, AllocView),
+    Exec(watch::Sender<ExecView>, ExecView),
+}
+
+impl News {
+    fn tell(self) {
+        match self {
+            News::Alloc(watch, view) => drop(watch.send_replace(view)),
+            News::Exec(watch, view) => drop(watch.send_replace(view)),
+        }
+    }
+}
+
 impl Tables {
-    fn tell(&mut self, changed: Vec<Changed>) {
-        for change in changed {
-            match change {
-                Changed::Alloc(id) => self.tell_alloc(&id),
-                Changed::Exec(id) => self.tell_exec(&id),
-            }
-        }
+    /// What is to be told, in order, of what has changed.
+    fn news(&mut self, changed: Vec<Changed>) -> Vec<News> {
+        let news = changed.into_iter().filter_map(|change| match change {
+            Changed::Alloc(id) => self.news_of_alloc(&id),
+            Changed::Exec(id) => self.news_of_exec(&id),
+        });
+        news.collect()
     }
 
-    fn tell_alloc(&mut self, id: &AllocId) {
-        let Some(view) = self.view.allocs.get(id) else { return };
-        if let Some(watch) = self.allocs.get(id) {
-            watch.send_replace(view.clone());
-        }
-        if settled(view) {
-            self.allocs.remove(id);
-        }
+    fn news_of_alloc(&mut self, id: &AllocId) -> Option<News> {
+        let view = self.view.allocs.get(id)?;
+        let watch =
+            if settled(view) { self.allocs.remove(id) } else { self.allocs.get(id).cloned() };
+        Some(News::Alloc(watch?, view.clone()))
     }
 
-    fn tell_exec(&mut self, id: &ExecId) {
-        let Some(view) = self.view.execs.get(id) else { return };
-        if let Some(watch) = self.execs.get(id) {
-            watch.send_replace(view.clone());
-        }
-        if view.end.is_some() {
-            self.execs.remove(id);
-        }
+    fn news_of_exec(&mut self, id: &ExecId) -> Option<News> {
+        let view = self.view.execs.get(id)?;
+        let ended = view.end.is_some();
+        let watch = if ended { self.execs.remove(id) } else { self.execs.get(id).cloned() };
+        Some(News::Exec(watch?, view.clone()))
     }
 
     /// Gives up on execs of allocs that are over, once nobody can report them any more.
-    fn expire(&mut self) {
+    fn expire(&mut self) -> Vec<News> {
         let now = Instant::now();
         for (id, awaited) in &self.view.awaited {
             self.deadlines.entry(id.clone()).or_insert_with(|| now + awaited.duration());
@@ -250,9 +261,8 @@ impl Tables {
         let awaited = &self.view.awaited;
         self.deadlines.retain(|id, _| awaited.contains_key(id));
         let due = self.deadlines.iter().filter(|(_, at)| **at <= now).map(|(id, _)| id.clone());
-        for id in due.collect::<Vec<_>>() {
-            let changed = self.view.lose(&id);
-            self.tell(changed);
-        }
+        let lost: Vec<Changed> =
+            due.collect::<Vec<_>>().iter().flat_map(|id| self.view.lose(id)).collect();
+        self.news(lost)
     }
 }

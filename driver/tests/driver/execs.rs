@@ -176,3 +176,25 @@ async fn thousands_of_execs_at_once() {
     let ended = |(end, _): &(ExecEnd, _)| matches!(end, ExecEnd::Exited { code: 0, .. });
     assert!(ends.expect("ended").iter().all(ended));
 }
+
+/// Whoever looks at one thing may meanwhile ask for another, whatever is just being told.
+#[tokio::test(flavor = "multi_thread")]
+async fn looking_at_what_is_told_blocks_nobody() {
+    let world = World::new().await;
+    let driver = world.join("d-1").await;
+    let alloc = world.alloc(&driver).await;
+    let exec = alloc.exec(sleep_100()).await.expect("submitted");
+    world.started(&driver, alloc.id(), exec.id()).await;
+    let progress = exec.progress();
+    let looking = progress.borrow();
+    world.exited(&driver, alloc.id(), exec.id(), 7).await;
+    let (asking, exec) = (driver.clone(), exec.id().clone());
+    let ended = move || asking.execs().get(&exec).is_some_and(|exec| exec.end.is_some());
+    let ended = tokio::task::spawn_blocking(move || {
+        while !ended() {
+            std::thread::yield_now();
+        }
+    });
+    soon(ended).await.expect("the end is known");
+    drop(looking);
+}

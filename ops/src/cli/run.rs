@@ -279,7 +279,8 @@ async fn tell(mut progress: watch::Receiver<AllocView>) {
     let mut line =
         Line { since: Instant::now(), terminal: std::io::stderr().is_terminal(), last: None };
     loop {
-        line.show(&progress.borrow_and_update());
+        let view = progress.borrow_and_update().clone();
+        line.show(&view);
         let changed = tokio::time::timeout(SECOND, progress.changed()).await;
         if let Ok(Err(_)) = changed {
             std::future::pending::<()>().await;
