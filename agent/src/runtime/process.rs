@@ -115,14 +115,17 @@ async fn first_link(dir: &Path, command: &[OsString], table: &Table) -> io::Resu
     let deadline = Instant::now() + START;
     loop {
         match link(dir, command, table).await {
-            Err(error)
-                if error.kind() == io::ErrorKind::UnexpectedEof && Instant::now() < deadline =>
-            {
+            Err(error) if broken_off(&error) && Instant::now() < deadline => {
                 tokio::time::sleep(POLL).await;
             }
             linked => return linked,
         }
     }
+}
+
+fn broken_off(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
 }
 
 async fn link(dir: &Path, command: &[OsString], table: &Table) -> io::Result<Link> {
