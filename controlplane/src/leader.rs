@@ -65,7 +65,7 @@ impl Leading {
     fn next_round(&mut self, hold: &Hold, effects: &mut Effects, heard: &Heard) -> Vec<Event> {
         let state = &hold.state;
         let mut round = effects.outcomes(state);
-        if let Some((seq, digest)) = state.marks.last()
+        if let Some((seq, digest)) = state.marks.back()
             && *seq > self.checkpoint
         {
             self.checkpoint = *seq;

@@ -5,7 +5,7 @@ use crate::heartbeat::Heard;
 use crate::replica::ReplicaError;
 use bytes::Bytes;
 use replay::log::{AppendError, Batch, Entry, Fence, Log, Reader};
-use replay_core::{Message, Outcome, State};
+use replay_core::{Outcome, State};
 use schema::SCHEMA_VERSION;
 use schema::codec;
 use schema::event::Event;
@@ -13,13 +13,15 @@ use schema::id::{AllocId, AuthorId, ClusterId};
 use schema::record::Record;
 use schema::subject::{self, Role, Subject};
 use schema::unit::{Epoch, LogTime, Millis, Seq};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 const RETRY: Duration = Duration::from_millis(5);
 const READ_BACK: Duration = Duration::from_millis(200);
+/// Allocs that are over are forgotten here when there are this many more of them than of others.
+const SPARE: usize = 1024;
 
 /// What came of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +49,36 @@ pub(crate) struct Hold {
     log: Arc<dyn Log>,
     reader: Box<dyn Reader>,
     incarnation: Uuid,
+}
+
+/// What only this process's own clock can tell.
+struct Noting<'a> {
+    kept: &'a mut BTreeMap<AllocId, Instant>,
+    challenged: &'a mut Option<Instant>,
+    heard: &'a Heard,
+}
+
+impl Noting<'_> {
+    fn note(&mut self, state: &State, record: &Record) {
+        let now = Instant::now();
+        match &record.event {
+            Event::AllocGranted(e) => {
+                self.kept.insert(e.alloc.clone(), now);
+            }
+            Event::AllocsKept(e) => {
+                self.kept.extend(e.allocs.iter().map(|id| (id.clone(), now)));
+            }
+            Event::LeaderChallenged(_) => *self.challenged = Some(now),
+            event if event.role() == Role::Ctl && record.epoch == state.head.leader.epoch => {
+                self.heard.leader(record.epoch);
+            }
+            event => {
+                if let (Role::Agent, Some(id)) = (event.role(), event.route().instance) {
+                    self.heard.agent(id);
+                }
+            }
+        }
+    }
 }
 
 impl Hold {
@@ -80,49 +112,23 @@ impl Hold {
     }
 
     pub(crate) fn fold(&mut self, batch: &Batch) {
-        for stored in &batch.records {
-            let message = Message {
-                seq: stored.seq,
-                time: stored.time,
-                subject: &stored.subject,
-                payload: &stored.payload,
-            };
-            let decoded = codec::decode(&stored.payload);
-            let (outcome, record) = self.state.apply_decoded(message, decoded);
+        let Hold { state, kept, challenged, heard, .. } = self;
+        let mut noting = Noting { kept, challenged, heard };
+        replay::fold::fold(state, &batch.records, |state, stored, outcome, record| {
             if let Outcome::Void(void) = outcome {
                 tracing::debug!(seq = %stored.seq, subject = stored.subject, %void, "void");
             } else if let Some(record) = &record {
-                self.note(record);
+                noting.note(state, record);
             }
-        }
+        });
         if !batch.records.is_empty() {
             self.folded = Instant::now();
         }
         self.caught_up = batch.pending == 0;
-    }
-
-    /// Keeps what only this process's own clock can tell.
-    fn note(&mut self, record: &Record) {
-        let now = Instant::now();
-        match &record.event {
-            Event::AllocGranted(e) => {
-                self.kept.insert(e.alloc.clone(), now);
-            }
-            Event::AllocsKept(e) => {
-                self.kept.extend(e.allocs.iter().map(|id| (id.clone(), now)));
-            }
-            Event::AllocClosed(e) => {
-                self.kept.remove(&e.alloc);
-            }
-            Event::LeaderChallenged(_) => self.challenged = Some(now),
-            event if event.role() == Role::Ctl && record.epoch == self.state.head.leader.epoch => {
-                self.heard.leader(record.epoch);
-            }
-            event => {
-                if let (Role::Agent, Some(id)) = (event.role(), event.route().instance) {
-                    self.heard.agent(id);
-                }
-            }
+        let leases = &self.state.index.leases;
+        if self.kept.len() > 2 * leases.len() + SPARE {
+            let held: BTreeSet<&AllocId> = leases.iter().map(|(_, alloc)| alloc).collect();
+            self.kept.retain(|alloc, _| held.contains(alloc));
         }
     }
 

@@ -64,6 +64,8 @@ pub(crate) enum Verb {
     Resume(steer::InstanceArgs),
     /// End an instance or an alloc now, with all that runs there
     Kill(steer::KillArgs),
+    /// Measure how fast the main parts are, each beside a limit measured in the same run
+    Bench(crate::bench::BenchArgs),
     /// Keep the processes of one instance (started by its agent)
     #[command(hide = true)]
     Keeper {
@@ -96,6 +98,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Drain(args) => steer::drain(args, context()?).await,
         Verb::Resume(args) => steer::resume(args, context()?).await,
         Verb::Kill(args) => steer::kill(args, context()?).await,
+        Verb::Bench(args) => crate::bench::run(args, cli.output).await,
         Verb::Keeper { .. } => Ok(ExitCode::SUCCESS),
     }
 }

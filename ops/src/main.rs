@@ -1,9 +1,11 @@
 //! `fleetlog`, the one binary: a cluster on this machine, controllers and agents, and the verbs by
 //! which people use and watch a cluster.
 
+mod bench;
 mod cli;
 mod demo;
 mod output;
+mod tasks;
 
 use clap::Parser;
 use std::process::ExitCode;

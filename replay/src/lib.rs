@@ -2,6 +2,7 @@
 //! write to it without losing or doubling a record.
 
 pub mod author;
+pub mod fold;
 pub mod log;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -1,8 +1,9 @@
 //! Logs of every released schema version fold to the digest that they folded to when they were
 //! recorded, whole or from a snapshot at any cut.
 
+use replay::fold::message;
 use replay::log::Stored;
-use replay_core::{Digest, Message, State, invariant};
+use replay_core::{Digest, State, invariant};
 use std::path::{Path, PathBuf};
 
 fn corpus() -> Vec<PathBuf> {
@@ -18,12 +19,7 @@ fn records(path: &Path) -> Vec<Stored> {
 
 fn fold(mut state: State, records: &[Stored]) -> State {
     for stored in records {
-        state.apply(Message {
-            seq: stored.seq,
-            time: stored.time,
-            subject: &stored.subject,
-            payload: &stored.payload,
-        });
+        state.apply(message(stored));
         assert_eq!(invariant::check(&state), [], "after record {}", stored.seq);
     }
     state

@@ -156,21 +156,27 @@ pub fn fits(text: &str, cluster: Option<&ClusterId>, author: &AuthorId, event: &
     let Route { instance, driver, aggregate, id } = event.route();
     let elected = matches!(event, Event::LeaderElected(_));
     let author = if elected { "_" } else { author.as_str() };
-    let mut tokens = text.split('.');
-    tokens.next() == Some("fl")
-        && tokens.next().is_some_and(|token| cluster.is_none_or(|c| c.as_str() == token))
-        && [
-            "log",
-            event.role().token(),
-            author,
-            instance.map_or("_", InstanceId::as_str),
-            driver.map_or("_", DriverId::as_str),
-            aggregate.token(),
-            id,
-        ]
-        .into_iter()
-        .all(|token| tokens.next() == Some(token))
-        && tokens.next().is_none()
+    let Some(rest) = text.strip_prefix("fl.") else { return false };
+    let Some(rest) = (match cluster {
+        Some(cluster) => after(rest, cluster.as_str()),
+        None => rest.split_once('.').map(|(_, rest)| rest),
+    }) else {
+        return false;
+    };
+    let expected = [
+        "log",
+        event.role().token(),
+        author,
+        instance.map_or("_", InstanceId::as_str),
+        driver.map_or("_", DriverId::as_str),
+        aggregate.token(),
+    ];
+    expected.into_iter().try_fold(rest, after) == Some(id)
+}
+
+/// What follows this token and its dot.
+fn after<'a>(text: &'a str, token: &str) -> Option<&'a str> {
+    text.strip_prefix(token)?.strip_prefix('.')
 }
 
 fn optional<T: FromStr<Err = IdError>>(token: &str) -> Result<Option<T>, IdError> {

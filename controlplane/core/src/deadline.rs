@@ -7,7 +7,7 @@ use schema::unit::{LogTime, Millis};
 /// The next log time at which something falls due, and what. None if nothing will.
 #[must_use]
 pub fn next_deadline(state: &State) -> Option<(LogTime, &'static str)> {
-    let lease = state.index.leases.get_min().map(|(at, _)| (*at, "a lease"));
+    let lease = state.index.leases.first().map(|(at, _)| (*at, "a lease"));
     let backoff = (!state.index.waiting.is_empty())
         .then(|| {
             state.backoffs.iter().map(|(_, b)| b.until).filter(|at| *at > state.head.time).min()

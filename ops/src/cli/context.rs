@@ -4,8 +4,7 @@ use crate::output::{Output, Usage};
 use anyhow::Context as _;
 use clap::Args;
 use replay::log::{Log, read_to_end};
-use replay_core::{Message, Outcome, State};
-use schema::codec;
+use replay_core::{Outcome, State};
 use schema::id::ClusterId;
 use schema::record::Record;
 use schema::unit::{LogTime, Seq};
@@ -94,15 +93,12 @@ pub(crate) async fn fold(
     mut look: impl FnMut(&State, Folded),
 ) -> anyhow::Result<State> {
     let mut state = State::default();
-    for stored in read_to_end(log, Seq(1), None).await? {
-        let (seq, time) = (stored.seq, stored.time);
-        if !until(seq, time) {
-            break;
-        }
-        let message = Message { seq, time, subject: &stored.subject, payload: &stored.payload };
-        let (outcome, record) = state.apply_decoded(message, codec::decode(&stored.payload));
-        look(&state, Folded { seq, time, outcome, record });
-    }
+    let mut records = read_to_end(log, Seq(1), None).await?;
+    let end = records.iter().position(|stored| !until(stored.seq, stored.time));
+    records.truncate(end.unwrap_or(records.len()));
+    replay::fold::fold(&mut state, &records, |state, stored, outcome, record| {
+        look(state, Folded { seq: stored.seq, time: stored.time, outcome, record });
+    });
     Ok(state)
 }
 

@@ -9,7 +9,6 @@ use futures::StreamExt;
 use replay_core::state::alloc::AllocStatus;
 use replay_core::state::exec::{ExecEnd, ExecStatus};
 use replay_core::{Outcome, State, invariant};
-use schema::codec;
 use schema::event::Event;
 use schema::id::ExecId;
 use schema::resources::{show_bytes, show_cpu};
@@ -189,20 +188,13 @@ pub(crate) async fn events(args: EventsArgs, context: Context) -> anyhow::Result
     }
     let mut reader = log.read(state.head.applied.next(), None).await?;
     loop {
-        for stored in reader.next_batch(WAIT).await?.records {
-            let (seq, time) = (stored.seq, stored.time);
-            let message = replay_core::Message {
-                seq,
-                time,
-                subject: &stored.subject,
-                payload: &stored.payload,
-            };
-            let (outcome, record) = state.apply_decoded(message, codec::decode(&stored.payload));
-            let folded = Folded { seq, time, outcome, record };
+        let records = reader.next_batch(WAIT).await?.records;
+        replay::fold::fold(&mut state, &records, |_, stored, outcome, record| {
+            let folded = Folded { seq: stored.seq, time: stored.time, outcome, record };
             if wanted(&folded) {
                 show(context.output, &folded);
             }
-        }
+        });
     }
 }
 
@@ -247,7 +239,7 @@ fn summary(state: &mut State, breaches: usize) -> Value {
         "allocs": state.allocs.len(),
         "waiting": state.index.waiting.len(),
         "execs": state.execs.len(),
-        "open_execs": state.index.open_execs.len(),
+        "open_execs": state.execs.iter().filter(|(_, exec)| !exec.ended()).count(),
         "broken_invariants": breaches,
         "voids": head.voids.iter().map(|(void, count)| (text(&json!(void)), json!(count)))
             .collect::<serde_json::Map<_, _>>(),

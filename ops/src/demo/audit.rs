@@ -6,7 +6,7 @@ use crate::output::print;
 use anyhow::bail;
 use replay::log::read_to_end;
 use replay_core::state::exec::ExecStatus;
-use replay_core::{Message, State, invariant};
+use replay_core::{State, invariant};
 use schema::unit::Seq;
 use std::time::{Duration, Instant};
 
@@ -56,16 +56,13 @@ async fn agreed(cluster: &Cluster) -> anyhow::Result<Vec<State>> {
 async fn replay(cluster: &Cluster, to: Seq) -> anyhow::Result<(State, Vec<String>)> {
     let mut state = State::default();
     let mut breaches = Vec::new();
-    for stored in read_to_end(&*cluster.log, Seq(1), None).await? {
-        if stored.seq > to {
-            break;
-        }
-        let (seq, time) = (stored.seq, stored.time);
-        let (subject, payload) = (&stored.subject[..], &stored.payload[..]);
-        state.apply(Message { seq, time, subject, payload });
-        for breach in invariant::check(&state) {
+    let mut records = read_to_end(&*cluster.log, Seq(1), None).await?;
+    records.retain(|stored| stored.seq <= to);
+    replay::fold::fold(&mut state, &records, |state, stored, _, _| {
+        for breach in invariant::check(state) {
+            let seq = stored.seq;
             breaches.push(format!("record {seq}: {}: {}", breach.invariant, breach.found));
         }
-    }
+    });
     Ok((state, breaches))
 }

@@ -1,9 +1,10 @@
 //! The demo's cluster: log, replicas, local cloud, agents as tasks, all in this process.
 
+use crate::tasks::{Directory, Home, agents};
 use anyhow::{Context, bail};
 use controlplane::cloud::local::faults::Faults;
-use controlplane::cloud::local::task::{Agent as AgentTask, Tasks};
-use controlplane::cloud::local::{Birth, LocalCloud, offerings};
+use controlplane::cloud::local::task::Tasks;
+use controlplane::cloud::local::{LocalCloud, offerings};
 use controlplane::{Options, Replica};
 use replay::log::{Log, Telemetry, embedded};
 use replay_core::State;
@@ -12,11 +13,8 @@ use replay_core::state::instance::Phase;
 use schema::id::{AuthorId, ClusterId, DriverId, InstanceId};
 use schema::policy::Policy;
 use schema::unit::{Micros, Millis};
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
 
 const POLL: Duration = Duration::from_millis(5);
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -37,15 +35,6 @@ pub(crate) struct Bill {
     pub(crate) instances: usize,
 }
 
-/// A directory that is gone when the demo is.
-pub(crate) struct Directory(pub(crate) PathBuf);
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 impl Cluster {
     pub(crate) fn start() -> anyhow::Result<Cluster> {
         let dir = std::env::temp_dir().join(format!("fleetlog-demo-{}", std::process::id()));
@@ -54,7 +43,12 @@ impl Cluster {
         let id = ClusterId::new("demo")?;
         let (log, telemetry) = embedded::open(&dir.0.join("log"), &id, true)?;
         let log: Arc<dyn Log> = log;
-        let agent = agents(&dir.0, &id, &log, &telemetry)?;
+        let agent = agents(Home {
+            cluster: id.clone(),
+            log: log.clone(),
+            telemetry: telemetry.clone(),
+            dir: dir.0.join("instances"),
+        })?;
         let faults = Faults::default();
         faults.set_boot_delay(Millis(300));
         let cloud = Arc::new(LocalCloud::new(Tasks::new(agent), faults));
@@ -174,58 +168,5 @@ fn policy() -> Policy {
         unreachable_after: Millis::from_secs(3),
         unreachable_grace: Millis::from_secs(3),
         ..Policy::default()
-    }
-}
-
-/// Agents as tasks of this process, each with a keeper process beside it that ends with it.
-fn agents(
-    dir: &Path,
-    cluster: &ClusterId,
-    log: &Arc<dyn Log>,
-    telemetry: &Arc<dyn Telemetry>,
-) -> anyhow::Result<AgentTask> {
-    let program = std::env::current_exe().context("cannot find this program")?;
-    let keeper: Vec<OsString> = vec![program.into(), "keeper".into()];
-    let (dir, cluster) = (dir.join("instances"), cluster.clone());
-    let (log, telemetry) = (log.clone(), telemetry.clone());
-    Ok(Arc::new(move |birth: Birth, interruption: watch::Receiver<Option<Millis>>| {
-        let (dir, keeper) = (dir.join(birth.instance.as_str()), keeper.clone());
-        let (cluster, log, telemetry) = (cluster.clone(), log.clone(), telemetry.clone());
-        Box::pin(async move {
-            let instance = birth.instance.clone();
-            let machine = Machine(dir.clone());
-            let run = async {
-                std::fs::create_dir_all(&dir)?;
-                let processes = agent::runtime::process::Processes::start(&dir, &keeper).await?;
-                agent::Agent::run(agent::Options {
-                    cluster,
-                    instance: birth.instance,
-                    launch: birth.launch,
-                    resources: birth.resources,
-                    log,
-                    telemetry,
-                    dir,
-                    runtimes: vec![Arc::new(processes)],
-                    grace: Millis::from_secs(5),
-                    interruption,
-                })
-                .await?;
-                anyhow::Ok(())
-            };
-            if let Err(error) = run.await {
-                tracing::warn!(%instance, error = format!("{error:#}"), "an agent stopped");
-            }
-            drop(machine);
-        })
-    }))
-}
-
-/// A machine takes everything on it along when it goes.
-struct Machine(PathBuf);
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        let dir = std::mem::take(&mut self.0);
-        std::thread::spawn(move || agent::keeper::end(&dir));
     }
 }

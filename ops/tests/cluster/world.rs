@@ -5,7 +5,7 @@ use replay::log::{Log, read_to_end};
 use replay::testing::NatsServer;
 use replay_core::state::exec::ExecStatus;
 use replay_core::state::leader::Holder;
-use replay_core::{Message, State, invariant};
+use replay_core::{State, invariant};
 use schema::event::ExecConfig;
 use schema::id::{ClusterId, DriverId};
 use schema::requirements::Requirements;
@@ -124,15 +124,10 @@ impl World {
         self.runtime.block_on(async {
             let mut state = State::default();
             let Some(log) = self.log().await else { return state };
-            for stored in read_to_end(&*log, Seq(1), None).await.unwrap_or_default() {
-                state.apply(Message {
-                    seq: stored.seq,
-                    time: stored.time,
-                    subject: &stored.subject,
-                    payload: &stored.payload,
-                });
-                assert_eq!(invariant::check(&state), [], "after record {}", stored.seq);
-            }
+            let records = read_to_end(&*log, Seq(1), None).await.unwrap_or_default();
+            replay::fold::fold(&mut state, &records, |state, stored, _, _| {
+                assert_eq!(invariant::check(state), [], "after record {}", stored.seq);
+            });
             state
         })
     }
@@ -141,7 +136,7 @@ impl World {
     pub(crate) fn audit(&self) {
         self.until(|| self.state().index.on_instance.is_empty());
         let state = self.state();
-        assert!(state.index.open_execs.is_empty() && state.index.waiting.is_empty());
+        assert!(state.execs.iter().all(|(_, exec)| exec.ended()) && state.index.waiting.is_empty());
     }
 
     /// Kills the leading controller (SIGKILL) and waits for the next leader.

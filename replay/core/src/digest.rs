@@ -48,10 +48,25 @@ impl Sum {
     }
 }
 
-/// The hash of one entity: its table, its key and its value, each as MessagePack with named fields.
-#[must_use]
-pub fn hash<K: Serialize, V: Serialize>(table: &str, key: &K, value: &V) -> [u8; 32] {
-    // Encoding plain data into memory cannot fail; were it to, the digest would differ and be seen.
-    let bytes = rmp_serde::to_vec_named(&(table, key, value)).unwrap_or_default();
-    *blake3::hash(&bytes).as_bytes()
+/// Hashes entities, one after the other.
+#[derive(Debug, Default)]
+pub struct Hashing {
+    bytes: Vec<u8>,
+}
+
+impl Hashing {
+    /// The hash of one entity: its table, its key and its value, each as MessagePack with named
+    /// fields (by position alone, fields that are left out would shift the others).
+    pub fn hash<K: Serialize, V: Serialize>(
+        &mut self,
+        table: &str,
+        key: &K,
+        value: &V,
+    ) -> [u8; 32] {
+        self.bytes.clear();
+        // Encoding plain data into memory cannot fail; were it to, the digest would differ and be
+        // seen.
+        let _ = rmp_serde::encode::write_named(&mut self.bytes, &(table, key, value));
+        *blake3::hash(&self.bytes).as_bytes()
+    }
 }

@@ -40,7 +40,7 @@ pub enum Outcome {
 impl State {
     /// Folds the next message. Total: never panics, whatever the bytes are.
     pub fn apply(&mut self, message: Message<'_>) -> Outcome {
-        self.apply_decoded(message, codec::decode(message.payload)).0
+        self.fold(message, codec::decode(message.payload).as_ref())
     }
 
     /// As [`State::apply`], for callers that have decoded the payload or want the record back.
@@ -49,14 +49,18 @@ impl State {
         message: Message<'_>,
         decoded: Result<Record, DecodeError>,
     ) -> (Outcome, Option<Record>) {
+        (self.fold(message, decoded.as_ref()), decoded.ok())
+    }
+
+    fn fold(&mut self, message: Message<'_>, decoded: Result<&Record, &DecodeError>) -> Outcome {
         if message.seq != self.head.applied.next() {
-            return (Outcome::Ignored, decoded.ok());
+            return Outcome::Ignored;
         }
         self.head.applied = message.seq;
         self.head.time = self.head.time.max(message.time);
-        let (result, record) = match decoded {
-            Ok(record) => (self.judge(message, &record), Some(record)),
-            Err(error) => (Err(self.undecodable(&error)), None),
+        let result = match decoded {
+            Ok(record) => self.judge(message, record),
+            Err(error) => Err(self.undecodable(error)),
         };
         let outcome = match result {
             Ok(()) => Outcome::Applied,
@@ -66,7 +70,7 @@ impl State {
             }
         };
         self.mark();
-        (outcome, record)
+        outcome
     }
 
     fn undecodable(&mut self, error: &DecodeError) -> Void {

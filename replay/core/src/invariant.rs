@@ -4,7 +4,6 @@
 
 use crate::state::State;
 use crate::state::alloc::AllocStatus;
-use crate::state::exec::ExecStatus;
 use crate::state::index::Index;
 use crate::state::instance::Phase;
 use crate::state::launch::LaunchStatus;
@@ -127,7 +126,7 @@ fn counts(state: &State) -> Vec<String> {
 }
 
 fn open_execs(state: &State) -> Vec<String> {
-    let open = state.execs.iter().filter(|(_, e)| !matches!(e.status, ExecStatus::Ended { .. }));
+    let open = state.execs.iter().filter(|(_, exec)| !exec.ended());
     let orphan = open.filter(|(_, exec)| {
         let alloc = state.allocs.get(&exec.alloc);
         !alloc.is_some_and(|alloc| {
@@ -147,7 +146,7 @@ fn indices(state: &State) -> Vec<String> {
     let mut built = Index::of(state);
     let mut kept = state.index.clone();
     // When something was retired is not in the tables for all of it; what is, is.
-    built.retired = imbl::OrdSet::new();
-    kept.retired = imbl::OrdSet::new();
+    built.retired = std::collections::BTreeSet::new();
+    kept.retired = std::collections::BTreeSet::new();
     (built != kept).then(|| "they differ".to_owned()).into_iter().collect()
 }

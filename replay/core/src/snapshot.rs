@@ -3,7 +3,8 @@
 use crate::state::index::Index;
 use crate::state::{Head, State};
 use crate::table::Table;
-use imbl::Vector;
+use std::collections::VecDeque;
+
 use serde::{Deserialize, Serialize};
 
 /// Version of the fold: a snapshot of another one is not used, the log is replayed instead.
@@ -65,7 +66,7 @@ macro_rules! snapshot {
                     head: read.head,
                     $($table: read.$table,)*
                     index: Index::default(),
-                    marks: Vector::new(),
+                    marks: VecDeque::new(),
                     diverged: None,
                 };
                 state.index = Index::of(&state);

@@ -1,15 +1,16 @@
 //! The state that a log folds to: one table an aggregate, and indices that follow from the tables.
 
-use crate::digest::{Digest, hash};
+use crate::digest::{Digest, Hashing};
 use crate::table::Table;
 use crate::void::Void;
-use imbl::{OrdMap, Vector};
+
 use schema::event::Genesis;
 use schema::id::{AllocId, AuthorId, ClusterId, DriverId, ExecId, InstanceId, LaunchId};
 use schema::policy::Policy;
 use schema::subject::Role;
 use schema::unit::{LogTime, Micros, Seq};
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
 
 pub mod alloc;
 pub mod author;
@@ -64,7 +65,7 @@ pub struct Head {
     /// Instances that exist or were asked for.
     pub instances: u32,
     /// How many records had no effect, by reason.
-    pub voids: OrdMap<Void, u64>,
+    pub voids: BTreeMap<Void, u64>,
 }
 
 /// Everything that follows from a prefix of the log.
@@ -89,7 +90,7 @@ pub struct State {
     /// What follows from the tables, kept for speed.
     pub index: Index,
     /// Digests taken lately, oldest first.
-    pub marks: Vector<(Seq, Digest)>,
+    pub marks: VecDeque<(Seq, Digest)>,
     /// The sequence of a checkpoint that this state did not agree with.
     pub diverged: Option<Seq>,
 }
@@ -111,7 +112,7 @@ impl Default for State {
                 committed: Micros(0),
                 pending: 0,
                 instances: 0,
-                voids: OrdMap::new(),
+                voids: BTreeMap::new(),
             },
             authors: Table::default(),
             drivers: Table::default(),
@@ -121,7 +122,7 @@ impl Default for State {
             allocs: Table::default(),
             execs: Table::default(),
             index: Index::default(),
-            marks: Vector::new(),
+            marks: VecDeque::new(),
             diverged: None,
         }
     }
@@ -132,7 +133,7 @@ impl State {
     /// build and machine.
     pub fn digest(&mut self) -> Digest {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&hash("head", &(), &self.head));
+        hasher.update(&Hashing::default().hash("head", &(), &self.head));
         hasher.update(&self.authors.sum("author").bytes());
         hasher.update(&self.drivers.sum("driver").bytes());
         hasher.update(&self.launches.sum("launch").bytes());
@@ -175,7 +176,7 @@ impl State {
             self.head.time = self.head.time.max(time);
             self.head.next_generation = None;
             self.head.leader = Leader { epoch: self.head.leader.epoch, ..Leader::default() };
-            self.marks = Vector::new();
+            self.marks = VecDeque::new();
         } else {
             self.head.policy = genesis.policy.clone();
         }

@@ -1,16 +1,17 @@
-//! An ordered, persistent table of entities with an incremental digest. Cloning it is cheap, its
-//! order is the order of its keys, and hashing is put off until a digest is asked for, so that an
-//! entity which changes a hundred times between two digests is hashed once.
+//! An ordered table of entities with an incremental digest. Its order is the order of its keys, and
+//! hashing is put off until a digest is asked for, so that an entity which changes a hundred times
+//! between two digests is hashed once.
 
-use crate::digest::{Sum, hash};
-use imbl::OrdMap;
+use crate::digest::{Hashing, Sum};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::BTreeMap;
+use std::collections::btree_map::{Entry, VacantEntry};
 use std::fmt::{Debug, Formatter};
 
 /// Entities by key.
 #[derive(Clone)]
 pub struct Table<K, V> {
-    rows: OrdMap<K, Row<V>>,
+    rows: BTreeMap<K, Row<V>>,
     changed: Vec<K>,
     sum: Sum,
 }
@@ -21,6 +22,20 @@ struct Row<V> {
     hash: Option<[u8; 32]>,
 }
 
+/// A place in a table that nothing is in.
+pub struct Vacant<'a, K, V> {
+    entry: VacantEntry<'a, K, Row<V>>,
+    changed: &'a mut Vec<K>,
+}
+
+impl<K: Ord + Clone, V> Vacant<'_, K, V> {
+    /// Puts an entity there.
+    pub fn insert(self, value: V) {
+        self.changed.push(self.entry.key().clone());
+        self.entry.insert(Row { value, hash: None });
+    }
+}
+
 impl<K: Ord + Debug, V: Debug> Debug for Table<K, V> {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         f.debug_map().entries(self.rows.iter().map(|(key, row)| (key, &row.value))).finish()
@@ -29,7 +44,7 @@ impl<K: Ord + Debug, V: Debug> Debug for Table<K, V> {
 
 impl<K, V> Default for Table<K, V> {
     fn default() -> Self {
-        Table { rows: OrdMap::new(), changed: Vec::new(), sum: Sum::default() }
+        Table { rows: BTreeMap::new(), changed: Vec::new(), sum: Sum::default() }
     }
 }
 
@@ -82,6 +97,14 @@ impl<K: Ord + Clone + Serialize, V: Clone + Serialize> Table<K, V> {
         }
     }
 
+    /// The place under this key, if nothing is there.
+    pub fn vacant(&mut self, key: K) -> Option<Vacant<'_, K, V>> {
+        match self.rows.entry(key) {
+            Entry::Vacant(entry) => Some(Vacant { entry, changed: &mut self.changed }),
+            Entry::Occupied(_) => None,
+        }
+    }
+
     /// Takes the entity under this key out.
     pub fn remove(&mut self, key: &K) -> Option<V> {
         let row = self.rows.remove(key)?;
@@ -93,11 +116,12 @@ impl<K: Ord + Clone + Serialize, V: Clone + Serialize> Table<K, V> {
 
     /// The sum over all entities, hashing those that changed since it was last asked for.
     pub fn sum(&mut self, name: &str) -> Sum {
+        let mut hashing = Hashing::default();
         for key in std::mem::take(&mut self.changed) {
             if let Some(row) = self.rows.get_mut(&key)
                 && row.hash.is_none()
             {
-                let hash = hash(name, &key, &row.value);
+                let hash = hashing.hash(name, &key, &row.value);
                 self.sum.add(&hash);
                 row.hash = Some(hash);
             }

@@ -78,11 +78,17 @@ pub enum ExecEnd {
     },
 }
 
+impl Exec {
+    /// Whether it has an end.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        matches!(self.status, ExecStatus::Ended { .. })
+    }
+}
+
 impl State {
     pub(crate) fn submitted(&mut self, e: &ExecSubmitted) -> Result<(), Void> {
-        if self.execs.contains(&e.exec) {
-            return Err(Void::Exists);
-        }
+        let place = self.execs.vacant(e.exec.clone()).ok_or(Void::Exists)?;
         let alloc = self.allocs.get(&e.alloc).ok_or(Void::Unknown)?;
         let AllocStatus::Granted { grant, .. } = &alloc.status else {
             return Err(Void::WrongState);
@@ -99,9 +105,8 @@ impl State {
             oom: None,
             status: ExecStatus::Submitted,
         };
-        self.index.open_execs.insert((e.alloc.clone(), e.exec.clone()));
-        self.index.all_execs.insert((e.alloc.clone(), e.exec.clone()));
-        self.execs.insert(e.exec.clone(), exec);
+        place.insert(exec);
+        self.index.submitted(&e.alloc, &e.exec);
         Ok(())
     }
 
@@ -146,7 +151,7 @@ impl State {
             ExecStatus::Submitted | ExecStatus::Started => {
                 exec.status = ExecStatus::Ended { end, at, late: None };
                 let alloc = exec.alloc.clone();
-                self.index.open_execs.remove(&(alloc, id.clone()));
+                self.index.ended(&alloc);
                 Ok(())
             }
             ExecStatus::Ended { end: ExecEnd::Lost { .. }, late: late @ None, .. }
@@ -184,14 +189,13 @@ impl State {
     /// Gives an exec an end that nobody reported.
     pub(crate) fn lose_exec(&mut self, id: &ExecId, instance: &InstanceId) {
         let at = self.head.time;
-        let Some(exec) = self.execs.get_mut(id) else { return };
-        let why = match exec.status {
-            ExecStatus::Submitted => LostWhy::NeverStarted { exec: id.clone() },
-            ExecStatus::Started => LostWhy::InstanceGone { instance: instance.clone() },
-            ExecStatus::Ended { .. } => return,
+        let why = match self.execs.get(id).map(|exec| &exec.status) {
+            Some(ExecStatus::Submitted) => LostWhy::NeverStarted { exec: id.clone() },
+            Some(ExecStatus::Started) => LostWhy::InstanceGone { instance: instance.clone() },
+            Some(ExecStatus::Ended { .. }) | None => return,
         };
+        let Some(exec) = self.execs.get_mut(id) else { return };
         exec.status = ExecStatus::Ended { end: ExecEnd::Lost { why }, at, late: None };
-        let alloc = exec.alloc.clone();
-        self.index.open_execs.remove(&(alloc, id.clone()));
+        self.index.ended(&exec.alloc);
     }
 }

@@ -3,14 +3,13 @@
 
 use super::State;
 use super::alloc::{Alloc, AllocStatus};
-use super::exec::ExecStatus;
 use super::instance::Phase;
 use super::launch::LaunchStatus;
-use imbl::OrdSet;
 use schema::id::{AllocId, DriverId, ExecId, InstanceId, LaunchId};
 use schema::subject::Role;
 use schema::unit::{LogTime, Seq};
 use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where an alloc is in the queue: higher priority first, then order of asking.
 pub type WaitKey = (Reverse<i32>, Seq, AllocId);
@@ -28,31 +27,38 @@ pub enum Retired {
     Driver(DriverId),
 }
 
+/// The execs of one alloc.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExecsOf {
+    /// All of them.
+    pub all: BTreeSet<ExecId>,
+    /// How many of them have not ended.
+    pub open: u32,
+}
+
 /// The indices.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Index {
     /// Allocs that wait, in the order in which they are served.
-    pub waiting: OrdSet<WaitKey>,
+    pub waiting: BTreeSet<WaitKey>,
     /// Ends of leases.
-    pub leases: OrdSet<(LogTime, AllocId)>,
+    pub leases: BTreeSet<(LogTime, AllocId)>,
     /// Allocs that hold resources, by instance.
-    pub on_instance: OrdSet<(InstanceId, AllocId)>,
+    pub on_instance: BTreeSet<(InstanceId, AllocId)>,
     /// Allocs that are not over, by driver.
-    pub of_driver: OrdSet<(DriverId, AllocId)>,
-    /// Execs that have not ended, by alloc.
-    pub open_execs: OrdSet<(AllocId, ExecId)>,
-    /// All execs, by alloc.
-    pub all_execs: OrdSet<(AllocId, ExecId)>,
+    pub of_driver: BTreeSet<(DriverId, AllocId)>,
+    /// Execs, by alloc; nothing of an alloc that never had any.
+    pub execs: BTreeMap<AllocId, ExecsOf>,
     /// Instances that are not gone.
-    pub live_instances: OrdSet<InstanceId>,
+    pub live_instances: BTreeSet<InstanceId>,
     /// Instances that the leader wants gone.
-    pub terminating: OrdSet<InstanceId>,
+    pub terminating: BTreeSet<InstanceId>,
     /// Launches that the cloud has not answered.
-    pub open_launches: OrdSet<LaunchId>,
+    pub open_launches: BTreeSet<LaunchId>,
     /// Granted allocs that an operator wants gone.
-    pub to_kill: OrdSet<AllocId>,
+    pub to_kill: BTreeSet<AllocId>,
     /// What is over, by when it was.
-    pub retired: OrdSet<(LogTime, Retired)>,
+    pub retired: BTreeSet<(LogTime, Retired)>,
 }
 
 impl Index {
@@ -72,10 +78,23 @@ impl Index {
         self.of_driver.range(from..).take_while(of).map(|(_, alloc)| alloc.clone()).collect()
     }
 
-    /// Execs of this alloc that have not ended.
+    /// Execs of this alloc, if any of them has not ended.
     #[must_use]
-    pub fn execs_of(&self, id: &AllocId) -> Vec<ExecId> {
-        execs(&self.open_execs, id)
+    pub fn execs_of_open(&self, id: &AllocId) -> Vec<ExecId> {
+        let of = self.execs.get(id).filter(|of| of.open > 0);
+        of.map(|of| of.all.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    pub(crate) fn submitted(&mut self, alloc: &AllocId, exec: &ExecId) {
+        let of = self.execs.entry(alloc.clone()).or_default();
+        of.open += 1;
+        of.all.insert(exec.clone());
+    }
+
+    pub(crate) fn ended(&mut self, alloc: &AllocId) {
+        if let Some(of) = self.execs.get_mut(alloc) {
+            of.open = of.open.saturating_sub(1);
+        }
     }
 
     pub(crate) fn retire(&mut self, at: LogTime, what: Retired) {
@@ -90,11 +109,10 @@ impl Index {
             index.add_alloc(id, alloc);
         }
         for (id, exec) in state.execs.iter() {
-            let key = (exec.alloc.clone(), id.clone());
-            if !matches!(exec.status, ExecStatus::Ended { .. }) {
-                index.open_execs.insert(key.clone());
+            index.submitted(&exec.alloc, id);
+            if exec.ended() {
+                index.ended(&exec.alloc);
             }
-            index.all_execs.insert(key);
         }
         for (id, instance) in state.instances.iter() {
             match instance.phase {
@@ -154,7 +172,7 @@ impl State {
         const AT_ONCE: usize = 16;
         let retention = self.head.policy.retention;
         for _ in 0..AT_ONCE {
-            let Some((at, what)) = self.index.retired.get_min().cloned() else { return };
+            let Some((at, what)) = self.index.retired.first().cloned() else { return };
             if at + retention > self.head.time {
                 return;
             }
@@ -167,9 +185,8 @@ impl State {
         match what {
             Retired::Alloc(id) => {
                 self.allocs.remove(id);
-                for exec in execs(&self.index.all_execs, id) {
+                for exec in self.index.execs.remove(id).unwrap_or_default().all {
                     self.execs.remove(&exec);
-                    self.index.all_execs.remove(&(id.clone(), exec));
                 }
             }
             Retired::Instance(id) => self.drop_instance(id),
@@ -193,10 +210,4 @@ impl State {
             self.launches.remove(&instance.launch);
         }
     }
-}
-
-fn execs(of: &OrdSet<(AllocId, ExecId)>, id: &AllocId) -> Vec<ExecId> {
-    let same = |(alloc, _): &&(AllocId, ExecId)| alloc == id;
-    let from = (id.clone(), ExecId::lowest());
-    of.range(from..).take_while(same).map(|(_, exec)| exec.clone()).collect()
 }

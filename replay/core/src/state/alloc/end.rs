@@ -52,7 +52,7 @@ impl State {
             }
         }
         self.index.on_instance.remove(&(grant.instance.clone(), id.clone()));
-        for exec in self.index.execs_of(id) {
+        for exec in self.index.execs_of_open(id) {
             self.lose_exec(&exec, &grant.instance);
         }
     }
