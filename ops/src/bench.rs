@@ -47,6 +47,20 @@ impl Figure {
         self.value / self.limit
     }
 
+    /// As programs read it, in the order in which people would.
+    fn line(&self) -> String {
+        let Figure { name, value, unit, limit, .. } = self;
+        let fields = [
+            ("name", json!(name)),
+            ("value", json!(value)),
+            ("unit", json!(unit)),
+            ("limit", json!(limit)),
+            ("ratio", json!(self.ratio())),
+        ];
+        let fields = fields.map(|(key, value)| format!("{}:{value}", json!(key)));
+        format!("{{{}}}", fields.join(","))
+    }
+
     fn row(&self) -> [String; 6] {
         [
             self.name.to_owned(),
@@ -118,12 +132,7 @@ pub(crate) async fn run(args: BenchArgs, output: Output) -> anyhow::Result<ExitC
 fn show(output: Output, figures: &[Figure]) {
     if output == Output::Json {
         for figure in figures {
-            let Figure { name, value, unit, limit, .. } = figure;
-            let ratio = figure.ratio();
-            let object = json!({
-                "name": name, "value": value, "unit": unit, "limit": limit, "ratio": ratio,
-            });
-            print(&object.to_string());
+            print(&figure.line());
         }
         return;
     }
