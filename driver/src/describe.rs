@@ -79,7 +79,9 @@ pub fn over(why: &OverWhy) -> String {
     }
 }
 
-fn revoked(why: &RevokedWhy) -> String {
+/// Why an alloc was taken back.
+#[must_use]
+pub fn revoked(why: &RevokedWhy) -> String {
     match why {
         RevokedWhy::Unreachable { silent } => {
             format!("its instance has been silent for {} s", silent.0 / 1000)

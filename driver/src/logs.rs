@@ -288,7 +288,21 @@ impl Cursor {
         {
             self.address = address;
         }
-        tokio::time::sleep(RETRY).await;
+        tokio::select! {
+            () = tokio::time::sleep(RETRY) => {}
+            () = news(self.live.as_mut()) => {}
+        }
         true
+    }
+}
+
+/// Returns when more is known of the exec: that may be all there was to wait for.
+async fn news(live: Option<&mut Live>) {
+    let changed = match live {
+        Some(live) => live.watch.changed().await.is_ok(),
+        None => false,
+    };
+    if !changed {
+        std::future::pending::<()>().await;
     }
 }

@@ -142,5 +142,8 @@ fn show(output: Output, figures: &[Figure]) {
     for figure in figures {
         table.add_row(figure.row());
     }
+    if let Some(first) = table.column_mut(0) {
+        first.set_padding((0, 1));
+    }
     table.lines().for_each(|line| print(line.trim_end()));
 }

@@ -1,10 +1,12 @@
 //! The command line: the tree of verbs, and one file for each kind of them.
 
+mod alloc;
 mod context;
 mod run;
 mod serve;
 mod show;
 mod steer;
+mod why;
 
 use crate::output::Output;
 use clap::{Parser, Subcommand};
@@ -40,6 +42,8 @@ pub(crate) enum Verb {
     Agent(serve::AgentArgs),
     /// Run a command on the cluster, in an alloc of its own; exits as it does
     Run(run::RunArgs),
+    /// Hold an alloc, and run in it what comes in on stdin, line by line
+    Alloc(alloc::AllocArgs),
     /// List instances
     Instances,
     /// List allocs
@@ -53,7 +57,7 @@ pub(crate) enum Verb {
     /// Show the state, now or as it was
     State(show::StateArgs),
     /// Show what was decided about something, and why
-    Why(show::WhyArgs),
+    Why(why::WhyArgs),
     /// Show or change what the cluster may do
     Policy(steer::PolicyArgs),
     /// Keep an instance, and give it no more allocs
@@ -86,13 +90,14 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Controller(args) => serve::controller(args, &cli.cluster).await,
         Verb::Agent(args) => serve::agent(args, &cli.cluster).await,
         Verb::Run(args) => run::run(args, context()?).await,
+        Verb::Alloc(args) => alloc::alloc(args, context()?).await,
         Verb::Instances => show::instances(context()?).await,
         Verb::Allocs => show::allocs(context()?).await,
         Verb::Execs => show::execs(context()?).await,
         Verb::Logs(args) => show::exec_logs(args, context()?).await,
         Verb::Events(args) => show::events(args, context()?).await,
         Verb::State(args) => show::show_state(args, context()?).await,
-        Verb::Why(args) => show::why(args, context()?).await,
+        Verb::Why(args) => why::why(args, context()?).await,
         Verb::Policy(args) => steer::policy(args, context()?).await,
         Verb::Hold(args) => steer::hold(args, context()?).await,
         Verb::Drain(args) => steer::drain(args, context()?).await,

@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 use comfy_table::Table;
+use serde::Serialize;
 use serde_json::Value;
 use std::io::Write;
 use std::process::ExitCode;
@@ -45,35 +46,45 @@ pub(crate) fn print(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// Prints rows, each a JSON object with the same keys; the first key is the id.
-pub(crate) fn rows(output: Output, heads: &[&str], rows: &[Vec<Value>]) {
+/// One thing of a list.
+pub(crate) struct Row {
+    /// For people; the first is the id.
+    pub(crate) cells: Vec<String>,
+    /// For programs: all of it.
+    pub(crate) json: Value,
+}
+
+impl Row {
+    /// A thing with its id among its fields.
+    pub(crate) fn new(id: &impl ToString, thing: &impl Serialize, cells: Vec<String>) -> Row {
+        let mut json = serde_json::to_value(thing).unwrap_or_default();
+        json["id"] = id.to_string().into();
+        Row { cells: std::iter::once(id.to_string()).chain(cells).collect(), json }
+    }
+}
+
+/// What stands where there is nothing.
+pub(crate) fn or_dash(text: Option<impl ToString>) -> String {
+    text.map_or_else(|| "-".to_owned(), |text| text.to_string())
+}
+
+/// Prints a list.
+pub(crate) fn rows(output: Output, heads: &[&str], rows: &[Row]) {
     match output {
         Output::Table => {
             let mut table = Table::new();
             table.load_style(comfy_table::TableStyle::new());
             table.set_header(heads.iter().map(|head| head.to_uppercase()));
             for row in rows {
-                table.add_row(row.iter().map(text));
+                table.add_row(&row.cells);
             }
-            for line in table.lines() {
-                print(line.trim_end());
+            if let Some(first) = table.column_mut(0) {
+                first.set_padding((0, 1));
             }
+            table.lines().for_each(|line| print(line.trim_end()));
         }
-        Output::Json => {
-            for row in rows {
-                let pairs = heads.iter().map(|head| (*head).to_owned()).zip(row.iter().cloned());
-                print(&Value::Object(pairs.collect()).to_string());
-            }
-        }
-        Output::Quiet => rows.iter().filter_map(|row| row.first()).for_each(|id| print(&text(id))),
-    }
-}
-
-fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Null => "-".to_owned(),
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+        Output::Json => rows.iter().for_each(|row| print(&row.json.to_string())),
+        Output::Quiet => rows.iter().filter_map(|row| row.cells.first()).for_each(|id| print(id)),
     }
 }
 

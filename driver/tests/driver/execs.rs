@@ -185,7 +185,8 @@ async fn looking_at_what_is_told_blocks_nobody() {
     let alloc = world.alloc(&driver).await;
     let exec = alloc.exec(sleep_100()).await.expect("submitted");
     world.started(&driver, alloc.id(), exec.id()).await;
-    let progress = exec.progress();
+    let mut progress = exec.progress();
+    soon(progress.wait_for(|exec| exec.started)).await.expect("started");
     let looking = progress.borrow();
     world.exited(&driver, alloc.id(), exec.id(), 7).await;
     let (asking, exec) = (driver.clone(), exec.id().clone());

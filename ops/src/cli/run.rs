@@ -1,6 +1,6 @@
 //! `run`: one command in an alloc of its own, its output here, its exit code ours.
 //!
-//! What `alloc` and `exec` share with it is here, too: what to ask for, waiting for it, running
+//! What `alloc` shares with it is here, too: what to ask for, waiting for it, running
 //! something in it, and what an interrupt means meanwhile.
 
 use super::context::{Context, id};
@@ -62,15 +62,22 @@ pub(super) struct AskArgs {
     labels: Vec<String>,
 }
 
-/// What to run
+/// What to run it in
 #[derive(Debug, Args)]
-pub(super) struct CommandArgs {
+pub(super) struct ImageArgs {
     /// Container image; a plain process if none
     #[arg(long)]
     image: Option<String>,
     /// Environment, as NAME=VALUE
     #[arg(long = "env", short = 'e', value_name = "NAME=VALUE")]
     env: Vec<String>,
+}
+
+/// What to run
+#[derive(Debug, Args)]
+pub(super) struct CommandArgs {
+    #[command(flatten)]
+    image: ImageArgs,
     /// Kill it after this many seconds
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
@@ -126,15 +133,17 @@ impl AskArgs {
     }
 }
 
+impl ImageArgs {
+    pub(super) fn config(&self) -> anyhow::Result<ExecConfig> {
+        let env = self.env.iter().map(|text| pair(text)).collect::<anyhow::Result<_>>()?;
+        Ok(ExecConfig { image: self.image.clone(), env, ..ExecConfig::default() })
+    }
+}
+
 impl CommandArgs {
     pub(super) fn config(&self) -> anyhow::Result<ExecConfig> {
-        Ok(ExecConfig {
-            image: self.image.clone(),
-            command: self.command.clone(),
-            env: self.env.iter().map(|text| pair(text)).collect::<anyhow::Result<_>>()?,
-            timeout: self.timeout.map(Millis::from_secs),
-            ..ExecConfig::default()
-        })
+        let timeout = self.timeout.map(Millis::from_secs);
+        Ok(ExecConfig { command: self.command.clone(), timeout, ..self.image.config()? })
     }
 }
 

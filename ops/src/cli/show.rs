@@ -1,16 +1,18 @@
-//! What the log says: `instances`, `allocs`, `execs`, `events`, `state`, `why`, `logs`.
+//! What the log says: `instances`, `allocs`, `execs`, `events`, `state`, `logs`.
 
 use super::context::{Context, Folded, fold, id, state, when};
-use crate::output::{Output, Usage, print, rows, say};
+use crate::output::{Output, Row, Usage, or_dash, print, rows, say};
 use anyhow::bail;
 use clap::Args;
+use driver::describe;
 use driver::logs::{self, Which};
 use futures::StreamExt;
-use replay_core::state::alloc::AllocStatus;
-use replay_core::state::exec::{ExecEnd, ExecStatus};
+use replay_core::state::alloc::{Alloc, AllocStatus, EndWhy};
+use replay_core::state::exec::{Exec, ExecEnd, ExecStatus};
+use replay_core::state::instance::Instance;
 use replay_core::{Outcome, State, invariant};
 use schema::event::Event;
-use schema::id::ExecId;
+use schema::id::{AllocId, ExecId, InstanceId};
 use schema::resources::{show_bytes, show_cpu};
 use schema::unit::{LogTime, Seq};
 use serde_json::{Value, json};
@@ -37,13 +39,6 @@ pub(crate) struct StateArgs {
     at: Option<String>,
 }
 
-/// Show what was decided about something, and why
-#[derive(Debug, Args)]
-pub(crate) struct WhyArgs {
-    /// An alloc, exec, instance, launch or driver
-    id: String,
-}
-
 /// Show what an exec wrote
 #[derive(Debug, Args)]
 pub(crate) struct LogsArgs {
@@ -61,21 +56,21 @@ pub(crate) async fn instances(context: Context) -> anyhow::Result<ExitCode> {
     let state = state(&*context.open().await?).await?;
     let heads =
         ["id", "type", "market", "phase", "service", "reach", "allocs", "cpu", "memory", "price/h"];
-    let row = |(id, i): (&schema::id::InstanceId, &replay_core::state::instance::Instance)| {
-        vec![
-            json!(id),
-            json!(i.offering.kind),
-            json!(i.offering.market),
+    let row = |(id, i): (&InstanceId, &Instance)| {
+        let cells = vec![
+            i.offering.kind.to_string(),
+            word(&i.offering.market),
             word(&i.phase),
             word(&i.service),
             word(&i.reach),
-            json!(i.allocs),
-            json!(format!("{}/{}", show_cpu(i.used.cpu), show_cpu(i.resources.cpu))),
-            json!(format!("{}/{}", show_bytes(i.used.memory), show_bytes(i.resources.memory))),
-            json!(i.offering.price.dollars()),
-        ]
+            i.allocs.to_string(),
+            format!("{}/{}", show_cpu(i.used.cpu), show_cpu(i.resources.cpu)),
+            format!("{}/{}", show_bytes(i.used.memory), show_bytes(i.resources.memory)),
+            i.offering.price.dollars(),
+        ];
+        Row::new(id, i, cells)
     };
-    let all: Vec<Vec<Value>> = state.instances.iter().map(row).collect();
+    let all: Vec<Row> = state.instances.iter().map(row).collect();
     rows(context.output, &heads, &all);
     Ok(ExitCode::SUCCESS)
 }
@@ -83,27 +78,25 @@ pub(crate) async fn instances(context: Context) -> anyhow::Result<ExitCode> {
 pub(crate) async fn allocs(context: Context) -> anyhow::Result<ExitCode> {
     let state = state(&*context.open().await?).await?;
     let heads = ["id", "driver", "status", "instance", "cpu", "memory", "why"];
-    let row = |(id, a): (&schema::id::AllocId, &replay_core::state::alloc::Alloc)| {
+    let row = |(id, a): (&AllocId, &Alloc)| {
         let floor = a.requirements.floor();
         let held = a.grant().map_or(&floor, |grant| &grant.resources);
         let why = match &a.status {
-            AllocStatus::Waiting { why: Some(why), .. } => driver::describe::pending(why),
+            AllocStatus::Waiting { why: Some(why), .. } => describe::pending(why),
             AllocStatus::Waiting { why: None, .. } | AllocStatus::Granted { .. } => String::new(),
-            AllocStatus::Ending { why, .. } | AllocStatus::Ended { why, .. } => {
-                text(&serde_json::to_value(why).unwrap_or_default())
-            }
+            AllocStatus::Ending { why, .. } | AllocStatus::Ended { why, .. } => ended(why),
         };
-        vec![
-            json!(id),
-            json!(a.driver),
+        let cells = vec![
+            a.driver.to_string(),
             word(&a.status),
-            json!(a.grant().map(|grant| &grant.instance)),
-            json!(show_cpu(held.cpu)),
-            json!(show_bytes(held.memory)),
-            json!(why),
-        ]
+            or_dash(a.grant().map(|grant| &grant.instance)),
+            show_cpu(held.cpu),
+            show_bytes(held.memory),
+            why,
+        ];
+        Row::new(id, a, cells)
     };
-    let all: Vec<Vec<Value>> = state.allocs.iter().map(row).collect();
+    let all: Vec<Row> = state.allocs.iter().map(row).collect();
     rows(context.output, &heads, &all);
     Ok(ExitCode::SUCCESS)
 }
@@ -111,27 +104,40 @@ pub(crate) async fn allocs(context: Context) -> anyhow::Result<ExitCode> {
 pub(crate) async fn execs(context: Context) -> anyhow::Result<ExitCode> {
     let state = state(&*context.open().await?).await?;
     let heads = ["id", "driver", "alloc", "instance", "status", "end", "oom"];
-    let row = |(id, e): (&ExecId, &replay_core::state::exec::Exec)| {
+    let row = |(id, e): (&ExecId, &Exec)| {
         let end = match &e.status {
-            ExecStatus::Ended { end: ExecEnd::Exited { code, .. }, .. } => json!(code),
+            ExecStatus::Ended { end: ExecEnd::Exited { code, .. }, .. } => code.to_string(),
             ExecStatus::Ended { end, .. } => word(end),
-            ExecStatus::Submitted | ExecStatus::Started => Value::Null,
+            ExecStatus::Submitted | ExecStatus::Started => "-".to_owned(),
         };
         let oom = e.oom.map(|(limit, _)| format!("limit {}", show_bytes(limit)));
-        let ids = [json!(id), json!(e.driver), json!(e.alloc), json!(e.instance)];
-        ids.into_iter().chain([word(&e.status), end, json!(oom)]).collect()
+        let ids = [e.driver.to_string(), e.alloc.to_string(), e.instance.to_string()];
+        let cells = ids.into_iter().chain([word(&e.status), end, or_dash(oom)]);
+        Row::new(id, e, cells.collect())
     };
-    let all: Vec<Vec<Value>> = state.execs.iter().map(row).collect();
+    let all: Vec<Row> = state.execs.iter().map(row).collect();
     rows(context.output, &heads, &all);
     Ok(ExitCode::SUCCESS)
 }
 
 /// The name of a status, without its data.
-fn word(status: &impl serde::Serialize) -> Value {
+fn word(status: &impl serde::Serialize) -> String {
     match serde_json::to_value(status) {
-        Ok(Value::Object(map)) => json!(map.keys().next()),
-        Ok(value) => value,
-        Err(_) => Value::Null,
+        Ok(Value::Object(map)) => or_dash(map.keys().next()),
+        Ok(value) => text(&value),
+        Err(_) => "-".to_owned(),
+    }
+}
+
+fn ended(why: &EndWhy) -> String {
+    match why {
+        EndWhy::Freed => "freed".to_owned(),
+        EndWhy::Expired => "its lease ran out".to_owned(),
+        EndWhy::Withdrawn => "withdrawn".to_owned(),
+        EndWhy::ClosedByAgent => "closed by its agent".to_owned(),
+        EndWhy::InstanceGone => "its instance is gone".to_owned(),
+        EndWhy::Refused(why) => describe::refused(why),
+        EndWhy::Revoked(why) => describe::revoked(why),
     }
 }
 
@@ -244,27 +250,6 @@ fn summary(state: &mut State, breaches: usize) -> Value {
         "voids": head.voids.iter().map(|(void, count)| (text(&json!(void)), json!(count)))
             .collect::<serde_json::Map<_, _>>(),
     })
-}
-
-pub(crate) async fn why(args: WhyArgs, context: Context) -> anyhow::Result<ExitCode> {
-    let log = context.open().await?;
-    let mut found = 0;
-    fold(
-        &*log,
-        |_, _| true,
-        |_, folded| {
-            let concerned = folded.record.as_ref().is_some_and(|r| concerns(&r.event, &args.id));
-            if concerned {
-                found += 1;
-                show(context.output, &folded);
-            }
-        },
-    )
-    .await?;
-    if found == 0 {
-        bail!(Usage(format!("nothing on the log concerns {:?}", args.id)));
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
 pub(crate) async fn exec_logs(args: LogsArgs, context: Context) -> anyhow::Result<ExitCode> {

@@ -57,8 +57,8 @@ fn author() -> AuthorId {
     AuthorId::new(user).unwrap_or_else(|_| AuthorId::made(0, 0))
 }
 
-/// Writes it, and tells whether it had an effect.
-async fn say_it(context: &Context, event: impl Into<Event>) -> anyhow::Result<ExitCode> {
+/// Writes what is to become of something, and tells whether it had an effect.
+async fn say_it(context: &Context, of: &str, event: impl Into<Event>) -> anyhow::Result<ExitCode> {
     let log = context.open().await?;
     let identity = Identity::fresh(context.cluster.clone(), author());
     let writer = Author::start(log.clone(), identity, Box::new(Forgetful));
@@ -68,7 +68,7 @@ async fn say_it(context: &Context, event: impl Into<Event>) -> anyhow::Result<Ex
     match outcome {
         Outcome::Applied => Ok(ExitCode::SUCCESS),
         Outcome::Void(Void::Unknown) => {
-            bail!(Usage("there is no such thing on this cluster".into()))
+            bail!(Usage(format!("there is no {of} on this cluster")))
         }
         Outcome::Void(void) => bail!("record {seq} had no effect: {void}"),
         Outcome::Ignored => bail!("record {seq} was not found again"),
@@ -84,7 +84,7 @@ pub(crate) async fn policy(args: PolicyArgs, context: Context) -> anyhow::Result
         }
         PolicyVerb::Set { changes } => {
             let policy = changed(&state.head.policy, &changes)?;
-            say_it(&context, PolicySet { policy }).await
+            say_it(&context, "policy", PolicySet { policy }).await
         }
     }
 }
@@ -127,28 +127,31 @@ fn parse(text: &str) -> anyhow::Result<Value> {
 }
 
 pub(crate) async fn hold(args: InstanceArgs, context: Context) -> anyhow::Result<ExitCode> {
-    say_it(&context, InstanceHeld { instance: id(&args.instance)? }).await
+    say_it(&context, &args.instance, InstanceHeld { instance: id(&args.instance)? }).await
 }
 
 pub(crate) async fn drain(args: InstanceArgs, context: Context) -> anyhow::Result<ExitCode> {
-    say_it(&context, InstanceDrained { instance: id(&args.instance)? }).await
+    say_it(&context, &args.instance, InstanceDrained { instance: id(&args.instance)? }).await
 }
 
 pub(crate) async fn resume(args: InstanceArgs, context: Context) -> anyhow::Result<ExitCode> {
-    say_it(&context, InstanceResumed { instance: id(&args.instance)? }).await
+    say_it(&context, &args.instance, InstanceResumed { instance: id(&args.instance)? }).await
 }
 
 pub(crate) async fn kill(args: KillArgs, context: Context) -> anyhow::Result<ExitCode> {
     let state = super::context::state(&*context.open().await?).await?;
     let instance: InstanceId = id(&args.id)?;
     let is_instance = state.instances.contains(&instance);
+    if !is_instance && !state.allocs.contains(&id(&args.id)?) {
+        bail!(Usage(format!("there is no instance or alloc {} on this cluster", args.id)));
+    }
     if !args.yes {
         let what = if is_instance { "instance" } else { "alloc" };
         say(&format!("this kills {what} {} and everything that runs there; say --yes", args.id));
         return Ok(ExitCode::from(2));
     }
     if is_instance {
-        return say_it(&context, InstanceKilled { instance }).await;
+        return say_it(&context, &args.id, InstanceKilled { instance }).await;
     }
-    say_it(&context, AllocKilled { alloc: id(&args.id)? }).await
+    say_it(&context, &args.id, AllocKilled { alloc: id(&args.id)? }).await
 }

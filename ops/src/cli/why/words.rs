@@ -1,0 +1,111 @@
+//! Events in a few words, with their figures.
+
+use schema::event::Event;
+use schema::resources::{Resources, show_bytes, show_cpu};
+use schema::why::{GrantWhy, LaunchWhy};
+use serde_json::Value;
+
+/// What an event says.
+pub(super) fn of(event: &Event) -> String {
+    match event {
+        Event::AllocRequested(e) => {
+            format!("{} asks for {}", e.alloc, amount(&e.requirements.floor()))
+        }
+        Event::AllocPending(e) => format!("{} {}", e.alloc, driver::describe::pending(&e.why)),
+        Event::AllocRefused(e) => {
+            format!("{} is refused: {}", e.alloc, driver::describe::refused(&e.why))
+        }
+        Event::AllocGranted(e) => {
+            let why = granted(&e.why);
+            format!("{} is granted {} on {}: {why}", e.alloc, amount(&e.resources), e.instance)
+        }
+        Event::AllocRevoked(e) => {
+            format!("{} is taken back: {}", e.alloc, driver::describe::revoked(&e.why))
+        }
+        Event::LaunchRequested(e) => format!(
+            "{}, attempt {}: launch {} x {}, {}/h: {}",
+            e.launch,
+            e.attempt,
+            e.count,
+            e.offering.kind,
+            e.offering.price.dollars(),
+            launched(&e.why)
+        ),
+        Event::ExecSubmitted(e) => {
+            format!("{} is to run {} in {}", e.exec, e.config.command.join(" "), e.alloc)
+        }
+        Event::ExecExited(e) => format!("{} exited with {}", e.exec, e.code),
+        Event::ExecFailed(e) => {
+            format!("{} failed: {}", e.exec, driver::describe::failure(&e.class, &e.message))
+        }
+        Event::ExecOomKilled(e) => format!(
+            "{} was killed for memory: limit {}, peak {}",
+            e.exec,
+            show_bytes(e.limit),
+            show_bytes(e.peak)
+        ),
+        event => plainly(event),
+    }
+}
+
+fn granted(why: &GrantWhy) -> String {
+    match why {
+        GrantWhy::Reserved { launch } => format!("{launch} was for it"),
+        GrantWhy::BestFit { candidates: 1, left } => {
+            format!("the only one with room; {} stay free", amount(left))
+        }
+        GrantWhy::BestFit { candidates, left } => {
+            format!("the tightest of {candidates} with room; {} stay free", amount(left))
+        }
+        GrantWhy::Named => "it was asked for by name".to_owned(),
+        GrantWhy::Unknown => "for a reason that a newer version knows".to_owned(),
+    }
+}
+
+fn launched(why: &LaunchWhy) -> String {
+    match why {
+        LaunchWhy::Demand { requests, offerings, price_per_core, committed } => format!(
+            "for {requests} waiting; the cheapest of {offerings} that would do, {}/h for each core in use; {}/h committed before",
+            price_per_core.dollars(),
+            committed.dollars()
+        ),
+        LaunchWhy::MinInstances { floor } => format!("at least {floor} are to be there"),
+        LaunchWhy::Unknown => "for a reason that a newer version knows".to_owned(),
+    }
+}
+
+fn amount(resources: &Resources) -> String {
+    let mut text = format!("{} cpu, {}", show_cpu(resources.cpu), show_bytes(resources.memory));
+    if resources.disk > 0 {
+        text = format!("{text}, disk {}", show_bytes(resources.disk));
+    }
+    for (name, count) in &resources.features {
+        text = format!("{text}, {name} {count}");
+    }
+    text
+}
+
+/// The kind, what it is about, and what else fits into a word.
+fn plainly(event: &Event) -> String {
+    let (kind, id) = (event.kind(), event.route().id);
+    let body = serde_json::to_value(event).unwrap_or_default();
+    let fields = body.as_object().into_iter().flatten();
+    let short = fields.filter_map(|(name, value)| match value {
+        Value::String(text) if text == id || text.is_empty() => None,
+        // The line above says which.
+        Value::String(_) if matches!(name.as_str(), "alloc" | "driver" | "instance") => None,
+        Value::String(text) => Some(format!("{name} {text}")),
+        Value::Number(number) => Some(format!("{name} {number}")),
+        Value::Object(why) if name == "why" => {
+            let word = why.get("why").and_then(Value::as_str)?;
+            Some(format!("why {word}"))
+        }
+        _ => None,
+    });
+    let words: Vec<String> = short.collect();
+    if words.is_empty() {
+        format!("{kind} {id}")
+    } else {
+        format!("{kind} {id} ({})", words.join(", "))
+    }
+}

@@ -1,0 +1,162 @@
+//! What people see of a cluster: the verbs that show something, on a log that was recorded once.
+
+use async_trait::async_trait;
+use replay::log::{
+    AppendError, Batch, Entry, Fence, Identity, Log, OpenError, ReadError, Reader, Stored,
+    embedded, matches, remote,
+};
+use schema::id::ClusterId;
+use schema::unit::{LogTime, Seq};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+
+const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../schema/corpus/v1-run-and-oom.log");
+
+/// A log to which nothing is added.
+struct Recorded {
+    records: Arc<Vec<Stored>>,
+    identity: Identity,
+}
+
+struct Pages {
+    rest: Vec<Stored>,
+}
+
+#[async_trait]
+impl Reader for Pages {
+    async fn next_batch(&mut self, wait: Duration) -> Result<Batch, ReadError> {
+        if self.rest.is_empty() {
+            let _ = tokio::time::timeout(wait, std::future::pending::<()>()).await;
+        }
+        Ok(Batch { records: std::mem::take(&mut self.rest), pending: 0 })
+    }
+}
+
+#[async_trait]
+impl Log for Recorded {
+    async fn append(&self, _: &[Entry], _: Option<&Fence>) -> Result<Seq, AppendError> {
+        Err(AppendError::Refused("this log is a record of the past".into()))
+    }
+
+    async fn read(&self, from: Seq, filter: Option<&str>) -> Result<Box<dyn Reader>, ReadError> {
+        let wanted = |stored: &&Stored| {
+            stored.seq >= from && filter.is_none_or(|filter| matches(filter, &stored.subject))
+        };
+        Ok(Box::new(Pages { rest: self.records.iter().filter(wanted).cloned().collect() }))
+    }
+
+    async fn last_seq(&self) -> Result<Seq, ReadError> {
+        Ok(self.records.last().map_or(Seq(0), |stored| stored.seq))
+    }
+
+    fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    async fn roll_over(&self, _: &Entry) -> Result<Box<dyn Log>, OpenError> {
+        Err(OpenError::Broken { url: "recorded".into(), reason: "it is over".into() })
+    }
+
+    async fn successor(&self) -> Result<Option<Box<dyn Log>>, OpenError> {
+        Ok(None)
+    }
+}
+
+struct World {
+    url: String,
+    _runtime: Runtime,
+}
+
+impl World {
+    fn new() -> World {
+        let runtime = Runtime::new().expect("a runtime");
+        let cluster = ClusterId::new("default").expect("an id");
+        let bytes = std::fs::read(CORPUS).expect("the corpus");
+        let records = Arc::new(rmp_serde::from_slice(&bytes).expect("records"));
+        let (stream, generation, created) = ("FLEETLOG_default_G1".into(), 1, LogTime(0));
+        let log = Recorded { records, identity: Identity { stream, generation, created } };
+        let url = runtime.block_on(async {
+            let (_, telemetry) = embedded::temporary(&cluster).expect("telemetry");
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let url = format!("http://{}", listener.local_addr().expect("an address"));
+            tokio::spawn(remote::serve(Arc::new(log), telemetry, listener));
+            url
+        });
+        World { url, _runtime: runtime }
+    }
+
+    /// What a verb prints: stdout, and what is said beside it.
+    fn fleetlog(&self, args: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fleetlog"));
+        command.args(["--log", &self.url, "--cluster", "default"]).args(args);
+        command.env_remove("FLEETLOG_LOG").env_remove("FLEETLOG_CLUSTER");
+        let output = command.output().expect("runs");
+        let (out, err) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let code = output.status.code().expect("an exit code");
+        format!("$ fleetlog {}\n{out}{err}[exit code {code}]\n\n", args.join(" "))
+    }
+
+    fn all(&self, verbs: &[&[&str]]) -> String {
+        verbs.iter().map(|args| self.fleetlog(args)).collect()
+    }
+}
+
+#[test]
+fn what_there_is() {
+    let world = World::new();
+    insta::assert_snapshot!(world.all(&[
+        &["instances"],
+        &["allocs"],
+        &["execs"],
+        &["instances", "--output", "json"],
+        &["execs", "--output", "quiet"],
+        &["policy", "get"],
+    ]));
+}
+
+#[test]
+fn what_was() {
+    let world = World::new();
+    let execs = world.fleetlog(&["execs", "--output", "quiet"]);
+    let exec = execs.lines().nth(1).expect("an exec");
+    insta::assert_snapshot!(world.all(&[
+        &["state"],
+        &["state", "--at", "12"],
+        &["events", "--id", exec],
+        &["events", "--id", exec, "--output", "json"],
+    ]));
+}
+
+#[test]
+fn why_it_was() {
+    let world = World::new();
+    let execs = world.fleetlog(&["execs", "--output", "quiet"]);
+    let exec = execs.lines().nth(1).expect("an exec");
+    insta::assert_snapshot!(world.all(&[
+        &["why", exec],
+        &["why", "7"],
+        &["why", exec, "--output", "quiet"],
+    ]));
+}
+
+#[test]
+fn what_is_not_there() {
+    let world = World::new();
+    insta::assert_snapshot!(world.all(&[
+        &["why", "x-none"],
+        &["logs", "x-none"],
+        &["logs", "X NONE"],
+        &["state", "--at", "yesterday"],
+        &["policy", "set", "max_hourly_cost=lots"],
+        &["kill", "nothing"],
+    ]));
+}
+
+#[test]
+fn what_can_be_done() {
+    let world = World::new();
+    insta::assert_snapshot!(world.all(&[&["--help"], &["run", "--help"], &["alloc", "--help"]]));
+}
