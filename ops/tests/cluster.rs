@@ -1,8 +1,13 @@
 //! A cluster of real processes on a real nats-server, with a real Docker engine.
 
+#[path = "cluster/hostile.rs"]
+mod hostile;
+#[path = "cluster/watch.rs"]
+mod watch;
 #[path = "cluster/world.rs"]
 mod world;
 
+use std::time::Duration;
 use world::World;
 
 #[test]
@@ -61,7 +66,7 @@ fn bad_input_gets_a_sentence() {
         (&["run", "--env", "novalue", "--", "true"], "is not NAME=VALUE"),
         (&["run"], "required"),
         (&["why", "x-nothing"], "nothing on the log concerns"),
-        (&["hold", "i-nothing"], "there is no such thing"),
+        (&["hold", "i-nothing"], "there is no i-nothing on this cluster"),
         (&["policy", "set", "max_instances=-3"], "invalid value"),
         (&["policy", "set", "nonsense=3"], "a policy has no"),
         (&["state", "--at", "yesterday-ish"], "neither a sequence nor a time"),
@@ -99,23 +104,40 @@ fn an_operator_steers() {
     world.audit();
 }
 
+/// 20 leaders are killed while 500 execs run, and the log's server once, too. Prints how long it took
+/// until another leader was elected.
 #[test]
 fn killed_leaders_lose_nothing() {
-    let world = World::start(3, 2);
-    world.storm(120, |world| {
-        for _ in 0..5 {
-            world.kill_leader();
+    const KILLS: usize = 20;
+    let mut world = World::start(3, 2);
+    let mut server = world.take_server();
+    let mut watch = world.watch();
+    let mut took = Vec::new();
+    world.storm(500, 60, |world| {
+        for kill in 0..KILLS {
+            took.push(world.kill_leader(&mut watch));
+            if kill == KILLS / 2 {
+                server.kill();
+                server.up().expect("up again");
+            }
         }
     });
+    world.block_on(watch.catch_up());
+    assert!(watch.agreed > 0, "no leader's digest was compared");
+    took.sort_unstable();
+    eprintln!("failovers: median {:?}, all {took:?}", took[KILLS / 2]);
+    assert!(took[KILLS - 1] < Duration::from_secs(3), "{took:?}");
 }
 
 #[test]
 fn a_killed_log_server_loses_nothing() {
     let mut world = World::start(2, 1);
     let mut server = world.take_server();
-    world.storm(60, |_| {
-        server.kill();
-        server.up().expect("up again");
+    world.storm(60, 9, |_| {
+        for _ in 0..3 {
+            server.kill();
+            server.up().expect("up again");
+        }
     });
 }
 

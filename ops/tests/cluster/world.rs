@@ -1,19 +1,21 @@
 //! A cluster of processes for one test, gone when the test is.
 
+use super::watch::Watch;
 use driver::{AllocOptions, Driver, ExecEnd, JoinOptions};
 use replay::log::{Log, read_to_end};
 use replay::testing::NatsServer;
 use replay_core::state::exec::ExecStatus;
 use replay_core::state::leader::Holder;
 use replay_core::{State, invariant};
-use schema::event::ExecConfig;
+use schema::event::{Event, ExecConfig};
 use schema::id::{ClusterId, DriverId};
+use schema::record::Record;
 use schema::requirements::Requirements;
 use schema::resources::Resources;
 use schema::unit::{Millis, Seq};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
@@ -61,6 +63,10 @@ impl World {
 
     pub(crate) fn take_server(&mut self) -> NatsServer {
         self.server.take().expect("taken once")
+    }
+
+    pub(crate) fn block_on<T>(&self, what: impl Future<Output = T>) -> T {
+        self.runtime.block_on(what)
     }
 
     pub(crate) fn until(&self, mut condition: impl FnMut() -> bool) {
@@ -115,7 +121,7 @@ impl World {
         out.lines().next().expect("an instance").to_owned()
     }
 
-    async fn log(&self) -> Option<Arc<dyn Log>> {
+    pub(crate) async fn log(&self) -> Option<Arc<dyn Log>> {
         let cluster = ClusterId::new("default").expect("an id");
         replay::log::open(&self.url, &cluster, false).await.ok().map(|(log, _)| log)
     }
@@ -139,16 +145,21 @@ impl World {
         assert!(state.execs.iter().all(|(_, exec)| exec.ended()) && state.index.waiting.is_empty());
     }
 
-    /// Kills the leading controller (SIGKILL) and waits for the next leader.
-    pub(crate) fn kill_leader(&self) {
-        let state = self.state();
-        let Holder::Replica(leader) = &state.head.leader.holder else { return };
-        let pid = self.controllers().into_iter().find(|(_, name)| name == leader.as_str());
+    pub(crate) fn watch(&self) -> Watch {
+        self.runtime.block_on(async { Watch::open(self.log().await.expect("opens")).await })
+    }
+
+    /// Kills the leading controller (SIGKILL); returns how long it took, by the log's clock, until
+    /// another one was elected.
+    pub(crate) fn kill_leader(&self, watch: &mut Watch) -> Duration {
+        let leader = self.runtime.block_on(watch.leader());
+        let pid = self.controllers().into_iter().find(|(_, name)| *name == leader);
         let pid = pid.expect("the leader is a process").0;
+        let killed = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
-        let since = Instant::now();
-        self.until(|| self.state().head.leader.epoch > state.head.leader.epoch);
-        eprintln!("failover after {:.2} s", since.elapsed().as_secs_f64());
+        let elected = |_: &State, record: &Record| matches!(record.event, Event::LeaderElected(_));
+        let elected = self.runtime.block_on(watch.until(elected));
+        Duration::from_nanos(elected.0).saturating_sub(killed)
     }
 
     /// Controllers by process: each is told its name by `up`.
@@ -164,10 +175,10 @@ impl World {
         named.collect()
     }
 
-    /// Runs so many execs over a few allocs while `trouble` is made; every one must end once, as it
-    /// should.
-    pub(crate) fn storm(&self, count: usize, trouble: impl FnOnce(&World)) {
-        let running = self.runtime.block_on(self.submit(count));
+    /// Runs so many execs over a few allocs, the longest for `longest` seconds, while `trouble` is
+    /// made; every one must end once, as it should.
+    pub(crate) fn storm(&self, count: usize, longest: usize, trouble: impl FnOnce(&World)) {
+        let running = self.runtime.block_on(self.submit(count, longest));
         trouble(self);
         let (driver, allocs, execs) = running;
         self.runtime.block_on(async {
@@ -194,7 +205,11 @@ impl World {
         assert!(state.execs.iter().all(|(_, exec)| ended(exec)));
     }
 
-    async fn submit(&self, count: usize) -> (Driver, Vec<driver::Alloc>, Vec<driver::Exec>) {
+    async fn submit(
+        &self,
+        count: usize,
+        longest: usize,
+    ) -> (Driver, Vec<driver::Alloc>, Vec<driver::Exec>) {
         let options = JoinOptions {
             cluster: ClusterId::new("default").expect("an id"),
             log: self.log().await.expect("opens"),
@@ -212,7 +227,7 @@ impl World {
         }
         let mut execs = Vec::new();
         for index in 0..count {
-            let script = format!("sleep {}; exit {}", 1 + index % 9, index % 7);
+            let script = format!("sleep {}; exit {}", 1 + index % longest, index % 7);
             let command = ["sh", "-c", &script].map(str::to_owned).to_vec();
             let config = ExecConfig { command, ..ExecConfig::default() };
             execs.push(allocs[index % 2].exec(config).await.expect("submitted"));
