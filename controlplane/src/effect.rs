@@ -2,10 +2,10 @@
 //! as they were until the answer is definite. What came of them is written by the leader.
 
 use crate::cloud::{Cloud, LaunchAnswer, LaunchOrder, Seen, SeenState, TerminateAnswer};
-use controlplane_core::plan::EffectKey;
+use controlplane_core::plan::{EffectKey, rest};
 use controlplane_core::{Effect, plan};
 use replay_core::State;
-use replay_core::state::launch::{Launch, LaunchStatus};
+use replay_core::state::launch::{self, Launch, LaunchStatus};
 use schema::event::{Event, InstanceTerminated, LaunchAccepted, LaunchRefused};
 use schema::id::{ClusterId, InstanceId, LaunchId};
 use schema::unit::{Epoch, Micros, Millis};
@@ -220,9 +220,12 @@ fn event(state: &State, key: &EffectKey, outcome: &Outcome) -> Option<Event> {
             Some(LaunchAccepted { launch, attempt, instances }.into())
         }
         (EffectKey::Launch(id, attempt), Outcome::Refused { class, message, back_off }) => {
-            let open = state.launches.get(id)?.status == LaunchStatus::Requested;
+            let intent = state.launches.get(id)?;
+            let open = intent.status == LaunchStatus::Requested;
+            let before =
+                state.backoffs.get(&launch::key(&intent.offering)).map_or(0, |b| b.refusals);
             let (launch, attempt, class) = (id.clone(), *attempt, class.clone());
-            let (message, until) = (message.clone(), state.head.time + *back_off);
+            let (message, until) = (message.clone(), state.head.time + rest(*back_off, before));
             open.then(|| LaunchRefused { launch, attempt, class, message, until }.into())
         }
         (EffectKey::Terminate(id), Outcome::Gone) => {

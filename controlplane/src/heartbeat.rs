@@ -6,13 +6,17 @@ use schema::id::{AuthorId, ClusterId, InstanceId};
 use schema::subject::{self, Role};
 use schema::telemetry::{self, AgentHeartbeat, HEARTBEAT, LeaderHeartbeat};
 use schema::unit::Epoch;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often the leader says that it lives.
 pub(crate) const BEAT: Duration = Duration::from_millis(200);
+/// Who has heard no leader for this long, not even itself, is deaf.
+const DEAF: Duration = BEAT.saturating_mul(5);
+/// Agents that are gone are forgotten here when there are this many more of them than of others.
+const SPARE: usize = 256;
 
 /// The leader's pulse: beats while it leads and its loop goes round.
 pub(crate) struct Pulse {
@@ -64,7 +68,16 @@ impl Pulse {
 pub(crate) struct Heard {
     agents: Mutex<BTreeMap<InstanceId, Instant>>,
     leader: Mutex<(Epoch, Instant)>,
+    ear: Mutex<Ear>,
     since: Instant,
+}
+
+/// Whether heartbeats reach this process at all: a leader hears its own.
+struct Ear {
+    /// Since when they have come without a gap.
+    open: Instant,
+    /// When the last one of a leader came.
+    last: Instant,
 }
 
 impl Heard {
@@ -74,6 +87,7 @@ impl Heard {
         let heard = Arc::new(Heard {
             agents: Mutex::default(),
             leader: Mutex::new((Epoch(0), now)),
+            ear: Mutex::new(Ear { open: now, last: now }),
             since: now,
         });
         for role in [Role::Agent, Role::Ctl] {
@@ -90,7 +104,31 @@ impl Heard {
 
     /// How long this agent has been silent, as far as this process can know.
     pub(crate) fn silent(&self, id: &InstanceId) -> Duration {
-        lock(&self.agents).get(id).copied().unwrap_or(self.since).elapsed()
+        let open = {
+            let ear = lock(&self.ear);
+            if ear.last.elapsed() > DEAF {
+                return Duration::ZERO;
+            }
+            ear.open
+        };
+        lock(&self.agents).get(id).copied().unwrap_or(self.since).max(open).elapsed()
+    }
+
+    /// Forgets agents of instances that are gone.
+    pub(crate) fn only(&self, live: &BTreeSet<InstanceId>) {
+        let mut agents = lock(&self.agents);
+        if agents.len() > 2 * live.len() + SPARE {
+            agents.retain(|id, _| live.contains(id));
+        }
+    }
+
+    fn beat(&self) {
+        let mut ear = lock(&self.ear);
+        let now = Instant::now();
+        if now.duration_since(ear.last) > DEAF {
+            ear.open = now;
+        }
+        ear.last = now;
     }
 
     /// Notes that a leader of this term was heard now, by whatever means.
@@ -113,6 +151,7 @@ impl Heard {
                 self.agent(&beat.instance);
             }
         } else if let Some(beat) = telemetry::decode::<LeaderHeartbeat>(payload) {
+            self.beat();
             self.leader(beat.epoch);
         }
     }

@@ -130,6 +130,7 @@ impl Hold {
             let held: BTreeSet<&AllocId> = leases.iter().map(|(_, alloc)| alloc).collect();
             self.kept.retain(|alloc, _| held.contains(alloc));
         }
+        self.heard.only(&self.state.index.live_instances);
     }
 
     /// Log time now, as far as this process can tell while the log is quiet.

@@ -150,7 +150,7 @@ fn a_killed_agent_comes_back_and_misses_no_end() {
     let image = ["run", "--memory", "64MiB", "--cpu", "0.4", "--image", "local/busybox"];
     let container = world.begin(&[&image[..], &script[..]].concat());
     world.until(|| world.started() == 2);
-    world.kill_and_restart_agent();
+    world.kill_agent();
     for run in [process, container] {
         let output = run.wait_with_output().expect("ends");
         let err = String::from_utf8_lossy(&output.stderr).into_owned();

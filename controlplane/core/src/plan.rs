@@ -4,6 +4,10 @@
 use replay_core::State;
 use replay_core::state::launch::Launch;
 use schema::id::{InstanceId, LaunchId};
+use schema::unit::Millis;
+
+/// Longest rest of an offering that refuses again and again.
+const LONGEST_REST: Millis = Millis::from_secs(600);
 
 /// Something to do to the cloud. Idempotent by its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +16,14 @@ pub enum Effect {
     Launch(LaunchId, Box<Launch>),
     /// End this instance.
     Terminate(InstanceId),
+}
+
+/// How long an offering rests that has refused `refusals` times in a row before: each time twice as
+/// long as the time before, at most ten minutes, or as long as the cloud asked for if that is more.
+#[must_use]
+pub fn rest(asked: Millis, refusals: u32) -> Millis {
+    let grown = asked.0.saturating_mul(1 << refusals.min(20));
+    Millis(grown.min(LONGEST_REST.0).max(asked.0))
 }
 
 /// What tells one effect from another.
@@ -42,4 +54,18 @@ pub fn plan(state: &State) -> Vec<Effect> {
     });
     let ends = state.index.terminating.iter().map(|id| Effect::Terminate(id.clone()));
     launches.chain(ends).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rests_grow_to_a_limit() {
+        let second = Millis::from_secs(1);
+        for (refusals, seconds) in [(0, 1), (1, 2), (2, 4), (9, 512), (10, 600), (u32::MAX, 600)] {
+            assert_eq!(rest(second, refusals), Millis::from_secs(seconds), "{refusals}");
+        }
+        assert_eq!(rest(Millis::from_secs(3600), 3), Millis::from_secs(3600));
+    }
 }

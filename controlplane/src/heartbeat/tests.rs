@@ -140,3 +140,29 @@ async fn nobody_listens_or_beats_for_those_who_have_gone() {
     drop((heard, pulse));
     until(async || (), || Arc::strong_count(&telemetry) == 1).await;
 }
+
+#[tokio::test]
+async fn who_does_not_even_hear_a_leader_calls_no_agent_silent() {
+    let heard = Heard::start(telemetry(0), &cluster());
+    let agent = instance("i-1");
+    let now = Instant::now();
+    let long_ago = now.checked_sub(10 * DEAF).expect("the machine is up for longer");
+    lock(&heard.agents).insert(agent.clone(), long_ago);
+    *lock(&heard.ear) = Ear { open: long_ago, last: now };
+    assert!(heard.silent(&agent) >= 10 * DEAF);
+    lock(&heard.ear).last = long_ago;
+    assert_eq!(heard.silent(&agent), Duration::ZERO, "its own ears are shut");
+    heard.beat();
+    assert!(heard.silent(&agent) < DEAF, "silence counts from when it could hear again");
+}
+
+#[tokio::test]
+async fn agents_that_are_gone_are_forgotten() {
+    let heard = Heard::start(telemetry(0), &cluster());
+    for n in 0..2 * SPARE {
+        heard.agent(&instance(&format!("i-{n}")));
+    }
+    let live = BTreeSet::from([instance("i-7")]);
+    heard.only(&live);
+    assert_eq!(lock(&heard.agents).keys().collect::<Vec<_>>(), live.iter().collect::<Vec<_>>());
+}

@@ -101,19 +101,13 @@ impl World {
         state.execs.iter().filter(|(_, exec)| exec.status == ExecStatus::Started).count()
     }
 
-    /// Kills the only instance's agent (SIGKILL) and starts it again, as a supervisor would.
-    pub(crate) fn kill_and_restart_agent(&self) {
+    /// Kills the only instance's agent (SIGKILL).
+    pub(crate) fn kill_agent(&self) {
         let dir = self.dir.path().join("up/instances").join(self.instance());
         let pid = std::fs::read_to_string(dir.join("pid")).expect("its agent runs");
         let pid = rustix::process::Pid::from_raw(pid.trim().parse().expect("a number"));
         let pid = pid.expect("a process id");
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_fleetlog"));
-        command.args(["--log", &self.url, "--cluster", "default", "agent"]).arg(dir);
-        let agent =
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let mut agent = agent.expect("starts");
-        std::thread::spawn(move || agent.wait());
     }
 
     pub(crate) fn instance(&self) -> String {

@@ -27,6 +27,9 @@ const GRACE: Duration = Duration::from_secs(3);
 /// How long a killed process may take to be gone.
 const MOMENT: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_millis(10);
+/// An agent that dies is started again this often in a minute.
+const STARTS: usize = 5;
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// What else of an instance must go when its agent has.
 type Clear = Arc<dyn Fn(&Path) + Send + Sync>;
@@ -38,8 +41,15 @@ pub struct Processes {
     command: Vec<OsString>,
     clear: Clear,
     restart: Duration,
-    /// Since when agents have been seen dead that may still be started again.
-    dead: Arc<Mutex<BTreeMap<InstanceId, Instant>>>,
+    /// Agents that have been seen dead, and may come back.
+    dead: Arc<Mutex<BTreeMap<InstanceId, Dead>>>,
+}
+
+/// An agent that has died.
+struct Dead {
+    since: Instant,
+    /// When it was started again, lately.
+    starts: Vec<Instant>,
 }
 
 impl Processes {
@@ -60,8 +70,9 @@ impl Processes {
         self
     }
 
-    /// Takes an instance whose agent died for gone only after this long, so that the agent can be
-    /// started again. Zero unless set: then the instance is gone as soon as its agent is seen dead.
+    /// Starts an agent that died again, as an init system would, a few times a minute at most, and
+    /// takes its instance for gone only when it has been dead for this long. Zero unless set: then
+    /// the instance is gone as soon as its agent is seen dead.
     #[must_use]
     pub fn restart_within(mut self, restart: Duration) -> Processes {
         self.restart = restart;
@@ -147,7 +158,10 @@ impl Processes {
         Ok(match life {
             Life::Unborn => None,
             Life::Coming | Life::Up => Some(true),
-            Life::Dead if may_return => Some(true),
+            Life::Dead if may_return => {
+                self.start_again(instance, &dir)?;
+                Some(true)
+            }
             // Nobody is asked to end what is gone already: the rest of it goes now.
             Life::Dead => Some(!self.take_away(&dir).await?),
             Life::Ended => Some(false),
@@ -156,11 +170,35 @@ impl Processes {
 
     fn may_return(&self, instance: &InstanceId, life: Life) -> bool {
         let mut dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
-        if life != Life::Dead {
-            dead.remove(instance);
-            return false;
+        let now = Instant::now();
+        match (life, dead.get_mut(instance)) {
+            (Life::Dead, Some(dead)) => dead.since.elapsed() < self.restart,
+            (Life::Dead, None) => {
+                dead.insert(instance.clone(), Dead { since: now, starts: Vec::new() });
+                !self.restart.is_zero()
+            }
+            (Life::Up, Some(dead)) => {
+                dead.since = now;
+                false
+            }
+            (Life::Unborn | Life::Coming | Life::Ended, Some(_)) => {
+                dead.remove(instance);
+                false
+            }
+            (_, None) => false,
         }
-        dead.entry(instance.clone()).or_insert_with(Instant::now).elapsed() < self.restart
+    }
+
+    fn start_again(&self, instance: &InstanceId, dir: &Path) -> io::Result<()> {
+        let mut dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(dead) = dead.get_mut(instance) else { return Ok(()) };
+        dead.starts.retain(|at| at.elapsed() < MINUTE);
+        if dead.starts.len() >= STARTS || self.command.is_empty() {
+            return Ok(());
+        }
+        dead.starts.push(Instant::now());
+        tracing::info!(%instance, "its agent has died; starting it again");
+        self.spawn(dir)
     }
 
     async fn list_now(&self) -> io::Result<BTreeMap<InstanceId, bool>> {

@@ -47,8 +47,12 @@ impl State {
     }
 
     pub(crate) fn count_alloc(&mut self, driver: &DriverId, change: i32) {
-        if let Some(driver) = self.drivers.get_mut(driver) {
-            driver.allocs = driver.allocs.saturating_add_signed(change);
+        let time = self.head.time;
+        let Some(known) = self.drivers.get_mut(driver) else { return };
+        known.allocs = known.allocs.saturating_add_signed(change);
+        if known.allocs == 0 && known.left.is_some() {
+            // It had left while it still held something.
+            self.index.retire(time, Retired::Driver(driver.clone()));
         }
     }
 }

@@ -196,6 +196,7 @@ impl State {
             Retired::Driver(id) => {
                 if self.drivers.get(id).is_some_and(|d| d.left.is_some() && d.allocs == 0) {
                     self.drivers.remove(id);
+                    self.authors.remove(&(Role::Driver, id.into()));
                 }
             }
         }
