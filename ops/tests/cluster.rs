@@ -34,6 +34,20 @@ fn output_and_exit_codes_are_the_execs_own() {
     world.audit();
 }
 
+/// As in `yes | head -1`: who writes to nobody ends by SIGPIPE.
+#[test]
+fn output_that_nobody_reads_ends_the_exec() {
+    let world = World::start(1, 1);
+    let mut run = world.begin(&["run", "--", "yes"]);
+    let mut line = [0; 2];
+    let mut stdout = run.stdout.take().expect("piped");
+    std::io::Read::read_exact(&mut stdout, &mut line).expect("its first line");
+    drop(stdout);
+    assert_eq!(line, *b"y\n");
+    assert_eq!(run.wait().expect("ends").code(), Some(141));
+    world.audit();
+}
+
 #[test]
 fn containers_run_and_say_when_memory_ran_out() {
     let world = World::start(1, 1);

@@ -32,6 +32,7 @@ const TIMED_OUT: u8 = 124;
 pub(super) const INTERRUPTED: u8 = 130;
 const INTERRUPT: i32 = 2;
 const KILL: i32 = 9;
+const PIPE: i32 = 13;
 const TERMINATE: i32 = 15;
 /// How long the last records may take: the leases run out by themselves.
 const PARTING: Duration = Duration::from_secs(5);
@@ -338,8 +339,11 @@ async fn copy(exec: Exec, which: Which) -> anyhow::Result<()> {
             Which::Stdout => show(std::io::stdout(), &chunk),
             Which::Stderr => show(std::io::stderr(), &chunk),
         };
-        // A reader that has gone away is no failure.
         if written.is_err() {
+            // As in any pipe: who writes to nobody is told so, and ends unless it minds.
+            if which == Which::Stdout {
+                exec.kill(PIPE).await?;
+            }
             return Ok(());
         }
     }
