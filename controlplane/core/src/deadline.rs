@@ -2,57 +2,77 @@
 
 use replay_core::State;
 use replay_core::state::instance::{Instance, Phase, Reach, Service};
+use schema::id::AllocId;
 use schema::unit::{LogTime, Millis};
 
-/// The next log time at which something falls due, and what. None if nothing will.
+/// The next log time at which something falls due, and what. None if nothing will. What has fallen
+/// due by now is left out: it was decided on, or waits for something else than log time.
 #[must_use]
 pub fn next_deadline(state: &State) -> Option<(LogTime, &'static str)> {
-    let lease = state.index.leases.first().map(|(at, _)| (*at, "a lease"));
-    let backoff = (!state.index.waiting.is_empty())
-        .then(|| {
-            state.backoffs.iter().map(|(_, b)| b.until).filter(|at| *at > state.head.time).min()
-        })
-        .flatten()
-        .map(|at| (at, "an offering that rests"));
+    let time = state.head.time;
+    let after = (LogTime(time.0.saturating_add(1)), AllocId::lowest());
+    let lease = state.index.leases.range(after..).next().map(|(at, _)| (*at, "a lease"));
+    let wanted = !state.index.waiting.is_empty()
+        || serving(state) < state.head.policy.min_instances as usize;
+    let rests = state.backoffs.iter().filter(|_| wanted);
+    let rests = rests.map(|(_, backoff)| (backoff.until, "an offering that rests"));
+    let spare = spare_instances(state) > 0;
     let instances = state
         .index
         .live_instances
         .iter()
         .filter_map(|id| state.instances.get(id))
-        .filter_map(|instance| of_instance(state, instance));
-    instances.chain(lease).chain(backoff).min_by_key(|(at, _)| *at)
+        .flat_map(|instance| of_instance(state, instance, spare));
+    let all = instances.flatten().chain(lease).chain(rests);
+    all.filter(|(at, _)| *at > time).min_by_key(|(at, _)| *at)
 }
 
-fn of_instance(state: &State, instance: &Instance) -> Option<(LogTime, &'static str)> {
+fn of_instance(
+    state: &State,
+    instance: &Instance,
+    spare: bool,
+) -> [Option<(LogTime, &'static str)>; 2] {
     let policy = &state.head.policy;
-    match (&instance.phase, &instance.reach, &instance.service) {
-        (Phase::Booting, _, _) => Some((instance.created + policy.boot_timeout, "a boot")),
-        (Phase::Up, Reach::Silent { since }, _) => {
-            Some((*since + policy.unreachable_grace, "a silent agent"))
+    match instance.phase {
+        Phase::Booting => [Some((instance.created + policy.boot_timeout, "a boot")), None],
+        Phase::Up => {
+            let silent = match instance.reach {
+                Reach::Silent { since } => {
+                    Some((since + policy.unreachable_grace, "a silent agent"))
+                }
+                Reach::Heard => None,
+            };
+            let idle = instance.allocs == 0;
+            let service = match instance.service {
+                Service::Draining { until: Some(until), .. } if !idle => {
+                    Some((revoke_at(until), "an interruption"))
+                }
+                Service::Open if idle && spare && silent.is_none() => {
+                    Some((instance.idle_since + policy.idle_timeout, "an idle instance"))
+                }
+                Service::Open | Service::Held | Service::Draining { .. } => None,
+            };
+            [silent, service]
         }
-        (Phase::Up, Reach::Heard, Service::Draining { until: Some(until), .. })
-            if instance.allocs > 0 =>
-        {
-            Some((revoke_at(*until), "an interruption"))
-        }
-        (Phase::Up, Reach::Heard, Service::Open)
-            if instance.allocs == 0 && spare_instances(state) > 0 =>
-        {
-            Some((instance.idle_since + policy.idle_timeout, "an idle instance"))
-        }
-        (Phase::Up | Phase::Terminating { .. } | Phase::Gone { .. }, _, _) => None,
+        Phase::Terminating { .. } | Phase::Gone { .. } => [None, None],
     }
+}
+
+/// Whether it counts among those that the policy keeps.
+pub(crate) fn serves(instance: &Instance) -> bool {
+    matches!(instance.phase, Phase::Booting | Phase::Up) && instance.service == Service::Open
+}
+
+/// How many of them there are.
+pub(crate) fn serving(state: &State) -> usize {
+    let live = state.index.live_instances.iter().filter_map(|id| state.instances.get(id));
+    live.filter(|instance| serves(instance)).count()
 }
 
 /// How many instances there are beyond those that the policy keeps.
 #[must_use]
 pub fn spare_instances(state: &State) -> usize {
-    let serving = |instance: &&Instance| {
-        matches!(instance.phase, Phase::Booting | Phase::Up) && instance.service == Service::Open
-    };
-    let ids = state.index.live_instances.iter();
-    let live = ids.filter_map(|id| state.instances.get(id)).filter(serving).count();
-    live.saturating_sub(state.head.policy.min_instances as usize)
+    serving(state).saturating_sub(state.head.policy.min_instances as usize)
 }
 
 /// Allocs on an interrupted instance are taken back this long before it goes, so that their execs

@@ -20,6 +20,10 @@ pub(super) struct Draft<'a> {
     pub(super) free: BTreeMap<&'a InstanceId, Resources>,
     /// Allocs that this round takes back.
     pub(super) taken_back: BTreeSet<AllocId>,
+    /// Allocs that this round grants.
+    pub(super) granted: BTreeSet<&'a AllocId>,
+    /// Instances that this round ends, or says are gone.
+    pub(super) ended: BTreeSet<InstanceId>,
     /// Micro-dollars per hour, after this round's launches.
     pub(super) committed: Micros,
     /// Instances under way, after this round's launches.
@@ -43,6 +47,8 @@ impl<'a> Draft<'a> {
             events: Vec::new(),
             free: rows.filter_map(accepting).collect(),
             taken_back: BTreeSet::new(),
+            granted: BTreeSet::new(),
+            ended: BTreeSet::new(),
             committed: state.head.committed,
             pending: state.head.pending,
             instances: state.head.instances,

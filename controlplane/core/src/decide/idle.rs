@@ -2,9 +2,9 @@
 //! number that the policy keeps.
 
 use super::draft::Draft;
-use crate::deadline::spare_instances;
+use crate::deadline::{serves, spare_instances};
 use replay_core::state::instance::Instance;
-use schema::event::{Event, TerminateRequested};
+use schema::event::TerminateRequested;
 use schema::id::InstanceId;
 use schema::why::TerminateWhy;
 use std::cmp::Reverse;
@@ -19,20 +19,15 @@ pub(super) fn decide(draft: &mut Draft<'_>) {
                 && instance.allocs == 0
                 && time.since(instance.idle_since) >= timeout
                 && draft.free.get(id) == Some(&instance.free())
-                && !doomed(draft, id)
+                && !draft.ended.contains(*id)
         })
         .collect();
     idle.sort_by_key(|(id, instance)| (Reverse(instance.offering.price), (*id).clone()));
-    let spare = spare_instances(draft.state);
+    // What this round ends for another reason is no longer among those that are kept.
+    let ending = draft.live().filter(|(id, i)| serves(i) && draft.ended.contains(*id)).count();
+    let spare = spare_instances(draft.state).saturating_sub(ending);
     for (id, instance) in idle.into_iter().take(spare) {
         let idle = time.since(instance.idle_since);
         draft.push(TerminateRequested { instance: id.clone(), why: TerminateWhy::Idle { idle } });
     }
-}
-
-fn doomed(draft: &Draft<'_>, id: &InstanceId) -> bool {
-    draft
-        .events
-        .iter()
-        .any(|event| matches!(event, Event::TerminateRequested(e) if e.instance == *id))
 }

@@ -2,6 +2,7 @@
 
 use super::draft::Draft;
 use replay_core::state::alloc::{Alloc, AllocStatus};
+use replay_core::state::instance::Instance;
 use schema::event::AllocGranted;
 use schema::id::{AllocId, InstanceId, LaunchId};
 use schema::requirements::Market;
@@ -40,22 +41,21 @@ fn kept_for<'a>(draft: &Draft<'a>, alloc: &Alloc) -> Option<(&'a InstanceId, Lau
     Some((id, launch.clone()))
 }
 
-fn place(draft: &mut Draft<'_>, id: &AllocId, alloc: &Alloc) -> bool {
+fn place<'a>(draft: &mut Draft<'a>, id: &'a AllocId, alloc: &Alloc) -> bool {
     let floor = alloc.requirements.floor();
     let fits = |instance: &InstanceId, draft: &Draft<'_>| {
         draft.free.get(instance).is_some_and(|free| free.holds(&floor))
     };
     if let Some(named) = &alloc.constraint.instance {
-        return fits(named, draft) && grant(draft, id, alloc, named, GrantWhy::Named);
+        return fits(named, draft) && grant(draft, id, alloc, named, |_| GrantWhy::Named);
     }
     if let Some((instance, launch)) = kept_for(draft, alloc)
         && fits(instance, draft)
     {
-        return grant(draft, id, alloc, instance, GrantWhy::Reserved { launch });
+        return grant(draft, id, alloc, instance, |_| GrantWhy::Reserved { launch });
     }
     let Some((instance, candidates)) = best_fit(draft, alloc, &floor) else { return false };
-    let left = draft.free.get(&instance).map(|free| free.minus(&floor)).unwrap_or_default();
-    grant(draft, id, alloc, &instance, GrantWhy::BestFit { candidates, left })
+    grant(draft, id, alloc, &instance, |left| GrantWhy::BestFit { candidates, left })
 }
 
 /// The instance on which least stays free, and how many had room.
@@ -91,26 +91,45 @@ pub(super) fn size(amount: &Resources) -> u64 {
         .saturating_add(features.saturating_mul(1000))
 }
 
-fn grant(
-    draft: &mut Draft<'_>,
-    id: &AllocId,
+/// The least that those still need for whom this instance was launched, but for this one.
+fn kept_for_others(draft: &Draft<'_>, id: &AllocId, instance: &Instance) -> Resources {
+    let mine = |alloc: &Alloc| match &alloc.status {
+        AllocStatus::Waiting { reserved, .. } => reserved.as_ref() == Some(&instance.launch),
+        AllocStatus::Granted { .. } | AllocStatus::Ending { .. } | AllocStatus::Ended { .. } => {
+            false
+        }
+    };
+    let launch = draft.state.launches.get(&instance.launch);
+    let others = launch.into_iter().flat_map(|launch| &launch.reserved_for);
+    let others = others.filter(|other| *other != id && !draft.granted.contains(other));
+    let others = others.filter_map(|other| draft.state.allocs.get(other)).filter(|a| mine(a));
+    others.fold(Resources::default(), |sum, alloc| sum.plus(&alloc.requirements.floor()))
+}
+
+fn grant<'a>(
+    draft: &mut Draft<'a>,
+    id: &'a AllocId,
     alloc: &Alloc,
     on: &InstanceId,
-    why: GrantWhy,
+    why: impl FnOnce(Resources) -> GrantWhy,
 ) -> bool {
     let Some(instance) = draft.state.instances.get(on) else { return false };
-    let Some(free) = draft.free.get_mut(on) else { return false };
+    let floor = alloc.requirements.floor();
     let most = alloc.requirements.max.times(u64::from(alloc.requirements.width));
-    let resources = most.at_most(free).at_least(&alloc.requirements.floor());
+    let kept = if most == floor { None } else { Some(kept_for_others(draft, id, instance)) };
+    let Some(free) = draft.free.get_mut(on) else { return false };
+    let open = free.minus(&kept.unwrap_or_default());
+    let resources = most.at_most(&open).at_least(&floor);
     *free = free.minus(&resources);
-    let address = instance.address.clone();
+    let why = why(free.clone());
+    draft.granted.insert(id);
     draft.push(AllocGranted {
         alloc: id.clone(),
         driver: alloc.driver.clone(),
         instance: on.clone(),
         resources,
         lease: alloc.lease.min(draft.state.head.policy.max_lease),
-        address,
+        address: instance.address.clone(),
         why,
     });
     true

@@ -3,8 +3,9 @@
 
 use super::draft::Draft;
 use super::place::size;
+use crate::deadline::{serves, serving};
 use replay_core::state::alloc::{Alloc, AllocStatus};
-use replay_core::state::instance::{Phase, Service};
+use replay_core::state::instance::{Instance, Phase};
 use replay_core::state::launch::key;
 use schema::event::{AllocPending, AllocRefused, LaunchRequested};
 use schema::id::{AllocId, LaunchId};
@@ -27,12 +28,18 @@ struct Bin {
 
 pub(super) fn decide(draft: &mut Draft<'_>, unplaced: &[(&AllocId, &Alloc)]) {
     let mut bins: Vec<Bin> = Vec::new();
-    let uncovered: Vec<_> =
-        unplaced.iter().filter(|(_, alloc)| !covered(draft, alloc)).copied().collect();
+    let mut told: Vec<(&AllocId, &Alloc, PendingWhy)> = Vec::new();
+    let mut uncovered: Vec<(&AllocId, &Alloc)> = Vec::new();
+    for (id, alloc) in unplaced.iter().copied() {
+        match covered(draft, alloc) {
+            Some(why) => told.push((id, alloc, why)),
+            None => uncovered.push((id, alloc)),
+        }
+    }
     for (at, (id, alloc)) in uncovered.iter().enumerate() {
         let ahead = &uncovered[at..uncovered.len().min(at + LOOK_AHEAD)];
         match seat(draft, &mut bins, id, alloc, ahead) {
-            Ok(why) => pending(draft, id, alloc, why),
+            Ok(why) => told.push((id, alloc, why)),
             Err(why) => {
                 let (alloc, driver) = ((*id).clone(), alloc.driver.clone());
                 draft.push(AllocRefused { alloc, driver, why });
@@ -50,15 +57,22 @@ pub(super) fn decide(draft: &mut Draft<'_>, unplaced: &[(&AllocId, &Alloc)]) {
         };
         request(draft, bin.launch, bin.offering, bin.reserved_for, why);
     }
+    // After the launches: a round cut short tells nobody of one that it does not hold.
+    for (id, alloc, why) in told {
+        pending(draft, id, alloc, why);
+    }
     keep_floor(draft);
 }
 
-/// Whether an instance that is on its way is kept for this alloc.
-fn covered(draft: &Draft<'_>, alloc: &Alloc) -> bool {
-    let AllocStatus::Waiting { reserved: Some(launch), .. } = &alloc.status else { return false };
-    let Some(launch_state) = draft.state.launches.get(launch) else { return false };
-    let booting = |id| draft.state.instances.get(id).is_some_and(|i| i.phase == Phase::Booting);
-    draft.state.index.open_launches.contains(launch) || launch_state.instances.iter().any(booting)
+/// What this alloc waits for if an instance that is on its way is kept for it.
+fn covered(draft: &Draft<'_>, alloc: &Alloc) -> Option<PendingWhy> {
+    let AllocStatus::Waiting { reserved: Some(launch), .. } = &alloc.status else { return None };
+    let launch_state = draft.state.launches.get(launch)?;
+    let booting = |i: &Instance| i.phase == Phase::Booting && serves(i);
+    let booting = |id| draft.state.instances.get(id).is_some_and(booting);
+    let open = draft.state.index.open_launches.contains(launch);
+    let coming = open || launch_state.instances.iter().any(booting);
+    coming.then(|| launching(launch, &launch_state.offering))
 }
 
 /// Finds a seat in a launch of this round, or begins another one.
@@ -131,7 +145,8 @@ fn fitting<'a>(
     let allowed: Vec<&Offering> = policy.offerings.iter().filter(|o| suits(alloc, o)).collect();
     let fitting: Vec<&Offering> =
         allowed.iter().copied().filter(|o| o.resources.holds(floor)).collect();
-    if draft.live().any(|(_, i)| i.resources.holds(floor) && i.service == Service::Open) {
+    let could = |i: &Instance| serves(i) && suits(alloc, &i.offering) && i.resources.holds(floor);
+    if draft.live().any(|(_, instance)| could(instance)) {
         return Ok(fitting);
     }
     let Some(largest) = allowed.iter().max_by_key(|o| size(&o.resources)) else {
@@ -170,7 +185,8 @@ fn affordable(
     }
     let rested: Vec<&Offering> = fitting.iter().copied().filter(|o| !resting(draft, o)).collect();
     let Some(cheapest) = rested.iter().min_by_key(|o| o.price) else {
-        let kind = fitting.first().map(|o| o.kind.clone()).unwrap_or_default();
+        let until = |o: &&&Offering| draft.state.backoffs.get(&key(o)).map(|b| b.until);
+        let kind = fitting.iter().min_by_key(until).map(|o| o.kind.clone()).unwrap_or_default();
         return Err(PendingWhy::BackedOff { kind });
     };
     if draft.instances >= policy.max_instances {
@@ -239,10 +255,12 @@ fn request(
 /// Launches the cheapest offering until there are as many instances as the policy keeps.
 fn keep_floor(draft: &mut Draft<'_>) {
     let policy = &draft.state.head.policy;
-    let serving = draft.live().filter(|(_, instance)| {
-        matches!(instance.phase, Phase::Booting | Phase::Up) && instance.service == Service::Open
-    });
-    let known = serving.count() + draft.state.index.open_launches.len();
+    // Of a launch that has no answer yet an instance may be up, and counted as such.
+    let unborn = |id: &&LaunchId| {
+        draft.state.launches.get(id).is_some_and(|launch| launch.instances.is_empty())
+    };
+    let unborn = draft.state.index.open_launches.iter().filter(unborn).count();
+    let known = serving(draft.state) + unborn;
     let begun = draft.instances.saturating_sub(draft.state.head.instances) as usize;
     for _ in known + begun..policy.min_instances as usize {
         let rested = policy.offerings.iter().filter(|o| !resting(draft, o));

@@ -34,6 +34,7 @@ fn lost(draft: &mut Draft<'_>, id: &InstanceId, instance: &Instance) {
     if matches!(instance.phase, Phase::Terminating { .. }) {
         return;
     }
+    draft.ended.insert(id.clone());
     draft.revoke_all(id, &RevokedWhy::InstanceLost);
     let message = "the cloud no longer has it".to_owned();
     draft.push(InstanceLost { instance: id.clone(), message });
@@ -84,6 +85,7 @@ fn up(draft: &mut Draft<'_>, id: &InstanceId, instance: &Instance) {
 }
 
 fn end(draft: &mut Draft<'_>, id: &InstanceId, revoke: &RevokedWhy, why: TerminateWhy) {
+    draft.ended.insert(id.clone());
     draft.revoke_all(id, revoke);
     draft.push(TerminateRequested { instance: id.clone(), why });
 }

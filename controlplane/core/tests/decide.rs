@@ -1,0 +1,45 @@
+//! The rules of `decide`, `plan` and `next_deadline`, each as a table: what has happened, and what
+//! the leader writes then. States are folded from records, never put together by hand.
+
+#[path = "decide/caps.rs"]
+mod caps;
+#[path = "decide/deadline.rs"]
+mod deadline;
+#[path = "decide/idle.rs"]
+mod idle;
+#[path = "decide/kill.rs"]
+mod kill;
+#[path = "decide/lease.rs"]
+mod lease;
+#[path = "decide/many.rs"]
+mod many;
+#[path = "decide/place.rs"]
+mod place;
+#[path = "decide/plan.rs"]
+mod plan;
+#[path = "decide/queue.rs"]
+mod queue;
+#[path = "decide/refuse.rs"]
+mod refuse;
+#[path = "decide/scale.rs"]
+mod scale;
+#[path = "decide/tell.rs"]
+mod tell;
+#[path = "decide/trouble.rs"]
+mod trouble;
+#[path = "decide/world.rs"]
+mod world;
+
+use world::World;
+
+/// What it is called, what has happened, and what the leader writes round by round until it has
+/// nothing more to say; `then` stands between two rounds.
+type Case = (&'static str, fn(&mut World), &'static [&'static str]);
+
+fn check(cases: &[Case]) {
+    for (name, happen, expected) in cases {
+        let mut world = World::new();
+        happen(&mut world);
+        assert_eq!(world.rounds(), *expected, "{name}");
+    }
+}

@@ -1,0 +1,106 @@
+//! Instances and allocs that an operator kills, and what the driver is told of it.
+
+use crate::check;
+use crate::trouble::{busy, unreachable};
+use crate::world::{World, cores, id, small};
+use schema::event::{AllocKilled, AllocRevoked, Event, InstanceKilled, TerminateRequested};
+use schema::unit::{LogTime, Millis};
+use schema::why::{RevokedWhy, TerminateWhy};
+
+#[test]
+fn what_an_operator_kills_ends_at_once() {
+    check(&[
+        (
+            "an instance and all on it",
+            |w| {
+                busy(w);
+                w.say(InstanceKilled { instance: id("i-1") });
+            },
+            &["a-1 revoked: instance killed", "a-2 revoked: instance killed", "end i-1: killed"],
+        ),
+        (
+            "one that boots",
+            |w| {
+                w.booting("i-1", small());
+                w.say(InstanceKilled { instance: id("i-1") });
+            },
+            &["end i-1: killed"],
+        ),
+        (
+            "one that is silent",
+            |w| {
+                unreachable(w);
+                w.silent("i-1", Millis(31_000));
+                w.say(InstanceKilled { instance: id("i-1") });
+            },
+            &["a-1 revoked: instance killed", "a-2 revoked: instance killed", "end i-1: killed"],
+        ),
+        (
+            "one that the cloud is about to take",
+            |w| {
+                w.up("i-1", cores(2));
+                w.interrupt("i-1", Millis::from_secs(60));
+                w.say(InstanceKilled { instance: id("i-1") });
+            },
+            &["end i-1: killed"],
+        ),
+        (
+            "one that goes already",
+            |w| {
+                w.up("i-1", cores(2));
+                w.say(TerminateRequested { instance: id("i-1"), why: TerminateWhy::Drained });
+                w.say(InstanceKilled { instance: id("i-1") });
+            },
+            &[],
+        ),
+        (
+            "an alloc alone",
+            |w| {
+                busy(w);
+                w.say(AllocKilled { alloc: id("a-2") });
+            },
+            &["a-2 revoked: killed"],
+        ),
+        (
+            "an alloc of an instance that is killed as well",
+            |w| {
+                busy(w);
+                w.say(AllocKilled { alloc: id("a-2") });
+                w.say(InstanceKilled { instance: id("i-1") });
+            },
+            &["a-1 revoked: instance killed", "a-2 revoked: instance killed", "end i-1: killed"],
+        ),
+        (
+            "a request that waits needs no decision",
+            |w| {
+                w.ask("a-1", cores(1));
+                w.say(AllocKilled { alloc: id("a-1") });
+            },
+            &[],
+        ),
+        (
+            "an alloc that was freed needs none either",
+            |w| {
+                busy(w);
+                w.say(AllocKilled { alloc: id("a-1") });
+                w.free("a-1", "i-1");
+            },
+            &[],
+        ),
+    ]);
+}
+
+#[test]
+fn a_revocation_says_whose_and_until_when_execs_may_run() {
+    let mut w = World::new();
+    busy(&mut w);
+    let begun: LogTime = w.state.head.time;
+    w.secs(100);
+    w.say(AllocKilled { alloc: id("a-1") });
+    // A cut-off agent keeps them until the lease ends, and the grace after that.
+    let execs_until = begun + Millis::from_secs(120 + 30);
+    let (alloc, driver, instance) = (id("a-1"), id("d-1"), id("i-1"));
+    let why = RevokedWhy::AllocKilled;
+    let revoked = AllocRevoked { alloc, driver, instance, execs_until, why };
+    assert_eq!(w.round(), [Event::from(revoked)]);
+}

@@ -1,0 +1,98 @@
+//! Which effects the folded intents still ask for.
+
+use crate::world::{World, cores, id, small};
+use controlplane_core::plan::EffectKey;
+use controlplane_core::{Effect, plan};
+use schema::event::{InstanceLost, InstanceTerminated, TerminateRequested};
+use schema::unit::{Micros, Millis};
+use schema::why::TerminateWhy;
+
+/// Name, what has happened, and what is owed then.
+type Owed = (&'static str, fn(&mut World), Vec<EffectKey>);
+
+fn keys(w: &World) -> Vec<EffectKey> {
+    plan(&w.state).iter().map(Effect::key).collect()
+}
+
+fn end(w: &mut World, instance: &str) {
+    w.say(TerminateRequested { instance: id(instance), why: TerminateWhy::Drained });
+}
+
+#[test]
+fn an_intent_is_owed_until_its_outcome_is_on_the_log() {
+    let launch = || EffectKey::Launch(id("l-1"), 1);
+    let terminate = || EffectKey::Terminate(id("i-1"));
+    let cases: [Owed; 9] = [
+        ("nothing is asked for", |w| w.ask("a-1", cores(1)), vec![]),
+        ("asked for", |w| w.launch("i-1", small(), &[]), vec![launch()]),
+        ("made", |w| w.booting("i-1", small()), vec![]),
+        (
+            "refused",
+            |w| {
+                w.launch("i-1", small(), &[]);
+                w.refuse("i-1", Millis(1));
+            },
+            vec![],
+        ),
+        (
+            "up before the cloud has answered: its answer is still owed",
+            |w| {
+                w.launch("i-1", small(), &[]);
+                w.boot("i-1", cores(2));
+            },
+            vec![launch()],
+        ),
+        (
+            "to be ended",
+            |w| {
+                w.up("i-1", cores(2));
+                end(w, "i-1");
+            },
+            vec![terminate()],
+        ),
+        (
+            "ended",
+            |w| {
+                w.up("i-1", cores(2));
+                end(w, "i-1");
+                w.say(InstanceTerminated { instance: id("i-1"), cost: Micros(1) });
+            },
+            vec![],
+        ),
+        (
+            "gone by itself before",
+            |w| {
+                w.up("i-1", cores(2));
+                end(w, "i-1");
+                w.say(InstanceLost { instance: id("i-1"), message: String::new() });
+            },
+            vec![],
+        ),
+        (
+            "launches first",
+            |w| {
+                w.up("i-2", cores(2));
+                end(w, "i-2");
+                w.launch("i-1", small(), &[]);
+            },
+            vec![launch(), EffectKey::Terminate(id("i-2"))],
+        ),
+    ];
+    for (name, happen, expected) in cases {
+        let mut w = World::new();
+        happen(&mut w);
+        assert_eq!(keys(&w), expected, "{name}");
+    }
+}
+
+#[test]
+fn an_effect_is_what_the_intent_said_though_the_policy_is_another_by_now() {
+    let mut w = World::new();
+    w.ask("a-1", cores(1));
+    w.round();
+    w.policy(|p| p.offerings = Vec::new());
+    let [Effect::Launch(launch_id, launch)] = &plan(&w.state)[..] else { panic!("one launch") };
+    assert_eq!((launch.attempt, launch.count, &launch.offering), (1, 1, &small()));
+    assert_eq!(launch.reserved_for, [id("a-1")]);
+    assert!(w.state.index.open_launches.contains(launch_id));
+}

@@ -1,0 +1,92 @@
+//! Events in a few words, so that a table of them can be read.
+
+use schema::event::Event;
+use schema::why::{GrantWhy, LaunchWhy, PendingWhy, RefusedWhy, RevokedWhy, TerminateWhy};
+
+pub(crate) fn tell(event: &Event) -> String {
+    match event {
+        Event::AllocGranted(e) => format!("{} on {}: {}", e.alloc, e.instance, granted(&e.why)),
+        Event::AllocPending(e) => format!("{} waits: {}", e.alloc, pending(&e.why)),
+        Event::AllocRefused(e) => format!("{} refused: {}", e.alloc, refused(&e.why)),
+        Event::AllocExpired(e) => format!("{} expired", e.alloc),
+        Event::AllocRevoked(e) => format!("{} revoked: {}", e.alloc, revoked(&e.why)),
+        Event::LaunchRequested(e) => {
+            let whom: Vec<&str> = e.reserved_for.iter().map(|id| id.as_str()).collect();
+            match &e.why {
+                LaunchWhy::MinInstances { floor } => {
+                    format!("launch {} for the least of {floor}", e.offering.kind)
+                }
+                LaunchWhy::Demand { .. } | LaunchWhy::Unknown => {
+                    format!("launch {} for {}", e.offering.kind, whom.join(" "))
+                }
+            }
+        }
+        Event::TerminateRequested(e) => format!("end {}: {}", e.instance, ended(&e.why)),
+        Event::BootTimedOut(e) => format!("{} not up in {}ms", e.instance, e.waited),
+        Event::InstanceUnreachable(e) => format!("{} silent for {}ms", e.instance, e.silent),
+        Event::InstanceReachable(e) => format!("{} heard", e.instance),
+        Event::InstanceLost(e) => format!("{} lost", e.instance),
+        other => other.kind().to_owned(),
+    }
+}
+
+fn granted(why: &GrantWhy) -> String {
+    match why {
+        GrantWhy::Reserved { .. } => "kept for it".into(),
+        GrantWhy::BestFit { candidates, .. } => format!("best of {candidates}"),
+        GrantWhy::Named => "named".into(),
+        GrantWhy::Unknown => "unknown".into(),
+    }
+}
+
+fn pending(why: &PendingWhy) -> String {
+    match why {
+        PendingWhy::Launching { kind, .. } => format!("launching {kind}"),
+        PendingWhy::Budget { asked, committed, limit } => {
+            format!("budget, {asked} on {committed} of {limit}")
+        }
+        PendingWhy::MaxPending { limit } => format!("at most {limit} launches"),
+        PendingWhy::MaxInstances { limit } => format!("at most {limit} instances"),
+        PendingWhy::NamedInstanceBusy { instance } => format!("{instance} busy"),
+        PendingWhy::BackedOff { kind } => format!("{kind} rests"),
+        PendingWhy::Frozen => "frozen".into(),
+        PendingWhy::Unknown => "unknown".into(),
+    }
+}
+
+fn refused(why: &RefusedWhy) -> String {
+    match why {
+        RefusedWhy::TooLarge { shortage, largest, .. } => {
+            let (asked, has) = (shortage.asked, shortage.available);
+            format!("{} {asked} of {has} in {largest}", shortage.dimension)
+        }
+        RefusedWhy::NoOfferings => "no offerings".into(),
+        RefusedWhy::OverBudget { asked, limit } => format!("costs {asked} of {limit}"),
+        RefusedWhy::NoSuchInstance { instance } => format!("no {instance}"),
+        RefusedWhy::Unknown => "unknown".into(),
+    }
+}
+
+fn revoked(why: &RevokedWhy) -> String {
+    match why {
+        RevokedWhy::Unreachable { silent } => format!("silent for {silent}ms"),
+        RevokedWhy::Interrupted => "interrupted".into(),
+        RevokedWhy::InstanceKilled => "instance killed".into(),
+        RevokedWhy::AllocKilled => "killed".into(),
+        RevokedWhy::InstanceLost => "instance lost".into(),
+        RevokedWhy::Terminating => "terminating".into(),
+        RevokedWhy::Unknown => "unknown".into(),
+    }
+}
+
+fn ended(why: &TerminateWhy) -> String {
+    match why {
+        TerminateWhy::Idle { idle } => format!("idle for {idle}ms"),
+        TerminateWhy::BootTimeout => "not up".into(),
+        TerminateWhy::Unreachable { silent } => format!("silent for {silent}ms"),
+        TerminateWhy::Drained => "drained".into(),
+        TerminateWhy::Killed => "killed".into(),
+        TerminateWhy::Stopping => "stopping".into(),
+        TerminateWhy::Unknown => "unknown".into(),
+    }
+}
