@@ -2,10 +2,7 @@
 //! effects that the leader has on a cloud.
 
 pub mod cloud;
-mod effect;
 mod heartbeat;
-mod leader;
 pub mod replica;
-mod round;
 
 pub use replica::{Options, Replica, ReplicaError};

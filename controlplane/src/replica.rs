@@ -1,24 +1,24 @@
-//! A controller replica: follows the log, folds it, answers questions about the state, and waits to
-//! lead. While it leads it decides, one round after the other, and has its effects.
+//! A controller replica in its world: log, heartbeats, cloud and clock around the pure
+//! [core](controlplane_core::replica), which says what is to be done.
 
-use crate::cloud::Cloud;
-use crate::effect::Effects;
-use crate::heartbeat::{BEAT, Heard, Pulse};
-use crate::leader::Leading;
-use crate::round::{Hold, Landed};
-use replay::log::{AppendError, Log, ReadError, Telemetry};
-use replay_core::State;
-use replay_core::state::leader::Holder;
-use schema::SCHEMA_VERSION;
-use schema::codec::EncodeError;
-use schema::event::{Genesis, LeaderChallenged, LeaderElected, LeaderResigned, ReplicaStarted};
+use crate::cloud::{Cloud, LaunchAnswer};
+use crate::heartbeat::{self, Beat};
+use bytes::Bytes;
+use controlplane_core::Moment;
+use controlplane_core::effects::{Call, News};
+use controlplane_core::replica::{Do, Halt, Replica as Core};
+use controlplane_core::round::{Answer, Append, Line, Me};
+use replay::log::{AppendError, Batch, Entry, Fence, Log, ReadError, Telemetry};
+use replay_core::{Outcome, State};
 use schema::id::{AuthorId, ClusterId};
 use schema::policy::Policy;
-use schema::unit::Epoch;
+use schema::subject;
+use schema::unit::Seq;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 /// Longest time between two looks at clocks and heartbeats.
 const TICK: Duration = Duration::from_millis(50);
@@ -48,15 +48,9 @@ pub enum ReplicaError {
     /// The log takes no more rounds of this replica.
     #[error("cannot append to the log")]
     Append(#[from] AppendError),
-    /// A round cannot be encoded.
-    #[error("cannot write a decision")]
-    Encode(#[from] EncodeError),
-    /// The log says things that this version must not ignore.
-    #[error("{0}")]
-    Halted(String),
-    /// This replica's state is not the one that the leader had.
-    #[error("this replica's state at record {0} is not what the leader's checkpoint says")]
-    Diverged(schema::unit::Seq),
+    /// What the log says keeps it from going on.
+    #[error(transparent)]
+    Halt(#[from] Halt),
     /// The task was aborted.
     #[error("the replica was stopped")]
     Stopped,
@@ -122,119 +116,179 @@ impl Replica {
     }
 }
 
+/// What the world tells a replica.
+enum Told {
+    Answer(Result<Seq, AppendError>),
+    End(Option<Seq>),
+    News(News),
+    Beat(Beat),
+}
+
+impl From<Beat> for Told {
+    fn from(beat: Beat) -> Told {
+        Told::Beat(beat)
+    }
+}
+
+/// This process's monotonic clock.
+struct Clock(Instant);
+
+impl Clock {
+    fn now(&self) -> Moment {
+        Moment(u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
 async fn run(
     options: Options,
     mut views: mpsc::Receiver<oneshot::Sender<State>>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), ReplicaError> {
     let Options { cluster, replica, log, telemetry, cloud, policy } = options;
-    let heard = Heard::start(telemetry.clone(), &cluster);
-    let pulse = Pulse::start(telemetry, cluster.clone(), replica.clone());
-    let mut hold = Hold::open(log.clone(), cluster.clone(), replica.clone(), heard.clone()).await?;
-    hold.fold_to(log.last_seq().await?).await?;
-    begin(&mut hold, policy).await?;
-    let (effects, mut news) = Effects::new(cloud, cluster);
-    let mut standing = Standing { heard: heard.clone(), challenged: None };
-    let mut leading: Option<Leading> = None;
-    let mut effects = effects;
+    let clock = Clock(Instant::now());
+    let (told, mut inbox) = mpsc::unbounded_channel();
+    let _ears = heartbeat::listen(&telemetry, &cluster, &told);
+    let mut reader = log.read(Seq(1), None).await?;
+    let me = Me { cluster, replica, incarnation: Uuid::now_v7() };
+    let world = World { me: me.clone(), log, telemetry, cloud, told };
+    let mut core = Core::new(clock.now(), me, policy);
+    let mut led = None;
     loop {
-        pulse.alive();
-        tokio::select! {
-            batch = hold.next(TICK) => hold.fold(&batch?),
-            Some(item) = news.recv() => effects.take(item),
-            Some(view) = views.recv() => {
-                let _ = view.send(hold.state.clone());
-            }
-            _ = stop.changed() => {
-                if let Some(term) = &leading {
-                    hold.append(vec![LeaderResigned {}.into()], term.epoch, true).await?;
-                }
+        for wanted in core.step(clock.now(), Uuid::new_v4().as_u64_pair().0)? {
+            if wanted == Do::Stopped {
                 return Ok(());
             }
+            world.have(wanted);
         }
-        check(&hold.state)?;
-        if !hold.caught_up {
-            continue;
+        if core.leads() != led {
+            led = core.leads();
+            tracing::info!(epoch = ?led, replica = %world.me.replica, "leads");
         }
-        leading = match leading {
-            Some(term) if term.holds(&hold) => Some(term),
-            _ => standing.step(&mut hold).await?,
-        };
-        pulse.lead(leading.as_ref().map(|term| term.epoch));
-        match &mut leading {
-            Some(term) => term.step(&mut hold, &mut effects, &heard).await?,
-            None => effects.forget(),
+        tokio::select! {
+            batch = reader.next_batch(TICK) => fold(&mut core, &clock, &batch?),
+            Some(first) = inbox.recv() => {
+                let mut next = Some(first);
+                while let Some(told) = next {
+                    take(&mut core, clock.now(), told)?;
+                    next = inbox.try_recv().ok();
+                }
+            }
+            Some(view) = views.recv() => {
+                let _ = view.send(core.state().clone());
+            }
+            _ = stop.changed() => core.stop(),
         }
     }
 }
 
-/// Opens an empty log, and says that this replica is there.
-async fn begin(hold: &mut Hold, policy: Policy) -> Result<(), ReplicaError> {
-    if hold.state.head.generation == 0 {
-        let cluster = hold.cluster.clone();
-        let genesis = Genesis { cluster, generation: 1, policy, previous: None };
-        hold.append(vec![genesis.into()], Epoch(0), false).await?;
+fn fold(core: &mut Core, clock: &Clock, batch: &Batch) {
+    let now = clock.now();
+    replay::fold::decode(&batch.records, |stored, decoded| {
+        if let Outcome::Void(void) = core.fold(now, replay::fold::message(stored), decoded) {
+            tracing::debug!(seq = %stored.seq, subject = stored.subject, %void, "void");
+        }
+    });
+    core.folded(batch.pending);
+}
+
+fn take(core: &mut Core, now: Moment, told: Told) -> Result<(), ReplicaError> {
+    match told {
+        Told::Answer(answer) => core.answered(now, meaning(answer)?),
+        Told::End(seq) => core.end(seq),
+        Told::News(news) => core.news(now, news),
+        Told::Beat(Beat::Agent(instance)) => core.heard_agent(now, &instance),
+        Told::Beat(Beat::Leader(epoch)) => core.heard_leader(now, epoch),
     }
-    let started = ReplicaStarted {
-        replica: hold.replica.clone(),
-        version: env!("CARGO_PKG_VERSION").into(),
-        schema: SCHEMA_VERSION,
-    };
-    hold.append(vec![started.into()], Epoch(0), false).await?;
     Ok(())
 }
 
-fn check(state: &State) -> Result<(), ReplicaError> {
-    if let Some(reason) = &state.head.halted {
-        return Err(ReplicaError::Halted(reason.clone()));
-    }
-    state.diverged.map_or(Ok(()), |seq| Err(ReplicaError::Diverged(seq)))
-}
-
-/// A replica that does not lead.
-struct Standing {
-    heard: Arc<Heard>,
-    challenged: Option<Instant>,
-}
-
-impl Standing {
-    /// Stands for election when one is due, challenges a leader that has fallen silent, or waits.
-    async fn step(&mut self, hold: &mut Hold) -> Result<Option<Leading>, ReplicaError> {
-        let patience = hold.state.head.policy.patience.duration();
-        let epoch = hold.state.head.leader.epoch;
-        match (&hold.state.head.leader.holder, &hold.state.head.leader.challenge) {
-            (Holder::Nobody | Holder::Resigned, _) => return stand(hold).await,
-            (Holder::Replica(_), Some(_)) => {
-                // A little more than the patience: log time has its own grain.
-                let stood = hold.challenged.is_some_and(|at| at.elapsed() >= patience + TICK / 2);
-                if stood {
-                    return stand(hold).await;
-                }
-            }
-            (Holder::Replica(_), None) => {
-                let lately = self.challenged.is_some_and(|at| at.elapsed() < patience);
-                if self.heard.leader_silent(epoch) >= 5 * BEAT && !lately {
-                    self.challenged = Some(Instant::now());
-                    let replica = hold.replica.clone();
-                    tracing::info!(%epoch, "the leader is silent: challenging it");
-                    let challenge = LeaderChallenged { replica, epoch };
-                    hold.append(vec![challenge.into()], Epoch(0), false).await?;
-                }
-            }
+fn meaning(answer: Result<Seq, AppendError>) -> Result<Answer, ReplicaError> {
+    match answer {
+        Ok(seq) => Ok(Answer::Stored(seq)),
+        Err(AppendError::Fenced { .. }) => Ok(Answer::Fenced),
+        Err(AppendError::Busy(reason)) => {
+            tracing::debug!(reason, "the log asks to try again");
+            Ok(Answer::Busy)
         }
-        Ok(None)
+        Err(AppendError::Unresolved(reason)) => {
+            tracing::warn!(reason, "reading back what became of a round");
+            Ok(Answer::Unknown)
+        }
+        Err(error @ (AppendError::Refused(_) | AppendError::WrongLog(_))) => Err(error.into()),
     }
 }
 
-/// Stands for election. The first valid one wins; the fence keeps all others out.
-async fn stand(hold: &mut Hold) -> Result<Option<Leading>, ReplicaError> {
-    let epoch = hold.state.head.leader.epoch.next();
-    let elected = LeaderElected { replica: hold.replica.clone(), epoch };
-    let landed = hold.append(vec![elected.into()], epoch, true).await?;
-    let leads = hold.state.leads(&hold.replica) && hold.state.head.leader.epoch == epoch;
-    if landed == Landed::Yes && leads {
-        tracing::info!(%epoch, "elected");
-        return Ok(Some(Leading::new(epoch)));
+/// What a replica acts on. Everything it wants is done beside its loop, which never waits for it.
+struct World {
+    me: Me,
+    log: Arc<dyn Log>,
+    telemetry: Arc<dyn Telemetry>,
+    cloud: Arc<dyn Cloud>,
+    told: mpsc::UnboundedSender<Told>,
+}
+
+impl World {
+    fn have(&self, wanted: Do) {
+        match wanted {
+            Do::Append(append) => self.tell(append_to(self.log.clone(), append, self.fence())),
+            Do::AskEnd => {
+                let log = self.log.clone();
+                self.tell(async move { Told::End(log.last_seq().await.ok()) });
+            }
+            Do::Call(call) => {
+                let cloud = self.cloud.clone();
+                self.tell(async move { Told::News(answer(&*cloud, call).await) });
+            }
+            Do::Beat(epoch) => {
+                let Me { cluster, replica, .. } = self.me.clone();
+                tokio::spawn(heartbeat::say(self.telemetry.clone(), cluster, replica, epoch));
+            }
+            Do::Stopped => {}
+        }
     }
-    Ok(None)
+
+    fn fence(&self) -> String {
+        subject::election(&self.me.cluster)
+    }
+
+    fn tell(&self, what: impl Future<Output = Told> + Send + 'static) {
+        let told = self.told.clone();
+        tokio::spawn(async move {
+            // Nobody listens any more once the replica has stopped.
+            let _ = told.send(what.await);
+        });
+    }
+}
+
+async fn append_to(log: Arc<dyn Log>, append: Append, fence: String) -> Told {
+    let entry = |(subject, payload): &Line| Entry {
+        subject: subject.clone(),
+        payload: Bytes::from(payload.clone()),
+    };
+    let entries: Vec<Entry> = append.lines.iter().map(entry).collect();
+    let fence = append.fence.map(|seq| Fence { subject: fence, seq });
+    Told::Answer(log.append(&entries, fence.as_ref()).await)
+}
+
+async fn answer(cloud: &dyn Cloud, call: Call) -> News {
+    match call {
+        Call::Launch(order) => {
+            let answer = cloud.launch(&order).await;
+            if let LaunchAnswer::Unknown(reason) = &answer {
+                tracing::debug!(launch = %order.launch, reason, "a launch will be repeated");
+            }
+            News::Launched(order.launch, order.attempt, answer)
+        }
+        Call::Terminate(instance) => {
+            let answer = cloud.terminate(&instance).await;
+            News::Terminated(instance, answer)
+        }
+        Call::List => match cloud.list().await {
+            Ok(seen) => News::Listed(Some(seen)),
+            Err(error) => {
+                tracing::warn!(%error, "cannot list instances");
+                News::Listed(None)
+            }
+        },
+    }
 }

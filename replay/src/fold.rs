@@ -29,10 +29,14 @@ pub fn fold(
     records: &[Stored],
     mut look: impl FnMut(&State, &Stored, Outcome, Option<Record>),
 ) {
-    let mut take = |stored: &Stored, decoded: Result<Record, DecodeError>| {
+    decode(records, |stored, decoded| {
         let (outcome, record) = state.apply_decoded(message(stored), decoded);
         look(state, stored, outcome, record);
-    };
+    });
+}
+
+/// Decodes these records, ahead where they are many, and hands them over in order.
+pub fn decode(records: &[Stored], mut take: impl FnMut(&Stored, Result<Record, DecodeError>)) {
     if records.len() <= 2 * RUN {
         for stored in records {
             take(stored, codec::decode(&stored.payload));

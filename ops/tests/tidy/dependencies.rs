@@ -15,7 +15,10 @@ const CORES: [(&str, &[&str]); 4] = [
         "fleetlog-replay-core",
         &["blake3", "fleetlog-schema", "rmp-serde", "serde", "smol_str", "thiserror", "uuid"],
     ),
-    ("fleetlog-controlplane-core", &["fleetlog-replay-core", "fleetlog-schema"]),
+    (
+        "fleetlog-controlplane-core",
+        &["fleetlog-replay-core", "fleetlog-schema", "thiserror", "uuid"],
+    ),
     ("fleetlog-agent-core", &["fleetlog-schema", "uuid"]),
 ];
 /// What no core may reach, however indirectly: runtimes, networks, files, clocks, dice.

@@ -1,9 +1,9 @@
-//! Effects on the cloud: run from folded intents only, one at a time for each intent, and repeated
-//! as they were until the answer is definite. What came of them is written by the leader.
+//! Effects on the cloud, as the leader keeps track of them: from folded intents only, one at a time
+//! for each intent, and repeated as they were until the answer is definite.
 
-use crate::cloud::{Cloud, LaunchAnswer, LaunchOrder, Seen, SeenState, TerminateAnswer};
-use controlplane_core::plan::{EffectKey, rest};
-use controlplane_core::{Effect, plan};
+use crate::cloud::{LaunchAnswer, LaunchOrder, Seen, SeenState, TerminateAnswer};
+use crate::moment::Moment;
+use crate::plan::{Effect, EffectKey, plan, rest};
 use replay_core::State;
 use replay_core::state::launch::{self, Launch, LaunchStatus};
 use schema::event::{Event, InstanceTerminated, LaunchAccepted, LaunchRefused};
@@ -11,96 +11,85 @@ use schema::id::{ClusterId, InstanceId, LaunchId};
 use schema::unit::{Epoch, Micros, Millis};
 use schema::why::RefusalClass;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
 
 /// How often the cloud is asked what there is.
-const LIST_EVERY: Duration = Duration::from_millis(500);
+const LIST_EVERY: Millis = Millis(500);
 /// Wait before an effect with an unknown answer is repeated.
-const REPEAT: Duration = Duration::from_millis(200);
+const REPEAT: Millis = Millis(200);
 
-/// What an effect has to say when it is done.
-pub(crate) enum News {
+/// A call to the cloud.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Call {
+    /// Make the instances of this order.
+    Launch(LaunchOrder),
+    /// End this instance.
+    Terminate(InstanceId),
+    /// Tell which instances there are.
+    List,
+}
+
+/// What came of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// Of the launch of this intent and attempt.
     Launched(LaunchId, u32, LaunchAnswer),
+    /// Of ending this instance.
     Terminated(InstanceId, TerminateAnswer),
+    /// All instances; nothing if the cloud could not tell.
     Listed(Option<Vec<Seen>>),
 }
 
 /// An answer that waits to be written.
+#[derive(Debug)]
 enum Outcome {
     Accepted(Vec<InstanceId>),
     Refused { class: RefusalClass, message: String, back_off: Millis },
     Gone,
 }
 
-pub(crate) struct Effects {
-    cloud: Arc<dyn Cloud>,
-    cluster: ClusterId,
-    news: mpsc::UnboundedSender<News>,
+/// The effects of one term.
+#[derive(Debug, Default)]
+pub struct Effects {
     running: BTreeSet<EffectKey>,
-    resting: BTreeMap<EffectKey, Instant>,
+    resting: BTreeMap<EffectKey, Moment>,
     outcomes: BTreeMap<EffectKey, Outcome>,
     gone: BTreeSet<InstanceId>,
     listing: bool,
-    listed: Option<Instant>,
+    listed: Option<Moment>,
 }
 
 impl Effects {
-    pub(crate) fn new(
-        cloud: Arc<dyn Cloud>,
-        cluster: ClusterId,
-    ) -> (Effects, mpsc::UnboundedReceiver<News>) {
-        let (news, inbox) = mpsc::unbounded_channel();
-        let effects = Effects {
-            cloud,
-            cluster,
-            news,
-            running: BTreeSet::new(),
-            resting: BTreeMap::new(),
-            outcomes: BTreeMap::new(),
-            gone: BTreeSet::new(),
-            listing: false,
-            listed: None,
-        };
-        (effects, inbox)
-    }
-
     /// Drops all that was under way: whoever leads next starts from the state.
-    pub(crate) fn forget(&mut self) {
-        self.running.clear();
-        self.resting.clear();
-        self.outcomes.clear();
-        self.gone.clear();
-        self.listed = None;
+    pub fn forget(&mut self) {
+        *self = Effects { listing: self.listing, ..Effects::default() };
     }
 
     /// Instances that the cloud says are no more.
-    pub(crate) fn gone(&self) -> BTreeSet<InstanceId> {
-        self.gone.clone()
+    #[must_use]
+    pub fn gone(&self) -> &BTreeSet<InstanceId> {
+        &self.gone
     }
 
-    /// Takes in what an effect has to say.
-    pub(crate) fn take(&mut self, news: News) {
+    /// Takes in what came of a call.
+    pub fn take(&mut self, now: Moment, news: News) {
         match news {
             News::Launched(id, attempt, answer) => {
                 let key = EffectKey::Launch(id, attempt);
                 match answer {
                     LaunchAnswer::Accepted(instances) => {
-                        self.answered(key, Outcome::Accepted(instances))
+                        self.answered(key, Outcome::Accepted(instances));
                     }
                     LaunchAnswer::Refused { class, message, back_off } => {
                         self.answered(key, Outcome::Refused { class, message, back_off });
                     }
-                    LaunchAnswer::Unknown(reason) => self.repeat(key, &reason),
+                    LaunchAnswer::Unknown(_) => self.repeat(now, key),
                 }
             }
             News::Terminated(id, answer) => {
                 let key = EffectKey::Terminate(id);
                 match answer {
                     TerminateAnswer::Gone => self.answered(key, Outcome::Gone),
-                    TerminateAnswer::Going => self.repeat(key, "still going"),
-                    TerminateAnswer::Unknown(reason) => self.repeat(key, &reason),
+                    TerminateAnswer::Going | TerminateAnswer::Unknown(_) => self.repeat(now, key),
                 }
             }
             News::Listed(seen) => {
@@ -120,15 +109,17 @@ impl Effects {
         }
     }
 
-    fn repeat(&mut self, key: EffectKey, reason: &str) {
-        tracing::debug!(?key, reason, "an effect will be repeated");
+    fn repeat(&mut self, now: Moment, key: EffectKey) {
         self.running.remove(&key);
-        self.resting.insert(key, Instant::now() + REPEAT);
+        self.resting.insert(key, now + REPEAT);
     }
 
     /// The events that say what came of effects; those that the state has settled already are
     /// forgotten.
-    pub(crate) fn outcomes(&mut self, state: &State) -> Vec<Event> {
+    pub fn outcomes(&mut self, now: Moment, state: &State) -> Vec<Event> {
+        if self.running.is_empty() && self.resting.is_empty() && self.outcomes.is_empty() {
+            return Vec::new();
+        }
         let wanted: BTreeSet<EffectKey> = plan(state).iter().map(Effect::key).collect();
         self.running.retain(|key| wanted.contains(key));
         self.resting.retain(|key, _| wanted.contains(key));
@@ -138,66 +129,49 @@ impl Effects {
         let outcomes = std::mem::take(&mut self.outcomes);
         for key in outcomes.keys() {
             self.running.remove(key);
-            self.resting.insert(key.clone(), Instant::now() + REPEAT);
+            self.resting.insert(key.clone(), now + REPEAT);
         }
         outcomes.iter().filter_map(|(key, outcome)| event(state, key, outcome)).collect()
     }
 
     /// Whether there is anything to do to the cloud now.
-    pub(crate) fn wanted(&self, state: &State) -> bool {
-        plan(state).iter().any(|effect| self.startable(&effect.key()))
+    #[must_use]
+    pub fn wanted(&self, now: Moment, state: &State) -> bool {
+        plan(state).iter().any(|effect| self.startable(now, &effect.key()))
     }
 
-    fn startable(&self, key: &EffectKey) -> bool {
-        !self.running.contains(key) && self.resting.get(key).is_none_or(|at| *at <= Instant::now())
+    fn startable(&self, now: Moment, key: &EffectKey) -> bool {
+        !self.running.contains(key) && self.resting.get(key).is_none_or(|at| *at <= now)
     }
 
-    /// Starts every effect that the state asks for and that is not under way.
-    pub(crate) fn run(&mut self, state: &State, epoch: Epoch) {
+    /// Every call that the state asks for and that is not under way.
+    pub fn calls(
+        &mut self,
+        now: Moment,
+        cluster: &ClusterId,
+        state: &State,
+        epoch: Epoch,
+    ) -> Vec<Call> {
+        let mut calls = Vec::new();
         for effect in plan(state) {
             let key = effect.key();
-            if self.startable(&key) {
+            if self.startable(now, &key) {
                 self.resting.remove(&key);
                 self.running.insert(key);
-                self.start(effect, epoch);
+                calls.push(match effect {
+                    Effect::Launch(id, intent) => {
+                        Call::Launch(order(cluster.clone(), id, &intent, epoch))
+                    }
+                    Effect::Terminate(id) => Call::Terminate(id),
+                });
             }
         }
-        let due = self.listed.is_none_or(|at| at.elapsed() >= LIST_EVERY);
+        let due = self.listed.is_none_or(|at| now.since(at) >= LIST_EVERY);
         if due && !self.listing {
-            self.list();
+            (self.listing, self.listed) = (true, Some(now));
+            calls.push(Call::List);
         }
-    }
-
-    fn start(&self, effect: Effect, epoch: Epoch) {
-        let (cloud, news) = (self.cloud.clone(), self.news.clone());
-        match effect {
-            Effect::Launch(id, launch) => {
-                let order = order(self.cluster.clone(), id, &launch, epoch);
-                tokio::spawn(async move {
-                    let answer = cloud.launch(&order).await;
-                    let _ = news.send(News::Launched(order.launch, order.attempt, answer));
-                });
-            }
-            Effect::Terminate(id) => {
-                tokio::spawn(async move {
-                    let answer = cloud.terminate(&id).await;
-                    let _ = news.send(News::Terminated(id, answer));
-                });
-            }
-        }
-    }
-
-    fn list(&mut self) {
-        self.listing = true;
-        self.listed = Some(Instant::now());
-        let (cloud, news) = (self.cloud.clone(), self.news.clone());
-        tokio::spawn(async move {
-            let seen = cloud.list().await;
-            if let Err(error) = &seen {
-                tracing::warn!(%error, "cannot list instances");
-            }
-            let _ = news.send(News::Listed(seen.ok()));
-        });
+        calls
     }
 }
 
@@ -222,10 +196,10 @@ fn event(state: &State, key: &EffectKey, outcome: &Outcome) -> Option<Event> {
         (EffectKey::Launch(id, attempt), Outcome::Refused { class, message, back_off }) => {
             let intent = state.launches.get(id)?;
             let open = intent.status == LaunchStatus::Requested;
-            let before =
-                state.backoffs.get(&launch::key(&intent.offering)).map_or(0, |b| b.refusals);
+            let before = state.backoffs.get(&launch::key(&intent.offering));
+            let rest = rest(*back_off, before.map_or(0, |backoff| backoff.refusals));
             let (launch, attempt, class) = (id.clone(), *attempt, class.clone());
-            let (message, until) = (message.clone(), state.head.time + rest(*back_off, before));
+            let (message, until) = (message.clone(), state.head.time + rest);
             open.then(|| LaunchRefused { launch, attempt, class, message, until }.into())
         }
         (EffectKey::Terminate(id), Outcome::Gone) => {
