@@ -7,8 +7,9 @@ use bytes::Bytes;
 use controlplane_core::Moment;
 use controlplane_core::effects::{Call, News};
 use controlplane_core::replica::{Do, Halt, Replica as Core};
-use controlplane_core::round::{Answer, Append, Line, Me};
+use controlplane_core::round::{Answer, Append, Me};
 use replay::log::{AppendError, Batch, Entry, Fence, Log, ReadError, Telemetry};
+use replay_core::author::Line;
 use replay_core::{Outcome, State};
 use schema::id::{AuthorId, ClusterId};
 use schema::policy::Policy;
@@ -261,9 +262,9 @@ impl World {
 }
 
 async fn append_to(log: Arc<dyn Log>, append: Append, fence: String) -> Told {
-    let entry = |(subject, payload): &Line| Entry {
-        subject: subject.clone(),
-        payload: Bytes::from(payload.clone()),
+    let entry = |line: &Line| Entry {
+        subject: line.subject.clone(),
+        payload: Bytes::from(line.payload.clone()),
     };
     let entries: Vec<Entry> = append.lines.iter().map(entry).collect();
     let fence = append.fence.map(|seq| Fence { subject: fence, seq });

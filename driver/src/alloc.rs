@@ -2,7 +2,7 @@
 
 use crate::driver::{Driver, DriverError, random, unix_ms};
 use crate::exec::Exec;
-use crate::view::{AllocView, Given, OverWhy};
+use driver_core::view::{AllocView, Given, OverWhy};
 use schema::event::{AllocFreed, AllocWithdrawn, ExecConfig, ExecSubmitted};
 use schema::id::{AllocId, ExecId, InstanceId};
 use schema::requirements::{Constraint, Requirements};

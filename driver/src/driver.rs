@@ -5,7 +5,7 @@ use crate::exec::Exec;
 use crate::keep::{TICK, follow};
 use crate::logs;
 use crate::shared::{Parts, Shared, fold};
-use crate::view::{AllocView, ExecView, View};
+use driver_core::view::{AllocView, ExecView, View};
 use replay::author::{Author, AuthorError, Forgetful, Identity};
 use replay::log::{Log, ReadError, Reader};
 use schema::event::{AllocRequested, DriverJoined, DriverLeft};
@@ -49,11 +49,11 @@ pub enum DriverError {
     #[error("another process has joined as {0} and goes on with its allocs")]
     TakenOver(DriverId),
     /// The request will not be met.
-    #[error("{}", crate::describe::refused(.0))]
+    #[error("{}", driver_core::describe::refused(.0))]
     Refused(schema::why::RefusedWhy),
     /// The alloc is over.
-    #[error("{}", crate::describe::over(.0))]
-    Over(crate::view::OverWhy),
+    #[error("{}", driver_core::describe::over(.0))]
+    Over(driver_core::view::OverWhy),
     /// It has left, and asks for nothing more.
     #[error("{0} has left; join again to ask for more")]
     Left(DriverId),

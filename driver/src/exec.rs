@@ -2,8 +2,8 @@
 
 use crate::driver::{Driver, DriverError};
 use crate::logs::{self, Live, Place, Wanted, Which};
-use crate::view::{ExecEnd, ExecView, Oom};
 use bytes::Bytes;
+use driver_core::view::{ExecEnd, ExecView, Oom};
 use futures::stream::BoxStream;
 use schema::event::ExecKillRequested;
 use schema::id::ExecId;

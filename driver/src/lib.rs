@@ -3,15 +3,14 @@
 //! again on the log.
 
 mod alloc;
-pub mod describe;
 mod driver;
 mod exec;
 mod keep;
 pub mod logs;
 mod shared;
-mod view;
 
 pub use alloc::{Alloc, AllocOptions, AllocRequest};
 pub use driver::{Driver, DriverError, JoinOptions};
+pub use driver_core::describe;
+pub use driver_core::{AllocView, ExecEnd, ExecView, Given, Oom, OverWhy};
 pub use exec::Exec;
-pub use view::{AllocView, ExecEnd, ExecView, Given, Oom, OverWhy};

@@ -8,8 +8,8 @@
 
 mod place;
 
-use crate::view::{ExecEnd, ExecView};
 use bytes::Bytes;
+use driver_core::view::{ExecEnd, ExecView};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 pub(crate) use place::Place;

@@ -1,7 +1,7 @@
 //! What all handles of one driver share: its view, its author, and who waits for what.
 
 use crate::driver::DriverError;
-use crate::view::{AllocView, Changed, ExecView, Given, View};
+use driver_core::view::{AllocView, Changed, ExecView, Given, View};
 use replay::author::Author;
 use replay::log::{Batch, Log, Reader};
 use schema::codec;

@@ -1,28 +1,23 @@
 //! Writing to the log as one author: numbers 1, 2, 3, ... within an incarnation, nothing lost,
 //! nothing doubled, nothing out of order, whatever happens to acknowledgements.
 //!
-//! One round is in flight at a time. What is asked for meanwhile is gathered into the next one, so
-//! that many writers cost one wait. A round whose fate is unknown is sent again byte for byte: the
-//! fold takes each number once. Numbers never skip, because no round leaves before the one in front
-//! of it has landed.
+//! One round is in flight at a time ([`Writer`]). What is asked for meanwhile is gathered into the
+//! next one, so that many writers cost one wait. A round whose fate is unknown is sent again byte for
+//! byte: the fold takes each number once.
 
 use crate::log::{AppendError, Entry, Log, MAX_ROUND};
 use bytes::Bytes;
-use schema::SCHEMA_VERSION;
-use schema::codec::{self, EncodeError};
+use replay_core::author::{Line, Writer};
+use schema::codec::EncodeError;
 use schema::event::Event;
 use schema::id::{AuthorId, ClusterId};
-use schema::record::Record;
-use schema::subject::Subject;
-use schema::unit::{Epoch, Seq};
-use std::collections::VecDeque;
+use schema::unit::Seq;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-/// Largest sum of payloads in one round, in bytes.
-const ROUND_BYTES: usize = 4 << 20;
 /// First and longest wait before a round is sent again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(500));
 
@@ -125,21 +120,12 @@ impl Author {
     pub fn start(log: Arc<dyn Log>, identity: Identity, outbox: Box<dyn Outbox>) -> Author {
         let (asks, inbox) = mpsc::channel(MAX_ROUND);
         let Identity { cluster, author, incarnation, last_number, unsent } = identity;
-        let waiting = unsent.into_iter().map(|(number, entry)| Waiting {
-            number,
-            entry,
-            answers: Vec::new(),
-        });
-        let writer = Writer {
-            log,
-            outbox,
-            cluster,
-            author,
-            incarnation,
-            last_number,
-            waiting: waiting.collect(),
+        let line = |(number, entry): (u64, Entry)| {
+            (number, Line { subject: entry.subject, payload: entry.payload.to_vec() })
         };
-        tokio::spawn(writer.run(inbox));
+        let unsent = unsent.into_iter().map(line).collect();
+        let core = Writer::new(cluster, author, incarnation, last_number, unsent);
+        tokio::spawn(Writing { log, outbox, core, answers: BTreeMap::new() }.run(inbox));
         Author { asks }
     }
 
@@ -185,32 +171,30 @@ impl Author {
     }
 }
 
-struct Waiting {
-    number: u64,
-    entry: Entry,
-    answers: Vec<oneshot::Sender<Result<Seq, AuthorError>>>,
-}
+type Answer = oneshot::Sender<Result<Seq, AuthorError>>;
 
-struct Writer {
+struct Writing {
     log: Arc<dyn Log>,
     outbox: Box<dyn Outbox>,
-    cluster: ClusterId,
-    author: AuthorId,
-    incarnation: Uuid,
-    last_number: u64,
-    waiting: VecDeque<Waiting>,
+    core: Writer,
+    /// Who waits for which number.
+    answers: BTreeMap<u64, Vec<Answer>>,
 }
 
-impl Writer {
+fn entry(line: Line) -> Entry {
+    Entry { subject: line.subject, payload: Bytes::from(line.payload) }
+}
+
+impl Writing {
     async fn run(mut self, mut inbox: mpsc::Receiver<Ask>) {
         loop {
-            if self.waiting.is_empty() {
+            if self.core.is_empty() {
                 let Some(ask) = inbox.recv().await else { return };
                 if let Err(error) = self.accept(ask) {
                     return self.fail(&error, inbox);
                 }
             }
-            while self.waiting.len() < MAX_ROUND
+            while self.core.len() < MAX_ROUND
                 && let Ok(ask) = inbox.try_recv()
             {
                 if let Err(error) = self.accept(ask) {
@@ -226,72 +210,47 @@ impl Writer {
     /// Numbers, encodes and keeps one event. An event that cannot be encoded uses up no number.
     fn accept(&mut self, ask: Ask) -> Result<(), AuthorError> {
         let Some(event) = ask.event else {
-            match self.waiting.back_mut() {
-                Some(last) => last.answers.push(ask.answer),
-                None => drop(ask.answer.send(Ok(Seq(0)))),
+            if self.core.is_empty() {
+                let _ = ask.answer.send(Ok(Seq(0)));
+            } else {
+                self.answers.entry(self.core.last_number()).or_default().push(ask.answer);
             }
             return Ok(());
         };
-        let number = self.last_number + 1;
-        let record = Record {
-            version: SCHEMA_VERSION,
-            author: self.author.clone(),
-            incarnation: self.incarnation,
-            number,
-            cause: ask.cause,
-            epoch: Epoch(0),
-            must_understand: false,
-            event,
-        };
-        let payload = match codec::encode(&record) {
-            Ok(bytes) => Bytes::from(bytes),
+        match self.core.write(event, ask.cause) {
+            Ok((number, line)) => {
+                self.answers.entry(number).or_default().push(ask.answer);
+                self.outbox.push(number, &entry(line.clone())).map_err(AuthorError::Outbox)
+            }
             Err(error) => {
                 let _ = ask.answer.send(Err(error.into()));
-                return Ok(());
+                Ok(())
             }
-        };
-        let subject = Subject::of(&self.cluster, &self.author, &record.event).to_string();
-        let entry = Entry { subject, payload };
-        self.outbox.push(number, &entry).map_err(AuthorError::Outbox)?;
-        self.last_number = number;
-        self.waiting.push_back(Waiting { number, entry, answers: vec![ask.answer] });
-        Ok(())
+        }
     }
 
     /// Sends what waits, up to one round, until it has landed.
     async fn send_round(&mut self) -> Result<(), AuthorError> {
-        let size = self.round_size();
-        if size == 0 {
+        if self.core.is_empty() {
             return Ok(());
         }
         self.outbox.sync().map_err(AuthorError::Outbox)?;
-        let round: Vec<Entry> = self.waiting.iter().take(size).map(|w| w.entry.clone()).collect();
+        let round: Vec<Entry> = self.core.round().into_iter().map(entry).collect();
         let last = land(&*self.log, &round).await?;
-        let mut number = 0;
-        for (index, waiting) in self.waiting.drain(..size).enumerate() {
-            number = waiting.number;
-            for answer in waiting.answers {
-                let _ = answer.send(Ok(Seq(last.0 - (size - 1 - index) as u64)));
+        let Some(numbers) = self.core.landed() else { return Ok(()) };
+        let end = *numbers.end();
+        for number in numbers {
+            for answer in self.answers.remove(&number).into_iter().flatten() {
+                let _ = answer.send(Ok(Seq(last.0 - (end - number))));
             }
         }
-        self.outbox.landed(number).map_err(AuthorError::Outbox)
+        self.outbox.landed(end).map_err(AuthorError::Outbox)
     }
 
-    fn round_size(&self) -> usize {
-        let mut bytes = 0;
-        let fits = self.waiting.iter().take(MAX_ROUND).take_while(|waiting| {
-            bytes += waiting.entry.payload.len();
-            bytes <= ROUND_BYTES
-        });
-        fits.count().max(usize::from(!self.waiting.is_empty()))
-    }
-
-    fn fail(mut self, error: &AuthorError, mut inbox: mpsc::Receiver<Ask>) {
-        tracing::error!(author = %self.author, %error, "an author stopped");
-        for waiting in self.waiting.drain(..) {
-            for answer in waiting.answers {
-                let _ = answer.send(Err(error.clone()));
-            }
+    fn fail(self, error: &AuthorError, mut inbox: mpsc::Receiver<Ask>) {
+        tracing::error!(%error, "an author stopped");
+        for answer in self.answers.into_values().flatten() {
+            let _ = answer.send(Err(error.clone()));
         }
         inbox.close();
         while let Ok(ask) = inbox.try_recv() {

@@ -11,6 +11,7 @@
 
 use crate::moment::Moment;
 use replay_core::State;
+use replay_core::author::Line;
 use schema::SCHEMA_VERSION;
 use schema::codec::{self, EncodeError};
 use schema::event::Event;
@@ -36,9 +37,6 @@ pub struct Me {
     /// This life of it.
     pub incarnation: Uuid,
 }
-
-/// A record on its way: full subject, and encoded record.
-pub type Line = (String, Vec<u8>);
 
 /// What a log said to an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,7 +133,7 @@ impl Round {
                 must_understand: false,
                 event,
             };
-            lines.push((subject, codec::encode(&record)?));
+            lines.push(Line { subject, payload: codec::encode(&record)? });
         }
         let fence = fenced.then_some(state.head.leader.election);
         let (lines, phase) = (Arc::new(lines), Phase::Due(now));

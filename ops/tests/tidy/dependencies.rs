@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 /// The cores, and the only crates that each may name.
-const CORES: [(&str, &[&str]); 4] = [
+const CORES: [(&str, &[&str]); 5] = [
     (
         "fleetlog-schema",
         &["blake3", "rmp-serde", "serde", "serde_bytes", "smol_str", "thiserror", "uuid"],
@@ -20,6 +20,7 @@ const CORES: [(&str, &[&str]); 4] = [
         &["fleetlog-replay-core", "fleetlog-schema", "thiserror", "uuid"],
     ),
     ("fleetlog-agent-core", &["fleetlog-schema", "uuid"]),
+    ("fleetlog-driver-core", &["fleetlog-schema", "uuid"]),
 ];
 /// What no core may reach, however indirectly: runtimes, networks, files, clocks, dice.
 const BANNED: [&str; 19] = [

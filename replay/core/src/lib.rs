@@ -8,6 +8,7 @@
 // No wildcard arms: a new event or status must be thought about wherever one is told from another.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+pub mod author;
 pub mod digest;
 pub mod fold;
 pub mod invariant;

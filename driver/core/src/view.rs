@@ -7,7 +7,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use fold::{Changed, View};
+pub use fold::{Changed, View};
 use schema::event::{LogDigest, Usage};
 use schema::id::{AllocId, InstanceId};
 use schema::resources::Resources;

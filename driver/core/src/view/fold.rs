@@ -26,15 +26,15 @@ const RETENTION: Millis = Millis::from_secs(3600);
 
 /// The fold of what names one driver.
 #[derive(Debug)]
-pub(crate) struct View {
-    pub(crate) allocs: BTreeMap<AllocId, AllocView>,
-    pub(crate) execs: BTreeMap<ExecId, ExecView>,
+pub struct View {
+    pub allocs: BTreeMap<AllocId, AllocView>,
+    pub execs: BTreeMap<ExecId, ExecView>,
     /// What was given under each alloc, also of those that are over.
-    pub(crate) given: BTreeMap<AllocId, Given>,
+    pub given: BTreeMap<AllocId, Given>,
     /// For how long execs of an alloc that is over may still be reported.
-    pub(crate) awaited: BTreeMap<AllocId, Millis>,
+    pub awaited: BTreeMap<AllocId, Millis>,
     /// This driver has left, and has not joined since.
-    pub(crate) left: bool,
+    pub left: bool,
     rules: Rules,
     /// Where in the log each alloc was last kept, and until when that holds.
     kept: BTreeMap<AllocId, (Seq, LogTime)>,
@@ -47,13 +47,13 @@ pub(crate) struct View {
 
 /// What a record changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Changed {
+pub enum Changed {
     Alloc(AllocId),
     Exec(ExecId),
 }
 
 impl View {
-    pub(crate) fn new(driver: DriverId) -> View {
+    pub fn new(driver: DriverId) -> View {
         View {
             allocs: BTreeMap::new(),
             execs: BTreeMap::new(),
@@ -70,12 +70,12 @@ impl View {
     }
 
     /// The newest life of this driver that has spoken.
-    pub(crate) fn newest(&self) -> Option<Uuid> {
+    pub fn newest(&self) -> Option<Uuid> {
         self.rules.newest()
     }
 
     /// Takes in the next record that names this driver; `seq` and `time` are the log's.
-    pub(crate) fn apply(&mut self, record: &Record, seq: Seq, time: LogTime) -> Vec<Changed> {
+    pub fn apply(&mut self, record: &Record, seq: Seq, time: LogTime) -> Vec<Changed> {
         self.time = self.time.max(time);
         self.forget();
         if !self.rules.accept(record) {
@@ -245,7 +245,7 @@ impl View {
     }
 
     /// Gives the execs of an alloc that have no end one: nobody can report them any more.
-    pub(crate) fn lose(&mut self, id: &AllocId) -> Vec<Changed> {
+    pub fn lose(&mut self, id: &AllocId) -> Vec<Changed> {
         self.awaited.remove(id);
         let why = self.over_why(id);
         let from = (id.clone(), ExecId::lowest());
@@ -331,7 +331,7 @@ impl View {
     }
 
     /// Allocs that this driver holds, and the shortest of their leases.
-    pub(crate) fn held(&self) -> (Vec<AllocId>, Option<Millis>) {
+    pub fn held(&self) -> (Vec<AllocId>, Option<Millis>) {
         let held = self.allocs.iter().filter_map(|(id, view)| match view {
             AllocView::Granted(given) => Some((id.clone(), given.lease)),
             AllocView::Waiting(_) | AllocView::Refused(_) | AllocView::Over(_) => None,
