@@ -74,7 +74,9 @@ impl Desk {
         runtime: Arc<dyn Runtime>,
     ) -> Result<(), AuthorError> {
         let since = Instant::now();
-        let landing = match self.to_its_end(&run, &spec, &*runtime).await? {
+        let end = self.to_its_end(&run, &spec, &*runtime).await?;
+        runtime.settle(&spec).await;
+        let landing = match end {
             Ok(end) => self.exited(&run, &spec, end, since).await?,
             Err(failure) => self.fail(&run, failure).await?,
         };

@@ -10,6 +10,7 @@ use schema::why::FailureClass;
 use smol_str::SmolStr;
 use std::path::PathBuf;
 
+mod capture;
 pub mod docker;
 pub mod process;
 
@@ -67,9 +68,11 @@ pub trait Runtime: Send + Sync + 'static {
     /// found again.
     async fn start(&self, spec: &Spec) -> Result<SmolStr, Failure>;
 
-    /// Waits for the end of an exec that was started, now or by an earlier life of the agent. All of
-    /// its output is in its files when this returns.
+    /// Waits for the end of an exec that was started, now or by an earlier life of the agent.
     async fn wait(&self, spec: &Spec) -> Result<End, Failure>;
+
+    /// Returns when all that an exec which has ended wrote is in its files.
+    async fn settle(&self, spec: &Spec);
 
     /// How long an exec has been running; 0 if that is not known.
     async fn age(&self, exec: &ExecId) -> Millis;

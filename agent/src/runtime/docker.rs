@@ -1,18 +1,17 @@
 //! Execs as Docker containers. Named and labelled, so that an agent that comes back finds them; never
 //! removed before their end is written; what is true of one is what `inspect` says.
 
-use super::{End, Failure, Runtime, Spec};
+use super::{End, Failure, Runtime, Spec, capture};
 use async_trait::async_trait;
 use bollard::Docker as Client;
-use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerState, ContainerStateStatusEnum,
-    HostConfig,
+    HostConfig, HostConfigLogConfig,
 };
 use bollard::query_parameters::{
     CreateContainerOptions, InspectContainerOptions, KillContainerOptions, ListContainersOptions,
-    LogsOptions, RemoveContainerOptions, StartContainerOptions, WaitContainerOptions,
+    RemoveContainerOptions, StartContainerOptions, WaitContainerOptions,
 };
 use futures::StreamExt;
 use jiff::Timestamp;
@@ -20,13 +19,13 @@ use schema::id::{ClusterId, ExecId, InstanceId};
 use schema::unit::Millis;
 use schema::why::FailureClass;
 use smol_str::{SmolStr, ToSmolStr};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use tokio::fs::File;
-use tokio::io::AsyncWriteExt;
+use tokio::task::JoinHandle;
 
 const POLL: Duration = Duration::from_millis(200);
 const NOT_FOUND: u16 = 404;
@@ -37,6 +36,8 @@ const CPU: i64 = 1_000_000_000;
 const CLUSTER: &str = "fleetlog.cluster";
 const INSTANCE: &str = "fleetlog.instance";
 const EXEC: &str = "fleetlog.exec";
+/// How the engine keeps output until it is copied: all of it, in one file.
+const LOG: [(&str, &str); 3] = [("max-size", "100g"), ("max-file", "1"), ("compress", "false")];
 
 /// Runs execs as containers.
 pub struct Docker {
@@ -44,6 +45,7 @@ pub struct Docker {
     cluster: ClusterId,
     /// What the machine has, in billionths of a cpu; the engine refuses limits beyond it.
     nano_cpus: i64,
+    captures: Mutex<BTreeMap<ExecId, JoinHandle<()>>>,
 }
 
 impl Docker {
@@ -55,7 +57,7 @@ impl Docker {
         let client = Client::connect_with_local_defaults()?;
         let cpus = client.info().await?.ncpu.unwrap_or(0);
         let nano_cpus = if cpus > 0 { cpus.saturating_mul(CPU) } else { i64::MAX };
-        Ok(Docker { client, cluster, nano_cpus })
+        Ok(Docker { client, cluster, nano_cpus, captures: Mutex::default() })
     }
 
     /// A limit that the engine takes: an instance may be said to have more than the machine.
@@ -123,50 +125,24 @@ impl Docker {
                 // The same as memory: no swap beyond the limit.
                 memory_swap: (memory > 0).then_some(memory),
                 nano_cpus: self.cpu_limit(spec),
+                // The default one takes all that is no UTF-8 for something else.
+                log_config: Some(HostConfigLogConfig {
+                    typ: Some("local".to_owned()),
+                    config: Some(LOG.map(|(key, value)| (key.into(), value.into())).into()),
+                }),
                 ..Default::default()
             }),
             ..Default::default()
         }
     }
 
-    /// Captures until the container has ended, anew whenever the engine breaks off before that.
-    async fn captured(&self, spec: &Spec) {
-        loop {
-            if let Err(error) = self.capture(spec).await {
-                tracing::warn!(%error, exec = %spec.exec, "output of a container is read again");
-                tokio::time::sleep(POLL).await;
-            } else if !self.state(&spec.exec).await.is_ok_and(|s| s.running.unwrap_or(false)) {
-                return;
-            }
-            if let Err(Error::DockerResponseServerError { status_code: NOT_FOUND, .. }) =
-                self.state(&spec.exec).await
-            {
-                return;
-            }
-        }
-    }
-
-    /// Copies all that the container writes into its files, from the beginning, until it has ended.
-    async fn capture(&self, spec: &Spec) -> std::io::Result<()> {
-        let options =
-            LogsOptions { follow: true, stdout: true, stderr: true, ..Default::default() };
-        let mut output = self.client.logs(&self.name(&spec.exec), Some(options));
-        let (mut stdout, mut stderr) =
-            (File::create(&spec.stdout).await?, File::create(&spec.stderr).await?);
-        while let Some(chunk) = output.next().await {
-            match chunk {
-                Ok(LogOutput::StdErr { message }) => {
-                    stderr.write_all(&message).await?;
-                    stderr.flush().await?;
-                }
-                Ok(chunk) => {
-                    stdout.write_all(&chunk.into_bytes()).await?;
-                    stdout.flush().await?;
-                }
-                Err(error) => return Err(std::io::Error::other(error)),
-            }
-        }
-        Ok(())
+    /// Begins to copy what an exec writes into its files, unless that has begun.
+    fn capture(&self, spec: &Spec) {
+        let mut captures = self.captures.lock().unwrap_or_else(PoisonError::into_inner);
+        captures.entry(spec.exec.clone()).or_insert_with(|| {
+            let (client, name) = (self.client.clone(), self.name(&spec.exec));
+            tokio::spawn(capture::all(client, name, [spec.stdout.clone(), spec.stderr.clone()]))
+        });
     }
 
     /// Waits until `inspect` says that it has ended; the engine's own wait is only a hint.
@@ -262,12 +238,11 @@ impl Runtime for Docker {
     async fn wait(&self, spec: &Spec) -> Result<End, Failure> {
         let id = self.inspect(&spec.exec).await.ok().and_then(|found| found.id);
         let seen = AtomicU64::new(0);
-        let both = async { tokio::join!(self.ended(spec), self.captured(spec)) };
-        let (state, ()) = tokio::select! {
-            both = both => both,
+        self.capture(spec);
+        let state = tokio::select! {
+            ended = self.ended(spec) => ended?,
             never = watch_peak(id.unwrap_or_default(), &seen) => match never {},
         };
-        let state = state?;
         let oom = state.oom_killed.unwrap_or(false);
         // The kernel kills for a limit when usage has reached it, which may be too quick to be seen.
         let reached = if oom { spec.limits.memory } else { 0 };
@@ -278,6 +253,18 @@ impl Runtime for Docker {
             oom,
             ..End::default()
         })
+    }
+
+    async fn settle(&self, spec: &Spec) {
+        let capture = {
+            let mut captures = self.captures.lock().unwrap_or_else(PoisonError::into_inner);
+            captures.remove(&spec.exec)
+        };
+        if let Some(capture) = capture
+            && capture.await.is_err()
+        {
+            tracing::error!(exec = %spec.exec, "copying the output of a container has failed");
+        }
     }
 
     async fn age(&self, exec: &ExecId) -> Millis {

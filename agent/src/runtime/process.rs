@@ -302,6 +302,9 @@ impl Runtime for Processes {
         }
     }
 
+    /// Processes write into their files themselves.
+    async fn settle(&self, _: &Spec) {}
+
     async fn age(&self, exec: &ExecId) -> Millis {
         match lock(&self.table).get(exec).map(|known| known.borrow().clone()) {
             Some(Known::Running { since, .. }) => millis(since.elapsed()),

@@ -32,7 +32,7 @@ use leader::Leader;
 
 /// Every this many records the fold takes a digest, so that a checkpoint can be compared by
 /// replicas which have moved on.
-pub const MARK_EVERY: u64 = 2048;
+pub const MARK_EVERY: u64 = 1024;
 const MARKS_KEPT: usize = 64;
 
 /// What is true of the whole log.
