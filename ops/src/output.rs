@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use comfy_table::Table;
 use serde::Serialize;
 use serde_json::Value;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 /// fleetlog itself failed, not what it ran.
@@ -43,7 +43,24 @@ pub(crate) fn say(line: &str) {
 
 /// Prints a line of data. A reader that has gone away is no failure.
 pub(crate) fn print(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            say(&format!("fleetlog: cannot write to stdout: {error}"));
+            std::process::exit(i32::from(OURS));
+        }
+        Ok(()) | Err(_) => {}
+    }
+}
+
+/// One thing with all that it has: on one line for programs, on many for people.
+///
+/// # Errors
+/// It cannot be said in JSON.
+pub(crate) fn in_full(output: Output, thing: &impl Serialize) -> serde_json::Result<String> {
+    match output {
+        Output::Json => serde_json::to_string(thing),
+        Output::Table | Output::Quiet => serde_json::to_string_pretty(thing),
+    }
 }
 
 /// One thing of a list.
@@ -95,7 +112,11 @@ pub(crate) fn start_logging(verbose: u8) {
         1 => "info",
         _ => "debug",
     };
-    let default = format!("{level},sled=warn,hyper=warn,async_nats=error");
+    let default = format!("{level},sled=warn,sled::config=off,hyper=warn,async_nats=error");
     let filter = std::env::var("FLEETLOG_LOG_LEVEL").unwrap_or(default);
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
 }

@@ -195,8 +195,7 @@ pub async fn open(
     if url.starts_with("nats://") || url.starts_with("tls://") {
         return jetstream::open(url, cluster, create).await;
     }
-    let reason = "a log is named by file://DIR, http://HOST:PORT or nats://HOST:PORT".to_owned();
-    Err(OpenError::Broken { url: url.to_owned(), reason })
+    Err(OpenError::Unnamed { url: url.to_owned() })
 }
 
 /// Reads from `from` to what was the end when this was called.

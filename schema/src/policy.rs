@@ -22,6 +22,9 @@ pub struct Offering {
     pub resources: Resources,
 }
 
+/// Longest delay that a policy may name: 30 days.
+const LONGEST: Millis = Millis::from_secs(30 * 24 * 3600);
+
 /// Limits and delays. Every field has a default, so that a policy may name only what it changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -98,8 +101,25 @@ impl Policy {
         if self.min_instances > self.max_instances {
             return Err("min_instances is more than max_instances".into());
         }
-        if self.patience.0 == 0 || self.lease.0 == 0 || self.max_lease.0 == 0 {
-            return Err("patience, lease and max_lease must be at least 1 ms".into());
+        // Heartbeats come every second; what is shorter than a few of them is noise.
+        let least = [
+            ("idle_timeout", self.idle_timeout, 0),
+            ("boot_timeout", self.boot_timeout, 1000),
+            ("unreachable_after", self.unreachable_after, 3000),
+            ("unreachable_grace", self.unreachable_grace, 0),
+            ("lease", self.lease, 1),
+            ("max_lease", self.max_lease, 1),
+            ("grace", self.grace, 0),
+            ("patience", self.patience, 100),
+            ("retention", self.retention, 0),
+        ];
+        for (name, length, least) in least {
+            if length.0 < least || length > LONGEST {
+                return Err(format!("{name} must be between {least} ms and {LONGEST} ms"));
+            }
+        }
+        if self.max_pending == 0 {
+            return Err("max_pending must be at least 1".into());
         }
         Ok(())
     }

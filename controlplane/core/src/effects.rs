@@ -166,12 +166,17 @@ impl Effects {
                 });
             }
         }
-        let due = self.listed.is_none_or(|at| now.since(at) >= LIST_EVERY);
-        if due && !self.listing {
-            (self.listing, self.listed) = (true, Some(now));
-            calls.push(Call::List);
-        }
         calls
+    }
+
+    /// The cloud is asked every now and then what there is. That changes nothing: it needs no proof
+    /// that this replica still leads.
+    pub fn list(&mut self, now: Moment) -> Option<Call> {
+        let due = self.listed.is_none_or(|at| now.since(at) >= LIST_EVERY);
+        (due && !self.listing).then(|| {
+            (self.listing, self.listed) = (true, Some(now));
+            Call::List
+        })
     }
 }
 

@@ -254,6 +254,7 @@ impl Replica {
             self.clocks.beat = now + BEAT;
             wanted.push(Do::Beat(epoch));
         }
+        wanted.extend(self.effects.list(now).map(Do::Call));
         if self.round.is_none() && self.fresh(now) {
             let calls = self.effects.calls(now, &self.me.cluster, &self.state, epoch);
             wanted.extend(calls.into_iter().map(Do::Call));

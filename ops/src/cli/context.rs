@@ -3,7 +3,7 @@
 use crate::output::{Output, Usage};
 use anyhow::Context as _;
 use clap::Args;
-use replay::log::{Log, read_to_end};
+use replay::log::{Log, OpenError, read_to_end};
 use replay_core::{Outcome, State};
 use schema::id::ClusterId;
 use schema::record::Record;
@@ -64,7 +64,8 @@ pub(crate) fn id<T: std::str::FromStr<Err = schema::id::IdError>>(text: &str) ->
 impl Context {
     pub(crate) fn find(args: &ClusterArgs, output: Output) -> anyhow::Result<Context> {
         let noted = noted();
-        let url = args.log.clone().or(noted.as_ref().map(|noted| noted.log.clone()));
+        let given = args.log.clone().filter(|url| !url.is_empty());
+        let url = given.or(noted.as_ref().map(|noted| noted.log.clone()));
         let none = "no cluster: give --log, set FLEETLOG_LOG, or start one with `fleetlog up`";
         let url = url.ok_or_else(|| Usage(none.to_owned()))?;
         let cluster = args.cluster.clone().or(noted.map(|noted| noted.cluster));
@@ -73,8 +74,11 @@ impl Context {
     }
 
     pub(crate) async fn open(&self) -> anyhow::Result<Arc<dyn Log>> {
-        let (log, _) = replay::log::open(&self.url, &self.cluster, false).await?;
-        Ok(log)
+        match replay::log::open(&self.url, &self.cluster, false).await {
+            Ok((log, _)) => Ok(log),
+            Err(error @ OpenError::Unnamed { .. }) => Err(Usage(error.to_string()).into()),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

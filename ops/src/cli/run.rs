@@ -5,6 +5,7 @@
 
 use super::context::{Context, id};
 use crate::output::{OURS, Usage, say};
+use anyhow::Context as _;
 use clap::Args;
 use driver::logs::Which;
 use driver::{
@@ -20,7 +21,7 @@ use schema::unit::Millis;
 use schema::why::FailureClass;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -30,6 +31,9 @@ use tokio::sync::watch;
 const TIMED_OUT: u8 = 124;
 /// Interrupted before there was anything to pass the signal on to.
 pub(super) const INTERRUPTED: u8 = 130;
+/// As in a shell: the command cannot be started.
+const CANNOT_START: u8 = 127;
+const HANG_UP: i32 = 1;
 const INTERRUPT: i32 = 2;
 const KILL: i32 = 9;
 const PIPE: i32 = 13;
@@ -46,7 +50,7 @@ pub(super) struct AskArgs {
     /// Cores: 2, 0.5, 500m
     #[arg(long, default_value = "1", allow_hyphen_values = true)]
     cpu: String,
-    /// Memory: 64MiB, 1.5GiB
+    /// Memory: 64MiB, 1.5GiB; plain processes are not held to it, containers are
     #[arg(long, default_value = "256MiB", allow_hyphen_values = true)]
     memory: String,
     /// Disk: 10GiB
@@ -92,7 +96,7 @@ pub(super) struct CommandArgs {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     ask: AskArgs,
-    /// Under which driver id; one of its own if none
+    /// Under which driver id; one of its own if none. Whoever joins under an id takes it over
     #[arg(long)]
     driver: Option<String>,
     #[command(flatten)]
@@ -239,24 +243,30 @@ pub(super) async fn run_in(
             return Ok(ExitCode::from(INTERRUPTED));
         }
     };
+    let mut whole = true;
     for printing in printing {
         if let Ok(Err(error)) = printing.await {
-            say(&format!("fleetlog: output may be missing: {error:#}"));
+            whole = false;
+            say(&format!("fleetlog: output is missing: {error:#}"));
         }
     }
-    Ok(report(&end, oom))
+    let code = report(&end, oom);
+    Ok(if whole { code } else { ExitCode::from(OURS) })
 }
 
 /// What the person at the terminal, or their supervisor, says to this process.
 pub(super) struct Stops {
     interrupt: Signal,
     terminate: Signal,
+    hang_up: Signal,
 }
 
 impl Stops {
     pub(super) fn listen() -> anyhow::Result<Stops> {
         let interrupt = signal(SignalKind::interrupt())?;
-        Ok(Stops { interrupt, terminate: signal(SignalKind::terminate())? })
+        let (terminate, hang_up) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+        Ok(Stops { interrupt, terminate, hang_up })
     }
 
     /// The next one.
@@ -264,6 +274,7 @@ impl Stops {
         tokio::select! {
             _ = self.interrupt.recv() => INTERRUPT,
             _ = self.terminate.recv() => TERMINATE,
+            _ = self.hang_up.recv() => HANG_UP,
         }
     }
 }
@@ -339,12 +350,16 @@ async fn copy(exec: Exec, which: Which) -> anyhow::Result<()> {
             Which::Stdout => show(std::io::stdout(), &chunk),
             Which::Stderr => show(std::io::stderr(), &chunk),
         };
-        if written.is_err() {
-            // As in any pipe: who writes to nobody is told so, and ends unless it minds.
-            if which == Which::Stdout {
-                exec.kill(PIPE).await?;
+        match written {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                // As in any pipe: who writes to nobody is told so, and ends unless it minds.
+                if which == Which::Stdout {
+                    exec.kill(PIPE).await?;
+                }
+                return Ok(());
             }
-            return Ok(());
+            Err(error) => return Err(error).context("cannot write what it writes"),
         }
     }
     Ok(())
@@ -366,6 +381,7 @@ fn report(end: &ExecEnd, oom: Option<Oom>) -> ExitCode {
             say(&format!("fleetlog: {}", describe::failure(class, message)));
             match class {
                 FailureClass::TimedOut => ExitCode::from(TIMED_OUT),
+                FailureClass::CannotStart => ExitCode::from(CANNOT_START),
                 FailureClass::ImageMissing { .. } | FailureClass::TooLarge { .. } => {
                     ExitCode::from(2)
                 }

@@ -1,8 +1,8 @@
 //! What the log says: `instances`, `allocs`, `execs`, `events`, `state`, `logs`.
 
 use super::context::{Context, Folded, fold, id, state, when};
-use crate::output::{Output, Row, Usage, or_dash, print, rows, say};
-use anyhow::bail;
+use crate::output::{Output, Row, Usage, in_full, or_dash, print, rows};
+use anyhow::{Context as _, bail};
 use clap::Args;
 use driver::describe;
 use driver::logs::{self, Which};
@@ -158,6 +158,9 @@ fn show(output: Output, folded: &Folded) {
     let body = record.as_ref().and_then(|record| serde_json::to_value(&record.event).ok());
     let kind = record.as_ref().map_or("-", |record| record.event.kind());
     let author = record.as_ref().map(|r| format!("{}/{}", r.event.role(), r.author));
+    if output == Output::Quiet {
+        return print(&seq.to_string());
+    }
     if output == Output::Json {
         let value = json!({
             "seq": seq, "time": when(*time), "author": author, "kind": kind,
@@ -213,7 +216,7 @@ pub(crate) async fn show_state(args: StateArgs, context: Context) -> anyhow::Res
     let within = |seq: Seq, time: LogTime| seq <= until.0 && time <= until.1;
     let mut state = fold(&*log, within, |_, _| {}).await?;
     let breaches = invariant::check(&state);
-    print(&serde_json::to_string_pretty(&summary(&mut state, breaches.len()))?);
+    print(&in_full(context.output, &summary(&mut state, breaches.len()))?);
     Ok(if breaches.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -265,9 +268,10 @@ pub(crate) async fn exec_logs(args: LogsArgs, context: Context) -> anyhow::Resul
     let which = if args.stderr { Which::Stderr } else { Which::Stdout };
     let mut stream = logs::stream(instance.address.clone(), exec, which, 0, args.follow);
     while let Some(chunk) = stream.next().await {
-        if std::io::stdout().write_all(&chunk?).is_err() {
-            say("fleetlog: nobody reads any more");
-            break;
+        match std::io::stdout().write_all(&chunk?) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => break,
+            Err(error) => return Err(error).context("cannot write it"),
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -1,7 +1,7 @@
 //! What people who run the cluster say: `policy`, `hold`, `drain`, `resume`, `kill`.
 
 use super::context::{Context, fold, id};
-use crate::output::{Usage, print, say};
+use crate::output::{Usage, in_full, print, say};
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use replay::author::{Author, Forgetful, Identity};
@@ -70,6 +70,9 @@ async fn say_it(context: &Context, of: &str, event: impl Into<Event>) -> anyhow:
         Outcome::Void(Void::Unknown) => {
             bail!(Usage(format!("there is no {of} on this cluster")))
         }
+        Outcome::Void(void @ (Void::Ended | Void::WrongState)) => {
+            bail!(Usage(format!("nothing was done to {of}: {void}")))
+        }
         Outcome::Void(void) => bail!("record {seq} had no effect: {void}"),
         Outcome::Ignored => bail!("record {seq} was not found again"),
     }
@@ -79,7 +82,7 @@ pub(crate) async fn policy(args: PolicyArgs, context: Context) -> anyhow::Result
     let state = super::context::state(&*context.open().await?).await?;
     match args.verb {
         PolicyVerb::Get => {
-            print(&serde_json::to_string_pretty(&state.head.policy)?);
+            print(&in_full(context.output, &state.head.policy)?);
             Ok(ExitCode::SUCCESS)
         }
         PolicyVerb::Set { changes } => {

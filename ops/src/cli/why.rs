@@ -112,6 +112,9 @@ impl Step {
 }
 
 pub(crate) async fn why(args: WhyArgs, context: Context) -> anyhow::Result<ExitCode> {
+    if args.id.is_empty() {
+        bail!(Usage("why what? give an id or the sequence of a record".into()));
+    }
     let log = context.open().await?;
     let mut history = History::default();
     fold(&*log, |_, _| true, |_, folded| history.add(folded)).await?;

@@ -91,6 +91,12 @@ pub enum OpenError {
         /// Where.
         url: String,
     },
+    /// The address names no log.
+    #[error("{url:?} names no log; write file://DIR, http://HOST:PORT or nats://HOST:PORT")]
+    Unnamed {
+        /// What was given.
+        url: String,
+    },
     /// The log's files or the answer are not usable.
     #[error("cannot open the log at {url}: {reason}")]
     Broken {

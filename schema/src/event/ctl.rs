@@ -156,6 +156,9 @@ pub struct BootTimedOut {
     pub instance: InstanceId,
     /// How long it was given.
     pub waited: Millis,
+    /// Its offering is not bought again before this log time.
+    #[serde(default)]
+    pub until: LogTime,
 }
 body!(Ctl "boot-timed-out" BootTimedOut |e| Instance e.instance.as_str(), instance &e.instance);
 

@@ -2,12 +2,18 @@
 
 use super::draft::Draft;
 use crate::deadline::revoke_at;
+use crate::plan::rest;
 use replay_core::state::instance::{Instance, Phase, Reach, Service};
+use replay_core::state::launch::key;
 use schema::event::{
     BootTimedOut, InstanceLost, InstanceReachable, InstanceUnreachable, TerminateRequested,
 };
 use schema::id::InstanceId;
+use schema::unit::Millis;
 use schema::why::{DrainWhy, RevokedWhy, TerminateWhy};
+
+/// How long an offering rests whose instance did not boot, the first time.
+const FIRST_REST: Millis = Millis::from_secs(10);
 
 pub(super) fn decide(draft: &mut Draft<'_>) {
     for (id, instance) in draft.live() {
@@ -46,7 +52,10 @@ fn booting(draft: &mut Draft<'_>, id: &InstanceId, instance: &Instance) {
         return end(draft, id, &RevokedWhy::InstanceKilled, TerminateWhy::Killed);
     }
     if waited >= draft.state.head.policy.boot_timeout {
-        draft.push(BootTimedOut { instance: id.clone(), waited });
+        let before = draft.state.backoffs.get(&key(&instance.offering));
+        let rest = rest(FIRST_REST, before.map_or(0, |backoff| backoff.refusals));
+        let until = draft.state.head.time + rest;
+        draft.push(BootTimedOut { instance: id.clone(), waited, until });
         end(draft, id, &RevokedWhy::Terminating, TerminateWhy::BootTimeout);
     }
 }

@@ -47,7 +47,8 @@ pub struct Processes {
 
 /// An agent that has died.
 struct Dead {
-    since: Instant,
+    /// When it was first seen dead; none while it is up again.
+    since: Option<Instant>,
     /// When it was started again, lately.
     starts: Vec<Instant>,
 }
@@ -170,15 +171,17 @@ impl Processes {
 
     fn may_return(&self, instance: &InstanceId, life: Life) -> bool {
         let mut dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
         match (life, dead.get_mut(instance)) {
-            (Life::Dead, Some(dead)) => dead.since.elapsed() < self.restart,
+            (Life::Dead, Some(dead)) => {
+                dead.since.get_or_insert_with(Instant::now).elapsed() < self.restart
+            }
             (Life::Dead, None) => {
-                dead.insert(instance.clone(), Dead { since: now, starts: Vec::new() });
+                let since = Some(Instant::now());
+                dead.insert(instance.clone(), Dead { since, starts: Vec::new() });
                 !self.restart.is_zero()
             }
             (Life::Up, Some(dead)) => {
-                dead.since = now;
+                dead.since = None;
                 false
             }
             (Life::Unborn | Life::Coming | Life::Ended, Some(_)) => {

@@ -13,8 +13,11 @@
 use super::State;
 use super::alloc::EndWhy;
 use super::index::Retired;
+use super::launch::key;
 use crate::void::Void;
-use schema::event::{DrainStarted, InstanceBooted, InterruptionNoticed, TerminateRequested};
+use schema::event::{
+    BootTimedOut, DrainStarted, InstanceBooted, InterruptionNoticed, TerminateRequested,
+};
 use schema::id::{InstanceId, LaunchId};
 use schema::policy::Offering;
 use schema::resources::Resources;
@@ -161,7 +164,9 @@ impl State {
             instance.phase = Phase::Up;
             instance.resources = e.resources.clone();
             instance.idle_since = time;
+            let key = key(&instance.offering);
             self.head.pending = self.head.pending.saturating_sub(1);
+            self.backoffs.remove(&key);
         }
         Ok(())
     }
@@ -201,13 +206,14 @@ impl State {
         Ok(())
     }
 
-    pub(crate) fn boot_timed_out(&mut self, id: &InstanceId) -> Result<(), Void> {
-        let instance = self.living(id)?;
+    pub(crate) fn boot_timed_out(&mut self, e: &BootTimedOut) -> Result<(), Void> {
+        let instance = self.living(&e.instance)?;
         if instance.phase != Phase::Booting {
             return Err(Void::WrongState);
         }
-        let launch = instance.launch.clone();
+        let (launch, offering) = (instance.launch.clone(), instance.offering.clone());
         self.unreserve_all(&launch);
+        self.refuse_for_now(&offering, e.until);
         Ok(())
     }
 

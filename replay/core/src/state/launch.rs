@@ -158,16 +158,21 @@ impl State {
         if !open || launch.attempt != e.attempt {
             return Err(Void::WrongState);
         }
-        let key = key(&launch.offering);
-        let reserved = launch.reserved_for.clone();
-        let refusals = self.backoffs.get(&key).map_or(0, |b| b.refusals).saturating_add(1);
-        self.backoffs.insert(key, Backoff { until: e.until, refusals });
+        let (offering, reserved) = (launch.offering.clone(), launch.reserved_for.clone());
+        self.refuse_for_now(&offering, e.until);
         let status = LaunchStatus::Refused { class: e.class.clone(), message: e.message.clone() };
         self.settle(&e.launch, status);
         for alloc in &reserved {
             self.unreserve(alloc, &e.launch);
         }
         Ok(())
+    }
+
+    /// One more time in a row it was asked for and nothing came of it.
+    pub(crate) fn refuse_for_now(&mut self, offering: &Offering, until: LogTime) {
+        let key = key(offering);
+        let refusals = self.backoffs.get(&key).map_or(0, |b| b.refusals).saturating_add(1);
+        self.backoffs.insert(key, Backoff { until, refusals });
     }
 
     /// Ends the waiting for the cloud's answer and gives back what was set aside for instances that
@@ -178,13 +183,7 @@ impl State {
         let born = u32::try_from(launch.instances.len()).unwrap_or(u32::MAX);
         let never = launch.count.saturating_sub(born);
         let cost = Micros(launch.offering.price.0.saturating_mul(u64::from(never)));
-        if status == LaunchStatus::Accepted && never == 0 {
-            let key = key(&launch.offering);
-            launch.status = status;
-            self.backoffs.remove(&key);
-        } else {
-            launch.status = status;
-        }
+        launch.status = status;
         self.head.committed = self.head.committed.minus(cost);
         self.head.pending = self.head.pending.saturating_sub(never);
         self.head.instances = self.head.instances.saturating_sub(never);

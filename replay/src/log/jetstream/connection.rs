@@ -73,7 +73,12 @@ pub(super) async fn open(url: &str) -> Result<Connection, OpenError> {
             std::future::ready(())
         });
     let client = options.connect(&servers).await.map_err(|e| unreachable(e.to_string()))?;
-    let found = client.server_info().version;
+    let info = client.server_info();
+    if !info.jetstream {
+        let reason = "this nats-server has no JetStream; start it with `jetstream { store_dir: DIR, sync_interval: always }`";
+        return Err(OpenError::Broken { url: url.to_owned(), reason: reason.to_owned() });
+    }
+    let found = info.version;
     if !new_enough(&found) {
         let (major, minor, patch) = OLDEST_SERVER;
         let needed = format!("{major}.{minor}.{patch}");
