@@ -27,7 +27,7 @@ fn output_and_exit_codes_are_the_execs_own() {
     let (code, _, err) = world.fleetlog(&["run", "--timeout", "1", "--", "sleep", "60"]);
     assert_eq!(code, 124, "{err}");
     let (code, _, err) = world.fleetlog(&["run", "--", "no-such-program"]);
-    assert_eq!(code, 125, "{err}");
+    assert_eq!(code, 127, "{err}");
     assert!(err.contains("no-such-program"), "{err}");
     let (code, out, _) = world.fleetlog(&["execs", "--output", "json"]);
     assert_eq!((code, out.lines().count()), (0, 3), "{out}");

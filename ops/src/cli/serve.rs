@@ -8,7 +8,7 @@ use agent::runtime::process::Processes as ProcessRuntime;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use controlplane::cloud::local::faults::Faults;
-use controlplane::cloud::local::process::{Processes, birth, hold, interruption};
+use controlplane::cloud::local::process::{Processes, birth, hold, interruption, strip};
 use controlplane::cloud::local::{Host, LocalCloud, offerings};
 use controlplane::{Options, Replica};
 use schema::id::{AuthorId, ClusterId};
@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -36,7 +37,7 @@ pub(crate) struct UpArgs {
     #[arg(long, value_name = "URL")]
     nats: Option<String>,
     /// How many controllers
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=9))]
     controllers: u32,
     /// Keep at least this many instances
     #[arg(long, default_value_t = 0)]
@@ -44,7 +45,7 @@ pub(crate) struct UpArgs {
     /// Where instances and an embedded log keep their files
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// Port of an embedded log; a free one if 0
+    /// Port of an embedded log; if 0, the one that it had before, else a free one
     #[arg(long, default_value_t = 0)]
     port: u16,
 }
@@ -61,6 +62,9 @@ pub(crate) struct ControllerArgs {
     /// Its name; must be new for each process
     #[arg(long)]
     replica: Option<String>,
+    /// Stop when stdin ends: whoever started it has gone, however it went
+    #[arg(long, hide = true)]
+    leashed: bool,
 }
 
 /// Run the agent of one instance
@@ -78,7 +82,8 @@ pub(crate) async fn up(args: UpArgs, names: ClusterArgs) -> anyhow::Result<ExitC
     };
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let dir = dir.canonicalize()?;
-    let url = match args.nats.clone().or(names.log) {
+    // Not `--log` or `FLEETLOG_LOG`: those name a cluster to use, not one to be.
+    let url = match args.nats.clone() {
         Some(url) => {
             replay::log::open(&url, &cluster, true).await?;
             url
@@ -118,7 +123,7 @@ fn default_dir() -> anyhow::Result<PathBuf> {
 /// Serves an embedded log from this process; returns where.
 async fn embedded(dir: &Path, cluster: &ClusterId, port: u16) -> anyhow::Result<String> {
     let (log, telemetry) = replay::log::embedded::open(&dir.join("log"), cluster, true)?;
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
+    let listener = listener(dir, port).await?;
     let url = format!("http://{}", listener.local_addr()?);
     tokio::spawn(async move {
         if let Err(error) = replay::log::remote::serve(log, telemetry, listener).await {
@@ -126,6 +131,26 @@ async fn embedded(dir: &Path, cluster: &ClusterId, port: u16) -> anyhow::Result<
         }
     });
     Ok(url)
+}
+
+/// The port that this cluster's log had before, if it is free: agents and drivers look for it there.
+async fn listener(dir: &Path, port: u16) -> anyhow::Result<TcpListener> {
+    let noted = dir.join("port");
+    let before = std::fs::read_to_string(&noted).ok().and_then(|text| text.trim().parse().ok());
+    let bind = |port: u16| TcpListener::bind(("127.0.0.1", port));
+    let listener = match (port, before) {
+        (0, Some(before)) => match bind(before).await {
+            Ok(listener) => listener,
+            Err(error) => {
+                say(&format!("port {before}, which the log had before, is taken: {error}"));
+                bind(0).await?
+            }
+        },
+        (port, _) => bind(port).await.with_context(|| format!("cannot listen on port {port}"))?,
+    };
+    std::fs::write(&noted, listener.local_addr()?.port().to_string())
+        .with_context(|| format!("cannot write {}", noted.display()))?;
+    Ok(listener)
 }
 
 fn controller_process(
@@ -137,9 +162,10 @@ fn controller_process(
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["--log", url, "--cluster", cluster.as_str(), "controller", "--dir"]);
     command.arg(dir).args(["--instances", &args.instances.to_string()]);
-    command.args(["--replica", fresh_name().as_str()]);
-    // In a group of its own, so that Ctrl-C reaches `up` alone and the controllers end in order.
-    command.stdin(Stdio::null()).process_group(0).kill_on_drop(true);
+    command.args(["--replica", fresh_name().as_str(), "--leashed"]);
+    // In a group of its own, so that Ctrl-C reaches `up` alone and the controllers end in order. The
+    // pipe ends with this process, even if that is killed.
+    command.stdin(Stdio::piped()).process_group(0).kill_on_drop(true);
     command.spawn().context("cannot start a controller")
 }
 
@@ -161,7 +187,12 @@ async fn down(controllers: Vec<Child>, dir: &Path) -> anyhow::Result<ExitCode> {
 }
 
 fn host(dir: &Path, agent: Vec<OsString>) -> Processes {
-    let processes = Processes::new(dir.join("instances"), agent).clearing(agent::keeper::end);
+    let processes = Processes::new(dir.join("instances"), agent).clearing(|dir| {
+        agent::keeper::end(dir);
+        if let Err(error) = strip(dir) {
+            tracing::warn!(%error, dir = %dir.display(), "cannot remove what an instance left");
+        }
+    });
     processes.restart_within(RESTART)
 }
 
@@ -194,6 +225,7 @@ pub(crate) async fn controller(
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        () = unleashed(), if args.leashed => {}
         () = replica.finished() => {
             replica.ended().await?;
             return Ok(ExitCode::SUCCESS);
@@ -201,6 +233,13 @@ pub(crate) async fn controller(
     }
     replica.stop().await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns when stdin ends.
+async fn unleashed() {
+    let mut stdin = tokio::io::stdin();
+    let mut bytes = [0; 64];
+    while matches!(tokio::io::AsyncReadExt::read(&mut stdin, &mut bytes).await, Ok(1..)) {}
 }
 
 /// Two processes that share a name would share a term.
@@ -216,11 +255,15 @@ pub(crate) async fn agent(args: AgentArgs, names: &ClusterArgs) -> anyhow::Resul
     };
     // Held for as long as this process lives; a second agent of the same instance ends here.
     let Ok(_lock) = hold(&dir) else { return Ok(ExitCode::SUCCESS) };
-    tokio::time::sleep(birth.boot_delay.duration()).await;
+    // Before anything is started that would outlive this process.
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        () = tokio::time::sleep(birth.boot_delay.duration()) => {}
+        _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
+    }
     let context = Context::find(names, Output::Table)?;
     let (log, telemetry) = replay::log::open(&context.url, &context.cluster, false).await?;
     let runtimes = runtimes(&dir, &context.cluster).await?;
-    let mut terminate = signal(SignalKind::terminate())?;
     let agent = agent::Agent::run(agent::Options {
         cluster: context.cluster,
         instance: birth.instance,

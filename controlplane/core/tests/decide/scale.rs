@@ -242,7 +242,7 @@ fn a_launch_that_came_to_nothing_is_made_again() {
             &["i-1 lost", "then", "launch small for a-1", "a-1 waits: launching small"],
         ),
         (
-            "not up in time",
+            "not up in time: what did not boot rests",
             |w| {
                 ordered(w);
                 w.secs(600);
@@ -251,8 +251,8 @@ fn a_launch_that_came_to_nothing_is_made_again() {
                 "i-1 not up in 600000ms",
                 "end i-1: not up",
                 "then",
-                "launch small for a-1",
-                "a-1 waits: launching small",
+                "launch large for a-1",
+                "a-1 waits: launching large",
             ],
         ),
         (

@@ -4,7 +4,7 @@
 
 mod dir;
 
-pub use dir::{birth, hold, interruption};
+pub use dir::{birth, hold, interruption, strip};
 
 use super::{BearError, Birth, Host};
 use async_trait::async_trait;

@@ -74,15 +74,15 @@ pub(super) async fn open(url: &str) -> Result<Connection, OpenError> {
         });
     let client = options.connect(&servers).await.map_err(|e| unreachable(e.to_string()))?;
     let info = client.server_info();
-    if !info.jetstream {
-        let reason = "this nats-server has no JetStream; start it with `jetstream { store_dir: DIR, sync_interval: always }`";
-        return Err(OpenError::Broken { url: url.to_owned(), reason: reason.to_owned() });
-    }
-    let found = info.version;
+    let (found, jetstream) = (info.version, info.jetstream);
     if !new_enough(&found) {
         let (major, minor, patch) = OLDEST_SERVER;
         let needed = format!("{major}.{minor}.{patch}");
         return Err(OpenError::TooOld { url: url.to_owned(), found, needed });
+    }
+    if !jetstream {
+        let reason = "this nats-server has no JetStream; start it with `jetstream { store_dir: DIR, sync_interval: always }`";
+        return Err(OpenError::Broken { url: url.to_owned(), reason: reason.to_owned() });
     }
     // Events come a little later: the first one is not to be taken for a reconnection.
     let _ = tokio::time::timeout(CONNECT, made.changed()).await;

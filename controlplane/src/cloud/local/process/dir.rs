@@ -135,6 +135,26 @@ pub(super) fn end(dir: &Path) -> io::Result<()> {
     OpenOptions::new().create(true).append(true).open(dir.join("ended")).map(drop)
 }
 
+/// Removes all that an ended instance has left, but for what says that it was and is no more.
+///
+/// # Errors
+/// Something cannot be removed.
+pub fn strip(dir: &Path) -> io::Result<()> {
+    const KEPT: [&str; 4] = ["birth.json", "ended", "lock", "pid"];
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if KEPT.iter().any(|kept| entry.file_name() == *kept) {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// Marks the instance as one that no agent can be started for.
 pub(super) fn refuse(dir: &Path, reason: &str) -> io::Result<()> {
     replace(dir, "ended", reason.as_bytes())
