@@ -231,7 +231,10 @@ pub(crate) async fn controller(
             return Ok(ExitCode::SUCCESS);
         }
     }
-    replica.stop().await?;
+    match tokio::time::timeout(GRACE, replica.stop()).await {
+        Ok(stopped) => stopped?,
+        Err(_) => tracing::warn!("the log is out of reach: stopping without a word"),
+    }
     Ok(ExitCode::SUCCESS)
 }
 
