@@ -146,7 +146,7 @@ impl State {
             Event::BootTimedOut(e) => self.boot_timed_out(e),
             Event::InstanceUnreachable(e) => self.silent(&e.instance),
             Event::InstanceReachable(e) => self.set_reach(&e.instance, Reach::Heard),
-            Event::AllocGranted(e) => self.granted(e),
+            Event::AllocGranted(e) => self.granted(e, record.cause),
             Event::AllocPending(e) => self.pending(&e.alloc, &e.driver, &e.why),
             Event::AllocRefused(e) => self.refused(&e.alloc, &e.driver, &e.why),
             Event::AllocExpired(e) => self.expired(&e.alloc, &e.driver, &e.instance),

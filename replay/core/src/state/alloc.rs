@@ -242,7 +242,7 @@ impl State {
         }
     }
 
-    pub(crate) fn granted(&mut self, e: &AllocGranted) -> Result<(), Void> {
+    pub(crate) fn granted(&mut self, e: &AllocGranted, cause: Seq) -> Result<(), Void> {
         let (time, max_lease) = (self.head.time, self.head.policy.max_lease);
         let alloc = self.waiting(&e.alloc, &e.driver)?;
         let wait_key = alloc.wait_key(&e.alloc);
@@ -250,7 +250,7 @@ impl State {
             return Err(Void::Invalid);
         }
         let instance = self.instances.get_mut(&e.instance).ok_or(Void::Unknown)?;
-        if !instance.accepts() {
+        if !instance.accepted(cause) {
             return Err(Void::NotAccepting);
         }
         if !instance.free().holds(&e.resources) {

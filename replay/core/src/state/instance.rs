@@ -21,7 +21,7 @@ use schema::event::{
 use schema::id::{InstanceId, LaunchId};
 use schema::policy::Offering;
 use schema::resources::Resources;
-use schema::unit::LogTime;
+use schema::unit::{LogTime, Seq};
 use schema::why::{DrainWhy, TerminateWhy};
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +38,8 @@ pub struct Instance {
     pub phase: Phase,
     /// Whether it is meant to take allocs.
     pub service: Service,
+    /// The last record that changed that.
+    pub serviced: Seq,
     /// Whether its agent is heard.
     pub reach: Reach,
     /// An operator wants it gone at once.
@@ -117,6 +119,7 @@ impl Instance {
             created,
             phase: Phase::Booting,
             service: Service::Open,
+            serviced: Seq(0),
             reach: Reach::Heard,
             killed: false,
             used: Resources::default(),
@@ -130,6 +133,15 @@ impl Instance {
     #[must_use]
     pub fn accepts(&self) -> bool {
         (&self.phase, &self.service, &self.reach) == (&Phase::Up, &Service::Open, &Reach::Heard)
+    }
+
+    /// Whether it took allocs, as far as who had read up to `cause` could know. An agent or an operator
+    /// may have closed it since; agents and drivers, which see but a part of the log, act on the grant
+    /// all the same, so it counts.
+    #[must_use]
+    pub fn accepted(&self, cause: Seq) -> bool {
+        let there = (&self.phase, &self.reach) == (&Phase::Up, &Reach::Heard);
+        there && (self.service == Service::Open || self.serviced > cause)
     }
 
     /// What it has left to give.
@@ -172,8 +184,9 @@ impl State {
     }
 
     pub(crate) fn interrupted(&mut self, e: &InterruptionNoticed) -> Result<(), Void> {
-        let until = Some(self.head.time + e.left);
+        let (until, at) = (Some(self.head.time + e.left), self.head.applied);
         let instance = self.living(&e.instance)?;
+        instance.serviced = at;
         instance.service = Service::Draining { why: DrainWhy::Interruption, until };
         Ok(())
     }
@@ -183,12 +196,13 @@ impl State {
     }
 
     pub(crate) fn set_service(&mut self, id: &InstanceId, service: Service) -> Result<(), Void> {
+        let at = self.head.applied;
         let instance = self.living(id)?;
         let interrupted = matches!(instance.service, Service::Draining { until: Some(_), .. });
         if interrupted {
             return Err(Void::WrongState);
         }
-        instance.service = service;
+        (instance.service, instance.serviced) = (service, at);
         Ok(())
     }
 
