@@ -1,7 +1,17 @@
-//! The whole system in one thread under virtual time, from one seed: the real fold and the real
-//! decisions, with a log, a cloud, agents and drivers that live in memory. All invariants are checked
-//! after every record.
+//! The whole system in one thread under virtual time, from one seed: the real cores of replicas,
+//! agents, drivers and authors, with a log, a network and a cloud that live in memory and fail as the
+//! seed says. All invariants are checked after every record.
 
-pub mod world;
+mod agent;
+mod cloud;
+mod driver;
+mod faults;
+mod log;
+mod oracle;
+mod replica;
+mod rng;
+mod world;
 
-pub use world::World;
+pub use faults::Faults;
+pub use rng::Rng;
+pub use world::{Report, run};

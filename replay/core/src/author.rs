@@ -76,6 +76,11 @@ impl Writer {
         Ok((number, line))
     }
 
+    /// What waits, by number.
+    pub fn unsent(&self) -> impl Iterator<Item = (u64, &Line)> {
+        self.waiting.iter().map(|(number, line)| (*number, line))
+    }
+
     /// How many records wait, those in flight among them.
     #[must_use]
     pub fn len(&self) -> usize {

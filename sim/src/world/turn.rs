@@ -1,0 +1,208 @@
+//! Somebody's turn: read, think, and want things done.
+
+use super::{Node, TICK, What, World};
+use crate::agent::Agent;
+use crate::replica::Controller;
+use controlplane_core::Moment;
+use controlplane_core::replica::Do;
+use controlplane_core::round::Answer;
+use schema::id::InstanceId;
+use std::sync::Arc;
+
+/// Pause before a round is sent again.
+const AGAIN: u64 = 20;
+/// How often an agent says that it lives, in milliseconds.
+const BEAT: u64 = 1000;
+
+impl World {
+    pub(super) fn start_replica(&mut self, n: usize) {
+        let node = Node::Replica(n);
+        let life = self.lives.entry(node.clone()).or_default();
+        *life += 1;
+        // Names are for one process each.
+        let name = *life * 16 + n as u64 + 1;
+        let controller = Controller::start(self.now, &self.cluster, name, &self.policy);
+        match self.replicas.get_mut(n) {
+            Some(old) => *old = controller,
+            None => self.replicas.push(controller),
+        }
+        self.turns.remove(&node);
+        self.turn_after(&node, 0);
+    }
+
+    /// An agent or a driver comes up.
+    pub(super) fn start(&mut self, node: &Node) {
+        *self.lives.entry(node.clone()).or_default() += 1;
+        self.in_flight.remove(node);
+        match node {
+            Node::Agent(id) => {
+                let there = self.cloud.machines.get(id).is_some_and(|m| m.there(self.now));
+                if let Some(agent) = self.agents.get_mut(id)
+                    && there
+                    && !agent.done
+                {
+                    agent.start(self.now, &self.log);
+                }
+            }
+            Node::Driver(n) => {
+                // Nobody can join before there is a log.
+                if self.log.end().0 == 0 {
+                    let life = self.life(node);
+                    return self.after(TICK, What::Start(node.clone(), life));
+                }
+                self.drivers[*n].start(self.now, &self.log);
+            }
+            Node::Replica(_) => {}
+        }
+        self.turn_after(node, 0);
+    }
+
+    /// A new instance comes up.
+    pub(super) fn boot(&mut self, id: &InstanceId) {
+        let Some(machine) = self.cloud.machines.get(id).filter(|m| m.there(self.now)) else {
+            return;
+        };
+        let (launch, resources) = (machine.launch.clone(), machine.resources.clone());
+        let agent = Agent::new(&self.cluster, id.clone(), launch, resources);
+        self.agents.insert(id.clone(), agent);
+        self.start(&Node::Agent(id.clone()));
+        self.beat(id.clone());
+    }
+
+    /// The agent says that it lives, every second.
+    pub(super) fn beat(&mut self, id: InstanceId) {
+        if !self.cloud.machines.get(&id).is_some_and(|m| m.there(self.now)) {
+            return;
+        }
+        let up = self.agents.get(&id).is_some_and(|agent| agent.up);
+        let heard = if up { self.replicas.len() } else { 0 };
+        for n in 0..heard {
+            if !self.is_cut(&Node::Agent(id.clone())) && !self.is_cut(&Node::Replica(n)) {
+                self.say(What::Lives(n, id.clone()));
+            }
+        }
+        self.after(BEAT, What::Beat(id));
+    }
+
+    pub(super) fn turn(&mut self, node: &Node) {
+        self.steps += 1;
+        if let Some(until) = self.stands.get(node).copied().filter(|until| self.now < *until) {
+            return self.turn_after(node, until - self.now);
+        }
+        match node {
+            Node::Replica(n) => self.replica(*n),
+            Node::Agent(id) => self.agent(id),
+            Node::Driver(n) => self.driver(*n),
+        }
+    }
+
+    fn replica(&mut self, n: usize) {
+        let node = Node::Replica(n);
+        let (life, entropy) = (self.life(&node), self.rng.draw());
+        let cut = self.is_cut(&node);
+        let wanted = self.replicas[n].turn(self.now, (!cut).then_some(&self.log), entropy);
+        match wanted {
+            Ok(wanted) => wanted.into_iter().for_each(|wanted| self.have(n, life, wanted)),
+            Err(halt) => self.errors.push(format!("replica {n} stopped: {halt}")),
+        }
+        self.turn_after(&node, TICK);
+    }
+
+    fn have(&mut self, n: usize, life: u64, wanted: Do) {
+        let node = Node::Replica(n);
+        match wanted {
+            Do::Append(append) => self.send(node, append),
+            Do::AskEnd => {
+                let wait = self.latency();
+                if !self.is_cut(&node) {
+                    let end = self.log.end();
+                    self.after(wait, What::End(n, life, end));
+                }
+            }
+            Do::Call(call) => {
+                let wait = self.latency();
+                self.after(wait, What::Call(n, life, call));
+            }
+            Do::Beat(epoch) => {
+                for to in 0..self.replicas.len() {
+                    if to == n || !(self.is_cut(&node) || self.is_cut(&Node::Replica(to))) {
+                        self.say(What::Leads(to, epoch));
+                    }
+                }
+            }
+            Do::Stopped => {}
+        }
+    }
+
+    fn agent(&mut self, id: &InstanceId) {
+        let node = Node::Agent(id.clone());
+        let there = self.cloud.machines.get(id).is_some_and(|m| m.there(self.now));
+        let cut = self.is_cut(&node);
+        let Some(agent) = self.agents.get_mut(id) else { return };
+        if !there {
+            agent.up = false;
+        }
+        if !agent.up {
+            return;
+        }
+        agent.turn(self.now, (!cut).then_some(&self.log));
+        let up = agent.up;
+        self.write(&node);
+        if up {
+            self.turn_after(&node, TICK);
+        }
+    }
+
+    fn driver(&mut self, n: usize) {
+        let node = Node::Driver(n);
+        let cut = self.is_cut(&node);
+        let driver = &mut self.drivers[n];
+        if !driver.up {
+            return;
+        }
+        driver.turn(self.now, (!cut).then_some(&self.log));
+        let up = driver.up;
+        self.write(&node);
+        if up {
+            self.turn_after(&node, TICK);
+        }
+    }
+
+    /// Sends what an agent or driver has written, one round at a time.
+    pub(super) fn write(&mut self, node: &Node) {
+        if self.in_flight.contains(node) {
+            return;
+        }
+        let lines = match node {
+            Node::Agent(id) => self.agents.get_mut(id).map(Agent::round).unwrap_or_default(),
+            Node::Driver(n) => self.drivers[*n].round(),
+            Node::Replica(_) => Vec::new(),
+        };
+        if !lines.is_empty() {
+            self.in_flight.insert(node.clone());
+            let append = controlplane_core::round::Append { lines: Arc::new(lines), fence: None };
+            self.send(node.clone(), append);
+        }
+    }
+
+    pub(super) fn answered(&mut self, node: &Node, answer: Answer) {
+        match node {
+            Node::Replica(n) => {
+                self.replicas[*n].core.answered(Moment(self.now), answer);
+                return self.turn_after(node, 0);
+            }
+            Node::Agent(id) => {
+                if let (Answer::Stored(_), Some(agent)) = (answer, self.agents.get_mut(id)) {
+                    agent.landed();
+                }
+            }
+            Node::Driver(n) => {
+                if let Answer::Stored(_) = answer {
+                    self.drivers[*n].writer.landed();
+                }
+            }
+        }
+        self.in_flight.remove(node);
+        self.turn_after(node, if answer == Answer::Busy { AGAIN } else { 0 });
+    }
+}
