@@ -262,11 +262,16 @@ impl Writing {
 /// Appends a round without a fence until it has landed, byte for byte the same each time.
 async fn land(log: &dyn Log, round: &[Entry]) -> Result<Seq, AuthorError> {
     let mut wait = RETRY.0;
+    let mut told = false;
     loop {
         match log.append(round, None).await {
             Ok(last) => return Ok(last),
             Err(error @ (AppendError::Busy(_) | AppendError::Unresolved(_))) => {
-                tracing::warn!(%error, "an append is sent again");
+                if std::mem::replace(&mut told, true) {
+                    tracing::debug!(%error, "an append is sent again");
+                } else {
+                    tracing::warn!(%error, "an append is sent again, until it lands");
+                }
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(RETRY.1);
             }

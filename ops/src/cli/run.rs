@@ -279,8 +279,8 @@ impl Stops {
     }
 }
 
-/// Passes the first signal on, kills at the second one, and gives up at the third one. Does not
-/// wait for the log in between.
+/// Passes the first signal on, kills at the second one, and gives up at the third one; where nobody
+/// is at a keyboard, after a while each. Does not wait for the log in between.
 async fn insist(exec: &Exec, stops: &mut Stops) {
     let first = stops.next().await;
     for signal in [first, KILL] {
@@ -290,7 +290,8 @@ async fn insist(exec: &Exec, stops: &mut Stops) {
                 say(&format!("fleetlog: signal {signal} cannot be sent: {error}"));
             }
         });
-        stops.next().await;
+        let wait = if first == INTERRUPT { Duration::MAX } else { PARTING };
+        let _ = tokio::time::timeout(wait, stops.next()).await;
     }
 }
 

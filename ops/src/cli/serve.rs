@@ -1,7 +1,7 @@
 //! The processes of a cluster: `up`, `controller`, `agent`.
 
 use super::context::{ClusterArgs, Context, Noted, id, note};
-use crate::output::{Output, Usage, say};
+use crate::output::{OURS, Output, Usage, say};
 use agent::runtime::Runtime;
 use agent::runtime::docker::Docker;
 use agent::runtime::process::Processes as ProcessRuntime;
@@ -11,6 +11,7 @@ use controlplane::cloud::local::faults::Faults;
 use controlplane::cloud::local::process::{Processes, birth, hold, interruption, strip};
 use controlplane::cloud::local::{Host, LocalCloud, offerings};
 use controlplane::{Options, Replica};
+use replay::log::embedded::EmbeddedLog;
 use schema::id::{AuthorId, ClusterId};
 use schema::policy::Policy;
 use schema::unit::Millis;
@@ -83,12 +84,15 @@ pub(crate) async fn up(args: UpArgs, names: ClusterArgs) -> anyhow::Result<ExitC
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let dir = dir.canonicalize()?;
     // Not `--log` or `FLEETLOG_LOG`: those name a cluster to use, not one to be.
-    let url = match args.nats.clone() {
+    let (url, log) = match args.nats.clone() {
         Some(url) => {
             replay::log::open(&url, &cluster, true).await?;
-            url
+            (url, None)
         }
-        None => embedded(&dir, &cluster, args.port).await?,
+        None => {
+            let (url, log) = embedded(&dir, &cluster, args.port).await?;
+            (url, Some(log))
+        }
     };
     note(&Noted { log: url.clone(), cluster: cluster.to_string() })?;
     say(&format!("cluster {cluster}: log at {url}, files in {}", dir.display()));
@@ -101,6 +105,12 @@ pub(crate) async fn up(args: UpArgs, names: ClusterArgs) -> anyhow::Result<ExitC
         tokio::select! {
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
+            reason = failed(log.as_deref()) => {
+                say(&format!("fleetlog: the log in {} takes no more: {reason}", dir.display()));
+                say("free some space and start `fleetlog up` again");
+                down(controllers, &dir).await?;
+                return Ok(ExitCode::from(OURS));
+            }
             () = tokio::time::sleep(POLL) => {}
         }
         for controller in &mut controllers {
@@ -121,16 +131,29 @@ fn default_dir() -> anyhow::Result<PathBuf> {
 }
 
 /// Serves an embedded log from this process; returns where.
-async fn embedded(dir: &Path, cluster: &ClusterId, port: u16) -> anyhow::Result<String> {
+async fn embedded(
+    dir: &Path,
+    cluster: &ClusterId,
+    port: u16,
+) -> anyhow::Result<(String, Arc<EmbeddedLog>)> {
     let (log, telemetry) = replay::log::embedded::open(&dir.join("log"), cluster, true)?;
     let listener = listener(dir, port).await?;
     let url = format!("http://{}", listener.local_addr()?);
+    let served = log.clone();
     tokio::spawn(async move {
-        if let Err(error) = replay::log::remote::serve(log, telemetry, listener).await {
+        if let Err(error) = replay::log::remote::serve(served, telemetry, listener).await {
             tracing::error!(%error, "the log is no longer served");
         }
     });
-    Ok(url)
+    Ok((url, log))
+}
+
+/// Waits until a log that is embedded here has failed.
+async fn failed(log: Option<&EmbeddedLog>) -> String {
+    match log {
+        Some(log) => log.failed().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The port that this cluster's log had before, if it is free: agents and drivers look for it there.

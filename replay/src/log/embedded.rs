@@ -85,6 +85,16 @@ impl EmbeddedLog {
         self.generation.faults.clone()
     }
 
+    /// Waits until the disk has failed, and says how: nothing more is taken until the log has been
+    /// opened anew.
+    pub async fn failed(&self) -> String {
+        let mut failed = self.generation.failed.clone();
+        match failed.wait_for(Option::is_some).await.map(|reason| reason.clone()) {
+            Ok(Some(reason)) => reason,
+            _ => "its writer has ended".to_owned(),
+        }
+    }
+
     fn next(&self) -> Result<EmbeddedLog, OpenError> {
         let directory = self.generation.directory();
         let generation = directory.generation(self.identity().generation + 1)?;

@@ -14,6 +14,8 @@ use tokio::sync::{oneshot, watch};
 pub(super) struct Generation {
     pub(super) store: Arc<Store>,
     pub(super) tail: watch::Receiver<Seq>,
+    /// Why nothing more is taken, once the disk has failed.
+    pub(super) failed: watch::Receiver<Option<String>>,
     pub(super) faults: Faults,
     directory: Arc<Directory>,
     asks: Option<mpsc::Sender<Ask>>,
@@ -26,9 +28,10 @@ impl Generation {
         let faults = Faults::default();
         let (asks, inbox) = mpsc::channel();
         let (mark, tail) = watch::channel(store.loaded());
-        let writer = Writer::spawn(store.clone(), inbox, mark, faults.clone())?;
+        let (failure, failed) = watch::channel(None);
+        let writer = Writer::spawn(store.clone(), inbox, mark, faults.clone(), failure)?;
         let (asks, writer) = (Some(asks), Some(writer));
-        Ok(Generation { store, tail, faults, directory, asks, writer })
+        Ok(Generation { store, tail, failed, faults, directory, asks, writer })
     }
 
     pub(super) fn directory(&self) -> &Arc<Directory> {

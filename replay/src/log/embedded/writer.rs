@@ -57,7 +57,7 @@ pub(super) struct Writer {
     faults: Faults,
     next: Seq,
     /// Once the disk has failed nothing more is taken: what is on it must be read again first.
-    failed: Option<String>,
+    failed: watch::Sender<Option<String>>,
 }
 
 impl Writer {
@@ -66,9 +66,10 @@ impl Writer {
         inbox: Receiver<Ask>,
         tail: watch::Sender<Seq>,
         faults: Faults,
+        failed: watch::Sender<Option<String>>,
     ) -> std::io::Result<JoinHandle<()>> {
         let next = store.loaded().next();
-        let writer = Writer { store, tail, faults, next, failed: None };
+        let writer = Writer { store, tail, faults, next, failed };
         let thread = std::thread::Builder::new().name("fleetlog-log".into());
         thread.spawn(move || writer.run(&inbox))
     }
@@ -111,7 +112,7 @@ impl Writer {
 
     fn write(&mut self, append: &Append) -> Result<Seq, AppendError> {
         let Append { round, fence, expected, .. } = append;
-        if let Some(reason) = &self.failed {
+        if let Some(reason) = &*self.failed.borrow() {
             return Err(AppendError::Refused(format!("the disk failed before: {reason}")));
         }
         if Faults::take(&self.faults.refuse) {
@@ -130,7 +131,7 @@ impl Writer {
             return Err(AppendError::Fenced { subject: fence.subject.clone(), seq: fence.seq });
         }
         if let Err(reason) = self.store.write(self.next, round) {
-            self.failed = Some(reason.clone());
+            self.failed.send_replace(Some(reason.clone()));
             return Err(AppendError::Unresolved(reason));
         }
         let last = Seq(self.next.0 + round.len() as u64 - 1);
@@ -148,7 +149,7 @@ impl Writer {
                 for (_, result) in acknowledgements.iter_mut().filter(|(_, r)| r.is_ok()) {
                     *result = Err(AppendError::Unresolved(reason.clone()));
                 }
-                self.failed = Some(reason);
+                self.failed.send_replace(Some(reason));
             }
         }
     }
