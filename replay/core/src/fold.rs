@@ -69,7 +69,8 @@ impl State {
                 Outcome::Void(void)
             }
         };
-        self.mark();
+        let elected = |record: &Record| matches!(record.event, Event::LeaderElected(_));
+        self.mark(outcome == Outcome::Applied && decoded.is_ok_and(elected));
         outcome
     }
 

@@ -30,9 +30,9 @@ use instance::Instance;
 use launch::{Backoff, Launch, OfferingKey};
 use leader::Leader;
 
-/// Every this many records the fold takes a digest, so that a checkpoint can be compared by
-/// replicas which have moved on.
-pub const MARK_EVERY: u64 = 1024;
+/// Every this many records, and at each election, the fold takes a digest, so that a checkpoint can be
+/// compared by replicas which have moved on.
+pub const MARK_EVERY: u64 = 4096;
 const MARKS_KEPT: usize = 64;
 
 /// What is true of the whole log.
@@ -144,8 +144,8 @@ impl State {
         Digest(*hasher.finalize().as_bytes())
     }
 
-    pub(crate) fn mark(&mut self) {
-        if self.head.applied.0.is_multiple_of(MARK_EVERY) {
+    pub(crate) fn mark(&mut self, elected: bool) {
+        if elected || self.head.applied.0.is_multiple_of(MARK_EVERY) {
             let digest = self.digest();
             self.marks.push_back((self.head.applied, digest));
             if self.marks.len() > MARKS_KEPT {
