@@ -153,13 +153,9 @@ fn booted(options: &Options, address: String, since: Instant) -> InstanceBooted 
         resources: options.resources.clone(),
         address,
         version: env!("CARGO_PKG_VERSION").into(),
-        boot: millis(since.elapsed()),
+        boot: Millis::of(since.elapsed()),
         runtimes: runtimes.collect(),
     }
-}
-
-pub(crate) fn millis(length: Duration) -> Millis {
-    Millis(u64::try_from(length.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Says every second that this agent lives, and notes when the log was last in reach.

@@ -1,6 +1,5 @@
 //! One exec from its order to its end: start it (or find it again), say so, wait, say how it ended.
 
-use crate::agent::millis;
 use crate::logs;
 use crate::runtime::{End, Failure, Runtime, Spec};
 use agent_core::plan::Run;
@@ -134,7 +133,7 @@ impl Desk {
             };
             self.write(run, oom).await?;
         }
-        let wall = if end.wall == Millis(0) { millis(since.elapsed()) } else { end.wall };
+        let wall = if end.wall == Millis(0) { Millis::of(since.elapsed()) } else { end.wall };
         let usage = Usage { wall, cpu: end.cpu, memory_peak: end.memory_peak };
         let logs = logs.unwrap_or_default();
         let code = end.code;

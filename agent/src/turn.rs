@@ -1,7 +1,7 @@
 //! The agent's loop: read what concerns this instance, fold it, do what is left to do. Nothing in it
 //! waits for the log or for a runtime: a lease that has run out ends its execs whatever hangs.
 
-use crate::agent::{AgentError, Options, millis};
+use crate::agent::{AgentError, Options};
 use crate::exec::{Desk, Heard};
 use crate::logs::{self, Output};
 use crate::runtime::{Runtime, Spec};
@@ -17,7 +17,6 @@ use schema::event::{
 };
 use schema::id::{ClusterId, ExecId};
 use schema::resources::{Dimension, Shortage, show_bytes, show_cpu};
-use schema::subject::{self, Subject};
 use schema::unit::{Millis, Seq};
 use schema::why::FailureClass;
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,14 +69,9 @@ pub(crate) async fn catch_up(
 
 fn fold(cluster: &ClusterId, orders: &mut Orders, records: &[replay::log::Stored]) {
     for stored in records {
-        let fits = |record: &schema::record::Record| {
-            subject::fits(&stored.subject, Some(cluster), &record.author, &record.event)
-        };
-        match codec::decode(&stored.payload) {
-            Ok(record) if fits(&record) && Subject::parse(&stored.subject).is_ok() => {
-                orders.apply(stored.seq, &record);
-            }
-            Ok(_) | Err(_) => {
+        match codec::decode_at(cluster, &stored.subject, &stored.payload) {
+            Some(record) => orders.apply(stored.seq, &record),
+            None => {
                 tracing::warn!(seq = %stored.seq, "a record that is none was skipped");
                 orders.skip();
             }
@@ -231,7 +225,7 @@ impl Turn {
     }
 
     fn act(&mut self) {
-        let cut_off = millis(self.contact.borrow().elapsed());
+        let cut_off = Millis::of(self.contact.borrow().elapsed());
         self.orders.lapse(cut_off, self.options.grace);
         for action in plan(&self.orders, &self.running) {
             let instance = self.options.instance.clone();

@@ -14,7 +14,7 @@ use replay_core::{Outcome, State};
 use schema::id::{AuthorId, ClusterId};
 use schema::policy::Policy;
 use schema::subject;
-use schema::unit::Seq;
+use schema::unit::{Millis, Seq};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -136,7 +136,7 @@ struct Clock(Instant);
 
 impl Clock {
     fn now(&self) -> Moment {
-        Moment(u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX))
+        Moment(Millis::of(self.0.elapsed()).0)
     }
 }
 

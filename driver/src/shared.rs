@@ -7,7 +7,6 @@ use replay::log::{Batch, Log, Reader};
 use schema::codec;
 use schema::event::Event;
 use schema::id::{AllocId, ClusterId, DriverId, ExecId};
-use schema::subject;
 use schema::unit::{Millis, Seq};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -55,8 +54,7 @@ pub(crate) struct Parts {
 pub(crate) fn fold(view: &mut View, cluster: &ClusterId, batch: &Batch) -> Vec<Changed> {
     let mut changed = Vec::new();
     for stored in &batch.records {
-        let Ok(record) = codec::decode(&stored.payload) else { continue };
-        if subject::fits(&stored.subject, Some(cluster), &record.author, &record.event) {
+        if let Some(record) = codec::decode_at(cluster, &stored.subject, &stored.payload) {
             changed.extend(view.apply(&record, stored.seq, stored.time));
         }
     }

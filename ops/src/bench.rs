@@ -8,9 +8,8 @@ mod history;
 mod reading;
 mod spawning;
 
-use crate::output::{Output, Usage, print, say};
+use crate::output::{self, Output, Usage, print, say};
 use clap::Args;
-use comfy_table::Table;
 use schema::id::ClusterId;
 use serde_json::json;
 use std::process::ExitCode;
@@ -100,6 +99,11 @@ fn quantile(all: &mut [Duration], share: f64) -> Duration {
     all.get(index).copied().unwrap_or_default()
 }
 
+/// A cluster that nobody else has on the server.
+fn fresh_cluster() -> anyhow::Result<ClusterId> {
+    Ok(format!("bench-{}", uuid::Uuid::now_v7().simple()).parse()?)
+}
+
 pub(crate) async fn run(args: BenchArgs, output: Output) -> anyhow::Result<ExitCode> {
     if cfg!(debug_assertions) {
         say("fleetlog: these are figures of a debug build: `./dev bench` makes a release build");
@@ -107,7 +111,7 @@ pub(crate) async fn run(args: BenchArgs, output: Output) -> anyhow::Result<ExitC
     if args.records < 10_000 {
         return Err(Usage("--records must be at least 10000".into()).into());
     }
-    let cluster: ClusterId = format!("bench-{}", uuid::Uuid::now_v7().simple()).parse()?;
+    let cluster = fresh_cluster()?;
     let wanted = |name: &str| args.only.as_deref().is_none_or(|only| name.starts_with(only));
     let mut figures = Vec::new();
     if wanted("fold") || wanted("replay_jetstream") {
@@ -136,14 +140,7 @@ fn show(output: Output, figures: &[Figure]) {
         }
         return;
     }
-    let mut table = Table::new();
-    table.load_style(comfy_table::TableStyle::new());
-    table.set_header(["NAME", "VALUE", "LIMIT", "RATIO", "TARGET", "THE LIMIT IS"]);
-    for figure in figures {
-        table.add_row(figure.row());
-    }
-    if let Some(first) = table.column_mut(0) {
-        first.set_padding((0, 1));
-    }
-    table.lines().for_each(|line| print(line.trim_end()));
+    let rows: Vec<[String; 6]> = figures.iter().map(Figure::row).collect();
+    let heads = ["name", "value", "limit", "ratio", "target", "the limit is"];
+    output::table(&heads, rows.iter().map(|row| &row[..]));
 }

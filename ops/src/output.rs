@@ -85,20 +85,25 @@ pub(crate) fn or_dash(text: Option<impl ToString>) -> String {
     text.map_or_else(|| "-".to_owned(), |text| text.to_string())
 }
 
+/// Prints columns under their heads.
+pub(crate) fn table<'a>(heads: &[&str], rows: impl Iterator<Item = &'a [String]>) {
+    let mut table = Table::new();
+    table.load_style(comfy_table::TableStyle::new());
+    table.set_header(heads.iter().map(|head| head.to_uppercase()));
+    for row in rows {
+        table.add_row(row);
+    }
+    if let Some(first) = table.column_mut(0) {
+        first.set_padding((0, 1));
+    }
+    table.lines().for_each(|line| print(line.trim_end()));
+}
+
 /// Prints a list.
 pub(crate) fn rows(output: Output, heads: &[&str], rows: &[Row]) {
     match output {
         Output::Table => {
-            let mut table = Table::new();
-            table.load_style(comfy_table::TableStyle::new());
-            table.set_header(heads.iter().map(|head| head.to_uppercase()));
-            for row in rows {
-                table.add_row(&row.cells);
-            }
-            if let Some(first) = table.column_mut(0) {
-                first.set_padding((0, 1));
-            }
-            table.lines().for_each(|line| print(line.trim_end()));
+            table(heads, rows.iter().map(|row| &row.cells[..]));
         }
         Output::Json => rows.iter().for_each(|row| print(&row.json.to_string())),
         Output::Quiet => rows.iter().filter_map(|row| row.cells.first()).for_each(|id| print(id)),

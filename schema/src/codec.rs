@@ -6,8 +6,9 @@
 
 use crate::SCHEMA_VERSION;
 use crate::event::Event;
-use crate::id::AuthorId;
+use crate::id::{AuthorId, ClusterId};
 use crate::record::Record;
+use crate::subject;
 use crate::unit::{Epoch, Seq};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -142,6 +143,15 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
         must_understand: envelope.must,
         event,
     })
+}
+
+/// A record as those take it who read only a part of a cluster's log: nothing if the bytes are none, or
+/// stand under a subject where they do not belong.
+#[must_use]
+pub fn decode_at(cluster: &ClusterId, subject: &str, bytes: &[u8]) -> Option<Record> {
+    let fits =
+        |record: &Record| subject::fits(subject, Some(cluster), &record.author, &record.event);
+    decode(bytes).ok().filter(fits)
 }
 
 /// Decodes all of `bytes`, refusing trailing ones (rmp-serde alone ignores them).

@@ -2,6 +2,7 @@
 
 use crate::event::Event;
 use crate::id::AuthorId;
+use crate::subject::Role;
 use crate::unit::{Epoch, Seq};
 use uuid::Uuid;
 
@@ -24,4 +25,17 @@ pub struct Record {
     pub must_understand: bool,
     /// What happened.
     pub event: Event,
+}
+
+impl Record {
+    /// Drivers and agents state facts about themselves alone.
+    #[must_use]
+    pub fn speaks_for_itself(&self) -> bool {
+        let (route, author) = (self.event.route(), self.author.as_str());
+        match self.event.role() {
+            Role::Driver => route.driver.is_some_and(|driver| driver.as_str() == author),
+            Role::Agent => route.instance.is_some_and(|instance| instance.as_str() == author),
+            Role::Ctl | Role::Ops => true,
+        }
+    }
 }

@@ -81,6 +81,13 @@ impl Millis {
         Millis(seconds.saturating_mul(1000))
     }
 
+    /// A length that a clock of this machine has measured, rounded down; the longest there is, if it is
+    /// longer than that.
+    #[must_use]
+    pub fn of(length: std::time::Duration) -> Millis {
+        Millis(u64::try_from(length.as_millis()).unwrap_or(u64::MAX))
+    }
+
     /// As a standard duration, for the shells.
     #[must_use]
     pub const fn duration(self) -> std::time::Duration {

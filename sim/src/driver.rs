@@ -14,7 +14,7 @@ use schema::event::{
 use schema::id::{AllocId, AuthorId, ClusterId, DriverId, ExecId};
 use schema::requirements::{Constraint, Requirements};
 use schema::resources::Resources;
-use schema::subject::{self, Subject};
+use schema::subject::Subject;
 use schema::unit::{Millis, Seq};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -86,13 +86,8 @@ impl Driver {
         for message in log.from(self.next) {
             let subject = Subject::parse(message.subject);
             if subject.is_ok_and(|subject| subject.driver.as_ref() == Some(&self.id))
-                && let Ok(record) = codec::decode(message.payload)
-                && subject::fits(
-                    message.subject,
-                    Some(&self.cluster),
-                    &record.author,
-                    &record.event,
-                )
+                && let Some(record) =
+                    codec::decode_at(&self.cluster, message.subject, message.payload)
             {
                 self.view.apply(&record, message.seq, message.time);
             }

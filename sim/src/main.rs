@@ -1,6 +1,7 @@
 //! `fleetlog-sim`: runs seeds, and says what was found.
 
 use clap::Parser;
+use schema::unit::Millis;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
         }
         let _ = writeln!(out, "  again: ./dev sim --from {seed} --seeds 1");
     }
-    let millis = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+    let millis = Millis::of(since.elapsed()).0.max(1);
     let rate = steps * 1000 / millis;
     let seeds = args.seeds;
     let _ =

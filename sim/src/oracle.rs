@@ -6,7 +6,7 @@ use crate::cloud::Cloud;
 use crate::log::Log;
 use crate::replica::Controller;
 use replay_core::state::exec::{ExecEnd, ExecStatus};
-use replay_core::{Message, Outcome, State, Void, invariant};
+use replay_core::{Outcome, State, Void, invariant};
 use schema::id::InstanceId;
 use std::collections::BTreeMap;
 
@@ -106,7 +106,7 @@ fn replay(log: &Log, digest: &str) -> Vec<String> {
         whole.apply(message);
         if let Some(state) = &mut restored {
             let state: &mut State = state;
-            state.apply(Message { ..message });
+            state.apply(message);
         } else if message.seq.0 == cut {
             restored = State::restore(&whole.snapshot()).ok();
         }

@@ -1,23 +1,25 @@
 //! Randomness that is the same for the same seed.
 
-/// SplitMix64.
+use controlplane_core::sight::split_mix;
+
+/// A sequence of numbers.
 #[derive(Debug, Clone)]
-pub struct Rng(u64);
+pub struct Rng {
+    seed: u64,
+    drawn: u64,
+}
 
 impl Rng {
     /// From a seed.
     #[must_use]
     pub fn new(seed: u64) -> Rng {
-        Rng(seed)
+        Rng { seed, drawn: 0 }
     }
 
     /// The next number.
     pub fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.drawn += 1;
+        split_mix(self.seed, self.drawn - 1)
     }
 
     /// A number below `end`, which is at least 1.

@@ -97,7 +97,7 @@ impl Orders {
 
     /// Takes in the next record that names this instance, at `seq` of the log.
     pub fn apply(&mut self, seq: Seq, record: &Record) {
-        if speaks_for_itself(record) && self.accepts(record) {
+        if record.speaks_for_itself() && self.accepts(record) {
             self.order(seq, &record.event);
             self.follow(&record.event);
         } else {
@@ -223,15 +223,5 @@ impl Orders {
         {
             (alloc.over, alloc.cause) = (true, cause);
         }
-    }
-}
-
-/// Drivers and agents state facts about themselves alone, as the fold of the whole log has it.
-fn speaks_for_itself(record: &Record) -> bool {
-    let (route, author) = (record.event.route(), record.author.as_str());
-    match record.event.role() {
-        Role::Driver => route.driver.is_some_and(|driver| driver.as_str() == author),
-        Role::Agent => route.instance.is_some_and(|instance| instance.as_str() == author),
-        Role::Ctl | Role::Ops => true,
     }
 }

@@ -58,16 +58,12 @@ fn told(note: &Note, since: Instant, now: Instant) -> Option<Tell> {
     Some(match note.clone() {
         Note::Asked { .. } | Note::Forgotten { .. } => return None,
         Note::Running { exec, pid, .. } => {
-            Tell::Running { exec, pid, age: millis(now.duration_since(since)) }
+            Tell::Running { exec, pid, age: Millis::of(now.duration_since(since)) }
         }
         Note::Failed { exec, message } => Tell::Failed { exec, message },
         Note::Ended { exec, code, wall, cpu } => Tell::Ended { exec, code, wall, cpu },
         Note::Lost { exec } => Tell::Lost { exec },
     })
-}
-
-fn millis(length: Duration) -> Millis {
-    Millis(u64::try_from(length.as_millis()).unwrap_or(u64::MAX))
 }
 
 impl Children {
@@ -142,7 +138,7 @@ impl Children {
         let waiter = std::thread::Builder::new().name("wait".into()).stack_size(STACK);
         let spawned = waiter.spawn(move || {
             process::ended(pid);
-            let (wall, cpu) = (millis(since.elapsed()), process::cpu(pid));
+            let (wall, cpu) = (Millis::of(since.elapsed()), process::cpu(pid));
             // What it left behind goes with it, as in a container.
             process::signal_group(pid, process::KILL);
             // Reaped under the lock: nobody may signal an id that is free for others.

@@ -2,7 +2,6 @@
 //! that must not take more than its alloc needs a container.
 
 use super::{End, Failure, Runtime, Spec};
-use crate::agent::millis;
 use crate::keeper::{self, Ask, Tell};
 use async_trait::async_trait;
 use schema::id::{ExecId, InstanceId};
@@ -307,7 +306,7 @@ impl Runtime for Processes {
 
     async fn age(&self, exec: &ExecId) -> Millis {
         match lock(&self.table).get(exec).map(|known| known.borrow().clone()) {
-            Some(Known::Running { since, .. }) => millis(since.elapsed()),
+            Some(Known::Running { since, .. }) => Millis::of(since.elapsed()),
             Some(Known::Asked | Known::Failed(_) | Known::Ended(_) | Known::Lost) | None => {
                 Millis(0)
             }

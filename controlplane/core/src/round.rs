@@ -13,11 +13,11 @@ use crate::moment::Moment;
 use replay_core::State;
 use replay_core::author::Line;
 use schema::SCHEMA_VERSION;
-use schema::codec::{self, EncodeError};
+use schema::codec::EncodeError;
 use schema::event::Event;
 use schema::id::{AuthorId, ClusterId};
 use schema::record::Record;
-use schema::subject::{Role, Subject};
+use schema::subject::Role;
 use schema::unit::{Epoch, Millis, Seq};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -122,7 +122,6 @@ impl Round {
         let last = first + events.len() as u64 - 1;
         let mut lines = Vec::with_capacity(events.len());
         for (number, event) in (first..).zip(events) {
-            let subject = Subject::of(&me.cluster, &me.replica, &event).to_string();
             let record = Record {
                 version: SCHEMA_VERSION,
                 author: me.replica.clone(),
@@ -133,7 +132,7 @@ impl Round {
                 must_understand: false,
                 event,
             };
-            lines.push(Line { subject, payload: codec::encode(&record)? });
+            lines.push(Line::of(&me.cluster, &record)?);
         }
         let fence = fenced.then_some(state.head.leader.election);
         let (lines, phase) = (Arc::new(lines), Phase::Due(now));

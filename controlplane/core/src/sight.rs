@@ -25,11 +25,7 @@ impl Sight {
     /// The `n`th random number of this round; the same for the same entropy.
     #[must_use]
     pub fn random(&self, n: u64) -> u64 {
-        // SplitMix64: every input gives another output.
-        let mut z = self.entropy.wrapping_add((n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        split_mix(self.entropy, n)
     }
 
     /// How long this agent has been silent.
@@ -37,4 +33,14 @@ impl Sight {
     pub fn silent_for(&self, id: &InstanceId) -> Millis {
         self.silent.get(id).copied().unwrap_or_default()
     }
+}
+
+/// The `n`th number of the sequence that a seed begins (SplitMix64): no two of it are the same.
+#[must_use]
+pub fn split_mix(seed: u64, n: u64) -> u64 {
+    let step = n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut z = seed.wrapping_add(step);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }

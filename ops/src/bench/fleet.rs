@@ -1,6 +1,7 @@
 //! A whole cluster on a real log, in this process: two replicas, a local cloud, each part with a
 //! connection of its own.
 
+use super::fresh_cluster;
 use crate::tasks::{Directory, Home, agents};
 use anyhow::Context;
 use controlplane::cloud::local::LocalCloud;
@@ -26,11 +27,10 @@ pub(super) struct Fleet {
 impl Fleet {
     /// Brings one up on a log of its own, with one instance that has room for everything.
     pub(super) async fn start(url: &str) -> anyhow::Result<Fleet> {
-        let name = format!("bench-{}", uuid::Uuid::now_v7().simple());
-        let dir = Directory(std::env::temp_dir().join(format!("fleetlog-{name}")));
+        let cluster = fresh_cluster()?;
+        let dir = Directory(std::env::temp_dir().join(format!("fleetlog-{cluster}")));
         std::fs::create_dir_all(&dir.0)
             .with_context(|| format!("cannot make {}", dir.0.display()))?;
-        let cluster: ClusterId = name.parse()?;
         let mut replicas = Vec::new();
         let (log, telemetry) = replay::log::open(url, &cluster, true).await?;
         let home = Home { cluster: cluster.clone(), log, telemetry, dir: dir.0.clone() };

@@ -2,12 +2,11 @@
 //! second, beside appending as many requests and grants without deciding anything.
 
 use super::fleet::Fleet;
-use super::{Figure, milliseconds, per_second, quantile};
+use super::{Figure, fresh_cluster, milliseconds, per_second, quantile};
 use bytes::Bytes;
 use driver::{Alloc, AllocOptions, AllocRequest, Driver};
 use futures::future::try_join_all;
 use replay::log::{Entry, Log, MAX_ROUND};
-use schema::id::ClusterId;
 use schema::requirements::Requirements;
 use schema::resources::Resources;
 use schema::subject;
@@ -64,7 +63,7 @@ struct Aside {
 
 impl Aside {
     async fn open(url: &str) -> anyhow::Result<Aside> {
-        let cluster: ClusterId = format!("bench-{}", uuid::Uuid::now_v7().simple()).parse()?;
+        let cluster = fresh_cluster()?;
         let (log, _) = replay::log::open(url, &cluster, true).await?;
         Ok(Aside { log, subject: subject::election(&cluster) })
     }

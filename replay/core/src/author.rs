@@ -26,6 +26,17 @@ pub struct Line {
     pub payload: Vec<u8>,
 }
 
+impl Line {
+    /// A record as it goes to a cluster's log.
+    ///
+    /// # Errors
+    /// The record is too long.
+    pub fn of(cluster: &ClusterId, record: &Record) -> Result<Line, EncodeError> {
+        let subject = Subject::of(cluster, &record.author, &record.event).to_string();
+        Ok(Line { subject, payload: codec::encode(record)? })
+    }
+}
+
 /// One author's way to the log.
 #[derive(Debug)]
 pub struct Writer {
@@ -69,10 +80,9 @@ impl Writer {
             must_understand: false,
             event,
         };
-        let payload = codec::encode(&record)?;
-        let subject = Subject::of(&self.cluster, &self.author, &record.event).to_string();
+        let line = Line::of(&self.cluster, &record)?;
         self.last_number = number;
-        let (_, line) = self.waiting.push_back_mut((number, Line { subject, payload }));
+        let (_, line) = self.waiting.push_back_mut((number, line));
         Ok((number, line))
     }
 

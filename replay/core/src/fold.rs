@@ -102,7 +102,7 @@ impl State {
             return Err(Void::GenerationEnded);
         }
         self.take_number(record)?;
-        speaks_for_itself(record)?;
+        itself(record.speaks_for_itself())?;
         if needs_term(event) {
             self.by_leader(record)?;
             self.prune();
@@ -216,17 +216,6 @@ fn draining(why: DrainWhy) -> Service {
 
 fn itself(is: bool) -> Result<(), Void> {
     if is { Ok(()) } else { Err(Void::NotItself) }
-}
-
-/// Drivers and agents state facts about themselves alone.
-fn speaks_for_itself(record: &Record) -> Result<(), Void> {
-    let route = record.event.route();
-    let author = record.author.as_str();
-    match record.event.role() {
-        Role::Driver => itself(route.driver.is_some_and(|driver| driver.as_str() == author)),
-        Role::Agent => itself(route.instance.is_some_and(|instance| instance.as_str() == author)),
-        Role::Ctl | Role::Ops => Ok(()),
-    }
 }
 
 /// All that controllers write is the leader's, but for what comes before there is one.

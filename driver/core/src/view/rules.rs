@@ -29,7 +29,7 @@ impl Rules {
 
     /// Whether a record counts. Its number is used up if it does.
     pub(super) fn accept(&mut self, record: &Record) -> bool {
-        if !self.speaks_for_itself(record) || self.is_of_an_old_term(record) {
+        if !record.speaks_for_itself() || self.is_of_an_old_term(record) {
             return false;
         }
         let key = (record.event.role(), record.author.clone());
@@ -45,15 +45,6 @@ impl Rules {
 
     fn is_of_an_old_term(&self, record: &Record) -> bool {
         record.event.role() == Role::Ctl && record.epoch < self.epoch
-    }
-
-    fn speaks_for_itself(&self, record: &Record) -> bool {
-        let route = record.event.route();
-        match record.event.role() {
-            Role::Driver => record.author.as_str() == self.driver.as_str(),
-            Role::Agent => route.instance.is_some_and(|i| i.as_str() == record.author.as_str()),
-            Role::Ctl | Role::Ops => true,
-        }
     }
 }
 
