@@ -199,6 +199,14 @@ pub fn election(cluster: &ClusterId) -> String {
     format!("fl.{cluster}.log.ctl._._._.leader.elected")
 }
 
+/// Whether `text` is the subject of elections in this cluster (any cluster, if none is known yet).
+#[must_use]
+pub fn is_election(text: &str, cluster: Option<&ClusterId>) -> bool {
+    let Some(rest) = text.strip_suffix(".log.ctl._._._.leader.elected") else { return false };
+    let named = rest.strip_prefix("fl.");
+    named.is_some_and(|named| cluster.is_none_or(|cluster| cluster.as_str() == named))
+}
+
 /// All that an agent reads: whatever concerns its instance.
 #[must_use]
 pub fn for_instance(cluster: &ClusterId, instance: &InstanceId) -> String {

@@ -105,6 +105,8 @@ pub enum RefusedWhy {
         /// The instance.
         instance: InstanceId,
     },
+    /// An operator killed the request.
+    Killed,
     /// Written by a newer version.
     #[serde(other)]
     Unknown,

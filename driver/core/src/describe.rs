@@ -64,6 +64,7 @@ pub fn refused(why: &RefusedWhy) -> String {
         RefusedWhy::NoSuchInstance { instance } => {
             format!("{instance} is not there, or is too small")
         }
+        RefusedWhy::Killed => "an operator killed the request".to_owned(),
         RefusedWhy::Unknown => "refused, for a reason that a newer version knows".to_owned(),
     }
 }

@@ -58,6 +58,10 @@ impl State {
         }
         self.head.applied = message.seq;
         self.head.time = self.head.time.max(message.time);
+        if subject::is_election(message.subject, self.head.cluster.as_ref()) {
+            // Whatever it is: a fence names the last record on that subject.
+            self.head.leader.election = message.seq;
+        }
         let result = match decoded {
             Ok(record) => self.judge(message, record),
             Err(error) => Err(self.undecodable(error)),
@@ -87,9 +91,6 @@ impl State {
     /// Who may say this, and is it their turn? Only then, what follows.
     fn judge(&mut self, message: Message<'_>, record: &Record) -> Result<(), Void> {
         let event = &record.event;
-        if let Event::LeaderElected(_) = event {
-            self.head.leader.election = message.seq;
-        }
         let begun = self.head.generation != 0;
         if begun == matches!(event, Event::Genesis(_)) {
             return Err(Void::Genesis);

@@ -37,21 +37,33 @@ impl World {
         epoch: u64,
         event: impl Into<Event>,
     ) -> Outcome {
-        let (cluster, author) =
+        let (cluster, name) =
             (ClusterId::new("c").expect("an id"), AuthorId::new(author).expect("an id"));
         let event = event.into();
-        let subject = Subject::of(&cluster, &author, &event).to_string();
+        let subject = Subject::of(&cluster, &name, &event).to_string();
+        let payload = self.payload(author, inc, number, epoch, event);
+        self.put(&subject, &payload)
+    }
+
+    fn payload(
+        &self,
+        author: &str,
+        inc: u128,
+        number: u64,
+        epoch: u64,
+        event: impl Into<Event>,
+    ) -> Vec<u8> {
         let record = Record {
             version: 1,
-            author,
+            author: AuthorId::new(author).expect("an id"),
             incarnation: Uuid::from_u128(inc),
             number,
             cause: Seq(0),
             epoch: Epoch(epoch),
             must_understand: false,
-            event,
+            event: event.into(),
         };
-        self.put(&subject, &codec::encode(&record).expect("encodes"))
+        codec::encode(&record).expect("encodes")
     }
 
     fn joined(&mut self, inc: u128, number: u64) -> Outcome {
@@ -94,6 +106,23 @@ fn only_the_leader_of_the_current_term_is_heard() {
     assert_eq!(world.say("b", 1, 3, 3, elected("b", 3)), Outcome::Void(Void::OldEpoch));
     assert_eq!(world.say("a", 1, 4, 0, LeaderRenewed {}), Outcome::Void(Void::OldEpoch));
     assert_eq!(world.state.head.leader.election, Seq(7), "void elections move the fence too");
+}
+
+#[test]
+fn the_fence_is_whatever_came_last_on_the_subject_of_elections() {
+    let mut world = World::new();
+    let elected = LeaderElected { replica: AuthorId::new("a").expect("an id"), epoch: Epoch(1) };
+    assert_eq!(world.say("a", 1, 1, 1, elected.clone()), Outcome::Applied);
+    let fence = |world: &World| world.state.head.leader.election;
+    assert_eq!(fence(&world), Seq(2));
+    let payload = world.payload("b", 1, 1, 1, elected);
+    let elsewhere = "fl.c.log.driver.d._.d.driver.d";
+    assert_eq!(world.put(elsewhere, &payload), Outcome::Void(Void::WrongSubject));
+    assert_eq!(fence(&world), Seq(2), "an election under another subject moves no fence");
+    let cluster = ClusterId::new("c").expect("an id");
+    let subject = schema::subject::election(&cluster);
+    assert_eq!(world.put(&subject, b"nonsense"), Outcome::Void(Void::Garbage));
+    assert_eq!(fence(&world), Seq(4), "nonsense on the subject of elections moves it");
 }
 
 #[test]

@@ -90,8 +90,11 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Requests that are to be met, in the order in which they are served.
     pub(super) fn waiting(&self) -> impl Iterator<Item = (&'a AllocId, &'a Alloc)> + use<'a> {
-        let state = self.state;
-        state.index.waiting.iter().filter_map(|(_, _, id)| state.allocs.get(id).map(|a| (id, a)))
+        let allocs = &self.state.allocs;
+        let rows =
+            self.state.index.waiting.iter().filter_map(|(_, _, id)| Some((id, allocs.get(id)?)));
+        rows.filter(|(_, alloc)| !alloc.killed)
     }
 }

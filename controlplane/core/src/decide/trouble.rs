@@ -3,14 +3,16 @@
 use super::draft::Draft;
 use crate::deadline::revoke_at;
 use crate::plan::rest;
+use replay_core::state::alloc::{Alloc, AllocStatus};
 use replay_core::state::instance::{Instance, Phase, Reach, Service};
 use replay_core::state::launch::key;
 use schema::event::{
-    BootTimedOut, InstanceLost, InstanceReachable, InstanceUnreachable, TerminateRequested,
+    AllocRefused, BootTimedOut, InstanceLost, InstanceReachable, InstanceUnreachable,
+    TerminateRequested,
 };
-use schema::id::InstanceId;
+use schema::id::{AllocId, InstanceId};
 use schema::unit::Millis;
-use schema::why::{DrainWhy, RevokedWhy, TerminateWhy};
+use schema::why::{DrainWhy, RefusedWhy, RevokedWhy, TerminateWhy};
 
 /// How long an offering rests whose instance did not boot, the first time.
 const FIRST_REST: Millis = Millis::from_secs(10);
@@ -20,7 +22,19 @@ pub(super) fn decide(draft: &mut Draft<'_>) {
         look_at(draft, id, instance);
     }
     for id in &draft.state.index.to_kill {
-        draft.revoke(id, RevokedWhy::AllocKilled);
+        kill(draft, id);
+    }
+}
+
+/// Takes an alloc back that an operator wants gone, or tells its driver that it will not come.
+fn kill(draft: &mut Draft<'_>, id: &AllocId) {
+    let waiting = |alloc: &&Alloc| matches!(alloc.status, AllocStatus::Waiting { .. });
+    match draft.state.allocs.get(id).filter(waiting) {
+        Some(alloc) => {
+            let (alloc, driver) = (id.clone(), alloc.driver.clone());
+            draft.push(AllocRefused { alloc, driver, why: RefusedWhy::Killed });
+        }
+        None => draft.revoke(id, RevokedWhy::AllocKilled),
     }
 }
 

@@ -3,7 +3,9 @@
 use crate::check;
 use crate::trouble::{busy, unreachable};
 use crate::world::{World, cores, id, small};
-use schema::event::{AllocKilled, AllocRevoked, Event, InstanceKilled, TerminateRequested};
+use schema::event::{
+    AllocKilled, AllocRevoked, AllocWithdrawn, Event, InstanceKilled, TerminateRequested,
+};
 use schema::unit::{LogTime, Millis};
 use schema::why::{RevokedWhy, TerminateWhy};
 
@@ -71,10 +73,20 @@ fn what_an_operator_kills_ends_at_once() {
             &["a-1 revoked: instance killed", "a-2 revoked: instance killed", "end i-1: killed"],
         ),
         (
-            "a request that waits needs no decision",
+            "a request that waits, and that would have been met",
+            |w| {
+                w.up("i-1", cores(2));
+                w.ask("a-1", cores(1));
+                w.say(AllocKilled { alloc: id("a-1") });
+            },
+            &["a-1 refused: killed"],
+        ),
+        (
+            "a request that was withdrawn since needs no decision",
             |w| {
                 w.ask("a-1", cores(1));
                 w.say(AllocKilled { alloc: id("a-1") });
+                w.say(AllocWithdrawn { alloc: id("a-1"), driver: id("d-1") });
             },
             &[],
         ),

@@ -63,6 +63,7 @@ fn refused(why: &RefusedWhy) -> String {
         RefusedWhy::NoOfferings => "no offerings".into(),
         RefusedWhy::OverBudget { asked, limit } => format!("costs {asked} of {limit}"),
         RefusedWhy::NoSuchInstance { instance } => format!("no {instance}"),
+        RefusedWhy::Killed => "killed".into(),
         RefusedWhy::Unknown => "unknown".into(),
     }
 }

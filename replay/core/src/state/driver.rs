@@ -17,6 +17,8 @@ pub struct Driver {
     pub left: Option<LogTime>,
     /// How many allocs it holds or waits for.
     pub allocs: u32,
+    /// Since when it has left and holds nothing; none while it may still be heard of.
+    pub over: Option<LogTime>,
 }
 
 impl State {
@@ -28,9 +30,11 @@ impl State {
                 driver.left = None;
             }
             None => {
-                self.drivers.insert(e.driver.clone(), Driver { joined, left: None, allocs: 0 });
+                let driver = Driver { joined, left: None, allocs: 0, over: None };
+                self.drivers.insert(e.driver.clone(), driver);
             }
         }
+        self.settle_driver(&e.driver);
         Ok(())
     }
 
@@ -42,17 +46,26 @@ impl State {
         }
         driver.left = Some(left);
         self.withdraw_all(id);
-        self.index.retire(left, Retired::Driver(id.clone()));
+        self.settle_driver(id);
         Ok(())
     }
 
     pub(crate) fn count_alloc(&mut self, driver: &DriverId, change: i32) {
-        let time = self.head.time;
         let Some(known) = self.drivers.get_mut(driver) else { return };
         known.allocs = known.allocs.saturating_add_signed(change);
-        if known.allocs == 0 && known.left.is_some() {
-            // It had left while it still held something.
-            self.index.retire(time, Retired::Driver(driver.clone()));
+        self.settle_driver(driver);
+    }
+
+    /// A driver is over once it has left and holds nothing; one that joins again is not.
+    fn settle_driver(&mut self, id: &DriverId) {
+        let time = self.head.time;
+        let Some(driver) = self.drivers.get_mut(id) else { return };
+        let (was, over) = (driver.over, driver.left.is_some() && driver.allocs == 0);
+        driver.over = over.then(|| was.unwrap_or(time));
+        match (was, driver.over) {
+            (None, Some(at)) => self.index.retire(at, Retired::Driver(id.clone())),
+            (Some(at), None) => self.index.unretire(at, Retired::Driver(id.clone())),
+            (None, None) | (Some(_), Some(_)) => {}
         }
     }
 }

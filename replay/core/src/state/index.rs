@@ -4,7 +4,6 @@
 use super::State;
 use super::alloc::{Alloc, AllocStatus};
 use super::instance::Phase;
-use super::launch::LaunchStatus;
 use schema::id::{AllocId, DriverId, ExecId, InstanceId, LaunchId};
 use schema::subject::Role;
 use schema::unit::{LogTime, Seq};
@@ -55,7 +54,7 @@ pub struct Index {
     pub terminating: BTreeSet<InstanceId>,
     /// Launches that the cloud has not answered.
     pub open_launches: BTreeSet<LaunchId>,
-    /// Granted allocs that an operator wants gone.
+    /// Allocs that an operator wants gone: granted ones, and such as still wait.
     pub to_kill: BTreeSet<AllocId>,
     /// What is over, by when it was.
     pub retired: BTreeSet<(LogTime, Retired)>,
@@ -101,6 +100,10 @@ impl Index {
         self.retired.insert((at, what));
     }
 
+    pub(crate) fn unretire(&mut self, at: LogTime, what: Retired) {
+        self.retired.remove(&(at, what));
+    }
+
     /// Builds all indices from the tables.
     #[must_use]
     pub fn of(state: &State) -> Index {
@@ -127,15 +130,17 @@ impl Index {
             }
         }
         for (id, launch) in state.launches.iter() {
-            if launch.status == LaunchStatus::Requested {
-                index.open_launches.insert(id.clone());
-            } else if launch.instances.is_empty() {
-                index.retire(launch.requested, Retired::Launch(id.clone()));
+            match launch.settled {
+                None => drop(index.open_launches.insert(id.clone())),
+                Some(at) if launch.instances.is_empty() => {
+                    index.retire(at, Retired::Launch(id.clone()));
+                }
+                Some(_) => {}
             }
         }
         for (id, driver) in state.drivers.iter() {
-            if let Some(left) = driver.left {
-                index.retire(left, Retired::Driver(id.clone()));
+            if let Some(over) = driver.over {
+                index.retire(over, Retired::Driver(id.clone()));
             }
         }
         index
@@ -148,9 +153,6 @@ impl Index {
             }
             AllocStatus::Granted { grant, until } => {
                 self.leases.insert((*until, id.clone()));
-                if alloc.killed {
-                    self.to_kill.insert(id.clone());
-                }
                 self.on_instance.insert((grant.instance.clone(), id.clone()));
             }
             AllocStatus::Ending { grant, .. } => {
@@ -160,6 +162,9 @@ impl Index {
                 self.retire(*at, Retired::Alloc(id.clone()));
                 return;
             }
+        }
+        if alloc.killed && !matches!(alloc.status, AllocStatus::Ending { .. }) {
+            self.to_kill.insert(id.clone());
         }
         self.of_driver.insert((alloc.driver.clone(), id.clone()));
     }
@@ -194,10 +199,8 @@ impl State {
                 self.launches.remove(id);
             }
             Retired::Driver(id) => {
-                if self.drivers.get(id).is_some_and(|d| d.left.is_some() && d.allocs == 0) {
-                    self.drivers.remove(id);
-                    self.authors.remove(&(Role::Driver, id.into()));
-                }
+                self.drivers.remove(id);
+                self.authors.remove(&(Role::Driver, id.into()));
             }
         }
     }

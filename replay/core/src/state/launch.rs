@@ -53,6 +53,8 @@ pub struct Launch {
     pub instances: Vec<InstanceId>,
     /// What came of it.
     pub status: LaunchStatus,
+    /// When that was known.
+    pub settled: Option<LogTime>,
     /// Why.
     pub why: LaunchWhy,
 }
@@ -105,6 +107,7 @@ impl State {
             requested: self.head.time,
             instances: Vec::new(),
             status: LaunchStatus::Requested,
+            settled: None,
             why: e.why.clone(),
         };
         self.index.open_launches.insert(e.launch.clone());
@@ -120,9 +123,8 @@ impl State {
         if launch.instances.contains(id) {
             return Ok(());
         }
-        let refused = matches!(launch.status, LaunchStatus::Refused { .. });
-        if refused || launch.instances.len() >= launch.count as usize || self.instances.contains(id)
-        {
+        let full = launch.instances.len() >= launch.count as usize;
+        if launch.status != LaunchStatus::Requested || full || self.instances.contains(id) {
             return Err(Void::WrongState);
         }
         launch.instances.push(id.clone());
@@ -183,7 +185,7 @@ impl State {
         let born = u32::try_from(launch.instances.len()).unwrap_or(u32::MAX);
         let never = launch.count.saturating_sub(born);
         let cost = Micros(launch.offering.price.0.saturating_mul(u64::from(never)));
-        launch.status = status;
+        (launch.status, launch.settled) = (status, Some(time));
         self.head.committed = self.head.committed.minus(cost);
         self.head.pending = self.head.pending.saturating_sub(never);
         self.head.instances = self.head.instances.saturating_sub(never);

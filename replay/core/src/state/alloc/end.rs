@@ -5,7 +5,6 @@ use super::super::index::Retired;
 use super::{AllocStatus, EndWhy, Grant};
 use crate::void::Void;
 use schema::id::AllocId;
-use schema::why::RevokedWhy;
 
 impl State {
     /// Ends an alloc for good: gives its resources back, and gives every exec that has no end one.
@@ -19,6 +18,7 @@ impl State {
             AllocStatus::Waiting { .. } => {
                 alloc.status = ended(None, reason);
                 self.index.waiting.remove(&wait_key);
+                self.index.to_kill.remove(id);
                 None
             }
             AllocStatus::Granted { grant, until } => {
@@ -61,11 +61,8 @@ impl State {
         let alloc = self.allocs.get_mut(id).ok_or(Void::Unknown)?;
         match alloc.status {
             AllocStatus::Ended { .. } | AllocStatus::Ending { .. } => Err(Void::Ended),
-            AllocStatus::Waiting { .. } => {
-                self.end_alloc(id, EndWhy::Revoked(RevokedWhy::AllocKilled));
-                Ok(())
-            }
-            AllocStatus::Granted { .. } => {
+            // Its driver does not read this record: the leader tells it.
+            AllocStatus::Waiting { .. } | AllocStatus::Granted { .. } => {
                 alloc.killed = true;
                 self.index.to_kill.insert(id.clone());
                 Ok(())
