@@ -10,7 +10,7 @@ use schema::event::{
     AllocClosed, AllocOpened, Event, ExecExited, ExecFailed, ExecStarted, InstanceBooted,
     Interruption, InterruptionNoticed, LogDigest, Usage,
 };
-use schema::id::{AuthorId, ClusterId, ExecId, InstanceId, LaunchId};
+use schema::id::{AllocId, AuthorId, ClusterId, ExecId, InstanceId, LaunchId};
 use schema::resources::Resources;
 use schema::subject::Subject;
 use schema::unit::{Millis, Seq};
@@ -24,6 +24,7 @@ const KILLED: i32 = 137;
 /// A process on the instance.
 #[derive(Debug, Clone)]
 struct Process {
+    alloc: AllocId,
     ends: u64,
     code: i32,
 }
@@ -162,7 +163,7 @@ impl Agent {
                 if let Some(process) = self.processes.get_mut(&exec)
                     && process.ends > now
                 {
-                    *process = Process { ends: now, code: KILLED };
+                    (process.ends, process.code) = (now, KILLED);
                 }
             }
             Action::Refuse(run, class) => {
@@ -228,6 +229,19 @@ impl Agent {
         }
     }
 
+    /// It is killed; if its instance reboots, its processes are too.
+    pub(crate) fn killed(&mut self, reboot: bool) {
+        self.up = false;
+        if reboot {
+            self.processes.clear();
+        }
+    }
+
+    /// Whether something of this alloc runs now.
+    pub(crate) fn runs_in(&self, now: u64, alloc: &AllocId) -> bool {
+        self.processes.values().any(|process| process.alloc == *alloc && now < process.ends)
+    }
+
     /// The round to send.
     pub(crate) fn round(&mut self) -> Vec<Line> {
         self.writer.round()
@@ -238,5 +252,6 @@ impl Agent {
 fn process(now: u64, run: &Run) -> Process {
     let number = |index: usize| run.config.command.get(index).and_then(|text| text.parse().ok());
     let (length, code) = (number(0).unwrap_or(100), number(1).unwrap_or(0));
-    Process { ends: now + length, code: i32::try_from(code).unwrap_or(0) }
+    let alloc = run.alloc.clone();
+    Process { alloc, ends: now + length, code: i32::try_from(code).unwrap_or(0) }
 }

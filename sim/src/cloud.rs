@@ -1,25 +1,32 @@
-//! A cloud: launches are idempotent by their intent, answers may be lost, instances may never boot,
-//! and go some time after they were told to.
+//! A cloud with the habits of EC2: launches are idempotent by their token, what it lists may be
+//! seconds old, what is gone is forgotten after a while, calls are throttled, refused or lost, an
+//! instance may never boot, and goes some time after it was told to. It keeps its own books.
 
-use crate::faults::Faults;
+use crate::faults::{Fault, Faults};
 use crate::rng::Rng;
 use controlplane_core::cloud::{LaunchAnswer, LaunchOrder, Seen, SeenState, TerminateAnswer};
 use controlplane_core::effects::{Call, News};
 use schema::id::{InstanceId, LaunchId};
-use schema::resources::Resources;
-use schema::unit::Millis;
+use schema::policy::Offering;
+use schema::unit::{Micros, Millis};
 use schema::why::RefusalClass;
 use std::collections::BTreeMap;
 
 /// Longest time that an instance takes to go, in milliseconds.
 const GOING: u64 = 1500;
+/// Longest time by which a list may be late, in milliseconds.
+const STALE: u64 = 5000;
+/// How long an instance that is gone is still listed, in milliseconds.
+const LISTED: u64 = 20_000;
 
 /// An instance, as the cloud has it.
 #[derive(Debug, Clone)]
 pub(crate) struct Machine {
     pub(crate) launch: LaunchId,
-    pub(crate) resources: Resources,
+    pub(crate) offering: Offering,
     pub(crate) stillborn: bool,
+    /// Since when it is there.
+    pub(crate) since: u64,
     /// When it is, or was, no more.
     pub(crate) gone: Option<u64>,
 }
@@ -27,8 +34,18 @@ pub(crate) struct Machine {
 #[derive(Default)]
 pub(crate) struct Cloud {
     pub(crate) machines: BTreeMap<InstanceId, Machine>,
-    /// What was made for each intent.
-    made: BTreeMap<LaunchId, Vec<InstanceId>>,
+    /// What was asked for under each token, and what was made for it.
+    made: BTreeMap<(LaunchId, u32), (LaunchOrder, Vec<InstanceId>)>,
+    /// What nobody may ask of a cloud.
+    pub(crate) misused: Vec<String>,
+}
+
+/// What becomes of a call beside what it does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Clear,
+    Undone(&'static str),
+    Unheard,
 }
 
 impl Machine {
@@ -43,81 +60,142 @@ impl Cloud {
         &mut self,
         now: u64,
         call: Call,
-        faults: &Faults,
-        rng: &mut Rng,
+        faults: &mut Faults,
     ) -> (News, Vec<InstanceId>) {
-        let unknown = || "no answer came".to_owned();
-        let (undone, unheard) = (rng.chance(faults.lost_call), rng.chance(faults.lost_news));
+        let way = way(now, faults);
         match call {
             Call::Launch(order) => {
                 let (launch, attempt) = (order.launch.clone(), order.attempt);
-                if undone {
-                    let answer = LaunchAnswer::Unknown(unknown());
-                    return (News::Launched(launch, attempt, answer), Vec::new());
-                }
-                let (answer, born) = self.launch(order, faults, rng);
-                let answer = if unheard { LaunchAnswer::Unknown(unknown()) } else { answer };
+                let (answer, born) = match way {
+                    Way::Undone(why) => (LaunchAnswer::Unknown(why.into()), Vec::new()),
+                    Way::Clear => self.launch(now, order, faults),
+                    Way::Unheard => {
+                        let (_, born) = self.launch(now, order, faults);
+                        (LaunchAnswer::Unknown(UNHEARD.into()), born)
+                    }
+                };
                 (News::Launched(launch, attempt, answer), born)
             }
             Call::Terminate(instance) => {
-                let answer = if undone {
-                    TerminateAnswer::Unknown(unknown())
-                } else {
-                    let answer = self.terminate(now, &instance, rng);
-                    if unheard { TerminateAnswer::Unknown(unknown()) } else { answer }
+                let answer = match way {
+                    Way::Undone(why) => TerminateAnswer::Unknown(why.into()),
+                    Way::Clear => self.terminate(now, &instance, faults),
+                    Way::Unheard => {
+                        self.terminate(now, &instance, faults);
+                        TerminateAnswer::Unknown(UNHEARD.into())
+                    }
                 };
                 (News::Terminated(instance, answer), Vec::new())
             }
-            Call::List if undone || unheard => (News::Listed(None), Vec::new()),
             Call::List => {
-                let seen = self.machines.iter().map(|(instance, machine)| Seen {
-                    instance: instance.clone(),
-                    state: if machine.there(now) { SeenState::There } else { SeenState::Gone },
-                });
-                (News::Listed(Some(seen.collect())), Vec::new())
+                let late = faults.strikes(now, Fault::StaleList).map(|mut rng| rng.below(STALE));
+                let seen = self.list(now, now.saturating_sub(late.unwrap_or(0)));
+                (News::Listed((way == Way::Clear).then_some(seen)), Vec::new())
             }
         }
     }
 
     fn launch(
         &mut self,
+        now: u64,
         order: LaunchOrder,
-        faults: &Faults,
-        rng: &mut Rng,
+        faults: &mut Faults,
     ) -> (LaunchAnswer, Vec<InstanceId>) {
-        if let Some(made) = self.made.get(&order.launch) {
+        let token = (order.launch.clone(), order.attempt);
+        if let Some((before, made)) = self.made.get(&token) {
+            // The term is a label: everything else must be as it was.
+            let same = LaunchOrder { epoch: before.epoch, ..order.clone() };
+            if same != *before {
+                let launch = &order.launch;
+                self.misused.push(format!("the token of {launch} was used for another order"));
+                return (refused(RefusalClass::Configuration, Millis(1000)), Vec::new());
+            }
             return (LaunchAnswer::Accepted(made.clone()), Vec::new());
         }
-        if rng.chance(faults.refusal) {
-            let (class, message) = (RefusalClass::Capacity, "no capacity".to_owned());
-            let back_off = Millis(rng.between(500, 2000));
-            return (LaunchAnswer::Refused { class, message, back_off }, Vec::new());
+        if let Some(refused) = refusal(now, faults) {
+            return (refused, Vec::new());
         }
         let name = |n: u32| InstanceId::new(format!("i-{}-{n}", order.launch)).ok();
         let born: Vec<InstanceId> = (0..order.count).filter_map(name).collect();
         for instance in &born {
             let machine = Machine {
                 launch: order.launch.clone(),
-                resources: order.offering.resources.clone(),
-                stillborn: rng.chance(faults.stillborn),
+                offering: order.offering.clone(),
+                stillborn: faults.strikes(now, Fault::Stillborn).is_some(),
+                since: now,
                 gone: None,
             };
             self.machines.insert(instance.clone(), machine);
         }
-        self.made.insert(order.launch, born.clone());
+        self.made.insert(token, (order, born.clone()));
         (LaunchAnswer::Accepted(born.clone()), born)
     }
 
-    fn terminate(&mut self, now: u64, id: &InstanceId, rng: &mut Rng) -> TerminateAnswer {
+    fn terminate(&mut self, now: u64, id: &InstanceId, faults: &mut Faults) -> TerminateAnswer {
+        let failed = faults.strikes(now, Fault::Unending);
         let Some(machine) = self.machines.get_mut(id) else { return TerminateAnswer::Gone };
-        let gone = *machine.gone.get_or_insert_with(|| now + rng.below(GOING));
+        if let (None, Some(_)) = (machine.gone, failed) {
+            return TerminateAnswer::Unknown("an internal error occurred".into());
+        }
+        let wait = || Rng::new(now).below(GOING);
+        let gone = *machine.gone.get_or_insert_with(|| now + wait());
         if now >= gone { TerminateAnswer::Gone } else { TerminateAnswer::Going }
     }
 
-    /// Takes an instance away without a word.
-    pub(crate) fn vanish(&mut self, now: u64, id: &InstanceId) {
+    /// What there was at `then`.
+    fn list(&self, now: u64, then: u64) -> Vec<Seen> {
+        let known = self.machines.iter().filter(|(_, machine)| {
+            machine.since <= then && machine.gone.is_none_or(|at| now < at + LISTED)
+        });
+        let seen = known.map(|(instance, machine)| Seen {
+            instance: instance.clone(),
+            state: if machine.there(then) { SeenState::There } else { SeenState::Gone },
+        });
+        seen.collect()
+    }
+
+    /// Takes an instance away at this time, whatever else was to become of it.
+    pub(crate) fn take(&mut self, id: &InstanceId, at: u64) {
         if let Some(machine) = self.machines.get_mut(id) {
-            machine.gone = Some(machine.gone.map_or(now, |at| at.min(now)));
+            machine.gone = Some(machine.gone.map_or(at, |gone| gone.min(at)));
         }
     }
+
+    /// Micro-dollars per hour of all that is there.
+    pub(crate) fn hourly(&self, now: u64) -> Micros {
+        let there = self.machines.values().filter(|machine| machine.there(now));
+        there.map(|machine| machine.offering.price).fold(Micros(0), Micros::plus)
+    }
+}
+
+const UNHEARD: &str = "no answer came";
+
+fn way(now: u64, faults: &mut Faults) -> Way {
+    if faults.strikes(now, Fault::Throttled).is_some() {
+        Way::Undone("request limit exceeded")
+    } else if faults.strikes(now, Fault::LostCall).is_some() {
+        Way::Undone(UNHEARD)
+    } else if faults.strikes(now, Fault::LostNews).is_some() {
+        Way::Unheard
+    } else {
+        Way::Clear
+    }
+}
+
+fn refusal(now: u64, faults: &mut Faults) -> Option<LaunchAnswer> {
+    let classes = [
+        (Fault::Capacity, RefusalClass::Capacity),
+        (Fault::Quota, RefusalClass::Quota),
+        (Fault::Misconfigured, RefusalClass::Configuration),
+    ];
+    let class = |(fault, class)| {
+        let mut rng = faults.strikes(now, fault)?;
+        Some(refused(class, Millis(rng.between(500, 2000))))
+    };
+    classes.into_iter().find_map(class)
+}
+
+fn refused(class: RefusalClass, back_off: Millis) -> LaunchAnswer {
+    let message = format!("{class:?}");
+    LaunchAnswer::Refused { class, message, back_off }
 }

@@ -41,9 +41,9 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(crate) fn new(cluster: &ClusterId, number: u64, rng: &mut Rng) -> Driver {
+    pub(crate) fn new(cluster: &ClusterId, number: u64, allocs: u64, rng: &mut Rng) -> Driver {
         let id = DriverId::made(number, rng.draw());
-        let wants = usize::try_from(rng.between(1, 12)).unwrap_or(1);
+        let wants = usize::try_from(rng.between(1, allocs)).unwrap_or(1);
         let lease = Millis(rng.between(4000, 20_000));
         let rng = Rng::new(rng.draw());
         let writer = writer(cluster, &id, 0);

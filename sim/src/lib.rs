@@ -1,17 +1,28 @@
 //! The whole system in one thread under virtual time, from one seed: the real cores of replicas,
 //! agents, drivers and authors, with a log, a network and a cloud that live in memory and fail as the
-//! seed says. All invariants are checked after every record.
+//! seed says. All invariants, steps and claims are checked after every record.
 
 mod agent;
+mod case;
 mod cloud;
+mod coverage;
+mod crash;
 mod driver;
 mod faults;
 mod log;
+mod operator;
 mod oracle;
 mod replica;
 mod rng;
+mod setting;
+mod shrink;
+mod story;
+mod stranger;
+mod transitions;
 mod world;
 
-pub use faults::Faults;
-pub use rng::Rng;
-pub use world::{Report, run};
+pub use case::{Case, Report};
+pub use coverage::Coverage;
+pub use crash::{Crash, Point, Who};
+pub use faults::{Fault, Hit};
+pub use shrink::shrink;

@@ -52,4 +52,15 @@ impl Log {
             payload: &stored.line.payload,
         })
     }
+
+    /// BLAKE3 of all of it.
+    pub(crate) fn hash(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for Stored { time, line } in &self.records {
+            hasher.update(&time.0.to_le_bytes());
+            hasher.update(line.subject.as_bytes());
+            hasher.update(&line.payload);
+        }
+        hasher.finalize().to_hex().to_string()
+    }
 }

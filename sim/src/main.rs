@@ -1,9 +1,15 @@
-//! `fleetlog-sim`: runs seeds, and says what was found.
+//! `fleetlog-sim`: runs seeds, says what was found and how to see it again, and what was exercised.
 
 use clap::Parser;
 use schema::unit::Millis;
+use sim::{Case, Coverage, Hit, Report, shrink};
+use std::collections::BTreeSet;
 use std::io::Write;
+use std::num::NonZero;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Instant;
 
 /// Run the whole system under simulation, seed by seed
@@ -16,29 +22,125 @@ struct Args {
     /// The first seed
     #[arg(long, default_value_t = 0)]
     from: u64,
+    /// Nothing goes wrong but this, as a failing seed prints it: lost-append#3,kill-agent#0
+    #[arg(long, value_delimiter = ',')]
+    faults: Option<Vec<Hit>>,
+    /// Stop at the first seed in which something is found, and leave no faults out of it
+    #[arg(long)]
+    first: bool,
+    /// How many seeds at a time; as many as there are cores unless told
+    #[arg(long)]
+    jobs: Option<NonZero<usize>>,
+}
+
+/// In how many bad seeds faults are left out until only those are left that it takes.
+const SHRUNK: u64 = 3;
+
+/// The sum of many reports.
+#[derive(Default)]
+struct Sum {
+    seeds: u64,
+    bad: u64,
+    records: u64,
+    steps: u64,
+    coverage: Coverage,
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
     let (since, mut out) = (Instant::now(), std::io::stdout());
-    let (mut records, mut steps, mut bad) = (0, 0, 0);
-    for seed in args.from..args.from.saturating_add(args.seeds) {
-        let report = sim::run(seed);
-        (records, steps) = (records + report.records, steps + report.steps);
-        if report.found.is_empty() {
-            continue;
+    let mut sum = Sum::default();
+    for report in reports(&args) {
+        sum.seeds += 1;
+        sum.records += report.records;
+        sum.steps += report.steps;
+        sum.coverage.add(&report.coverage);
+        if !report.found.is_empty() {
+            sum.bad += 1;
+            // Nobody may be reading any more; the exit code says it too.
+            let small = !args.first && sum.bad <= SHRUNK;
+            let _ = tell(&mut out, &args, &report, small);
+            if args.first {
+                break;
+            }
         }
-        bad += 1;
-        let _ = writeln!(out, "seed {seed}, after {} records:", report.records);
-        for found in &report.found {
-            let _ = writeln!(out, "  {found}");
-        }
-        let _ = writeln!(out, "  again: ./dev sim --from {seed} --seeds 1");
     }
     let millis = Millis::of(since.elapsed()).0.max(1);
-    let rate = steps * 1000 / millis;
-    let seeds = args.seeds;
-    let _ =
-        writeln!(out, "{seeds} seeds, {bad} bad; {records} records, {steps} steps, {rate} steps/s");
-    if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let _ = conclude(&mut out, &sum, millis);
+    if sum.bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs the seeds on as many threads as there are cores, each seed on one; reports come as they are
+/// done.
+fn reports(args: &Args) -> mpsc::IntoIter<Report> {
+    let (done, reports) = mpsc::sync_channel(64);
+    let next = std::sync::Arc::new(AtomicU64::new(args.from));
+    let end = args.from.saturating_add(args.seeds);
+    let only: Option<BTreeSet<Hit>> = args.faults.clone().map(|hits| hits.into_iter().collect());
+    let cores = || thread::available_parallelism().map_or(1, NonZero::get);
+    for _ in 0..args.jobs.map_or_else(cores, NonZero::get) {
+        let (done, next, only) = (done.clone(), next.clone(), only.clone());
+        thread::spawn(move || {
+            loop {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                let case = Case { only: only.clone(), ..Case::of(seed) };
+                if seed >= end || done.send(case.run()).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    reports.into_iter()
+}
+
+/// Says what was found in a seed, and if `small` with how little of what went wrong it is found too.
+fn tell(out: &mut impl Write, args: &Args, report: &Report, small: bool) -> std::io::Result<()> {
+    let seed = report.seed;
+    writeln!(out, "seed {seed}, after {} records:", report.records)?;
+    for found in &report.found {
+        writeln!(out, "  {found}")?;
+    }
+    if !small {
+        return writeln!(out, "  again: ./dev sim --from {seed} --seeds 1");
+    }
+    let only = args.faults.clone().map(|hits| hits.into_iter().collect());
+    let (_, small) = shrink(&Case { only, ..Case::of(seed) });
+    writeln!(out, "  of {} faults these are enough:", report.hits.len())?;
+    for (hit, at) in &small.hits {
+        writeln!(out, "    {:>4}.{:03}s {hit}", at / 1000, at % 1000)?;
+    }
+    for found in &small.found {
+        writeln!(out, "  then: {found}")?;
+    }
+    writeln!(out, "  its last records:")?;
+    for line in &small.story {
+        writeln!(out, "    {line}")?;
+    }
+    let hits: Vec<String> = small.hits.iter().map(|(hit, _)| hit.to_string()).collect();
+    let hits = hits.join(",");
+    writeln!(out, "  again: ./dev sim --from {seed} --seeds 1 --faults '{hits}'")
+}
+
+fn conclude(out: &mut impl Write, sum: &Sum, millis: u64) -> std::io::Result<()> {
+    let mut missing = Vec::new();
+    writeln!(out, "exercised:")?;
+    for (family, members) in sum.coverage.table() {
+        let seen = members.iter().filter(|(_, count)| *count > 0).count();
+        let times: u64 = members.iter().map(|(_, count)| count).sum();
+        let all = members.len();
+        writeln!(out, "  {family:<14} {seen:>2} of {all:>2}, {times:>10} times")?;
+        let not = members.into_iter().filter(|(_, count)| *count == 0);
+        missing.extend(not.map(|(one, _)| format!("{family}: {one}")));
+    }
+    writeln!(out, "not exercised: {}", if missing.is_empty() { "nothing" } else { "" })?;
+    for one in missing {
+        writeln!(out, "  {one}")?;
+    }
+    let Sum { seeds, bad, records, steps, .. } = sum;
+    let (seconds, tenths, rate) = (millis / 1000, millis % 1000 / 100, steps * 1000 / millis);
+    writeln!(
+        out,
+        "{seeds} seeds, {bad} bad; {records} records, {steps} steps in {seconds}.{tenths} s, {rate} \
+         steps/s"
+    )
 }

@@ -1,24 +1,29 @@
-//! The world of one seed: who is there, what is under way, and what time it is.
+//! The world of one history: who is there, what is under way, and what time it is.
 
 use crate::agent::Agent;
+use crate::case::{Case, Report};
 use crate::cloud::Cloud;
+use crate::crash::Crash;
 use crate::driver::Driver;
 use crate::faults::Faults;
 use crate::log::Log;
-use crate::oracle::Observer;
+use crate::oracle::{Observer, Truth, verdict};
 use crate::replica::Controller;
 use crate::rng::Rng;
-use controlplane_core::Moment;
+use crate::setting::Setting;
+use crate::story;
 use controlplane_core::effects::{Call, News};
 use controlplane_core::round::{Answer, Append};
 use replay_core::author::Line;
 use schema::id::{ClusterId, InstanceId};
-use schema::policy::{Offering, Policy};
-use schema::requirements::Market;
-use schema::resources::Resources;
-use schema::unit::{Epoch, Micros, Millis, Seq};
+use schema::policy::Policy;
+use schema::unit::{Epoch, Seq};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+mod mishap;
+mod network;
+mod turn;
 
 /// How long things go wrong, and how long all may take to come to rest after that, in milliseconds.
 const CHAOS: u64 = 40_000;
@@ -29,12 +34,14 @@ const TICK: u64 = 100;
 const UNANSWERED: u64 = 2000;
 const SECOND: u64 = 1000;
 
-/// Somebody who takes turns.
+/// Somebody who takes turns, or at least writes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Node {
     Replica(usize),
     Agent(InstanceId),
     Driver(usize),
+    /// An operator, or a stranger: they say something once and do not wait for an answer.
+    Passer,
 }
 
 /// Something that will happen.
@@ -50,10 +57,12 @@ enum What {
     Boot(InstanceId),
     Beat(InstanceId),
     Start(Node, u64),
+    Notice(InstanceId, u64),
     Mishaps,
 }
 
 /// An append on its way.
+#[derive(Clone)]
 struct Flight {
     from: Node,
     life: u64,
@@ -61,30 +70,15 @@ struct Flight {
     fence: Option<Seq>,
 }
 
-/// What came of a seed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
-    /// The seed.
-    pub seed: u64,
-    /// Everything that must not be; empty if the system is sound.
-    pub found: Vec<String>,
-    /// Records on the log.
-    pub records: u64,
-    /// Turns that were taken.
-    pub steps: u64,
-    /// Virtual time until all was quiet, in milliseconds.
-    pub took: u64,
-    /// Records without an effect, by reason.
-    pub voids: BTreeMap<String, u64>,
-    /// The digest of the final state.
-    pub digest: String,
-}
-
-struct World {
+pub(crate) struct World {
     rng: Rng,
     faults: Faults,
+    crash: Option<Crash>,
+    /// Where the log ended when it came to the crash that was asked for.
+    crashed: Option<Seq>,
     now: u64,
-    ahead: u64,
+    /// How far the log's clock is ahead, in milliseconds.
+    ahead: i64,
     queue: BTreeMap<(u64, u64), What>,
     ties: u64,
     turns: BTreeMap<Node, u64>,
@@ -105,50 +99,19 @@ struct World {
     errors: Vec<String>,
 }
 
-fn policy() -> Policy {
-    let offering = |name: &str, cores: u64, price, market| Offering {
-        kind: name.into(),
-        zone: "z".into(),
-        market,
-        price: Micros(price),
-        resources: Resources { cpu: cores * 1000, memory: 8 << 30, ..Resources::default() },
-    };
-    Policy {
-        max_hourly_cost: Micros(700_000),
-        max_pending: 3,
-        max_instances: 6,
-        offerings: vec![
-            offering("small", 2, 60_000, Market::OnDemand),
-            offering("large", 8, 200_000, Market::OnDemand),
-            offering("large", 8, 70_000, Market::Spot),
-        ],
-        idle_timeout: Millis::from_secs(8),
-        boot_timeout: Millis::from_secs(20),
-        unreachable_after: Millis::from_secs(5),
-        unreachable_grace: Millis::from_secs(5),
-        lease: Millis::from_secs(10),
-        max_lease: Millis::from_secs(20),
-        grace: Millis::from_secs(5),
-        ..Policy::default()
-    }
-}
-
-/// Runs one seed, with the faults that it draws.
-#[must_use]
-pub fn run(seed: u64) -> Report {
-    let mut rng = Rng::new(seed);
-    let faults = Faults::draw(&mut rng);
-    World::new(rng, faults).run(seed)
-}
-
 impl World {
-    fn new(mut rng: Rng, faults: Faults) -> World {
+    pub(crate) fn new(case: &Case) -> World {
+        let mut rng = Rng::new(case.seed);
+        let setting = Setting::draw(&mut rng);
+        let faults = Faults::draw(&mut rng, case.only.clone());
         let cluster = ClusterId::made(0, rng.draw());
-        let (replicas, drivers) = (rng.between(2, 5), rng.between(1, 5));
-        let drivers = (0..drivers).map(|n| Driver::new(&cluster, n, &mut rng)).collect();
+        let driver = |n| Driver::new(&cluster, n, setting.allocs, &mut rng);
+        let drivers = (0..setting.drivers).map(driver).collect();
         let mut world = World {
             rng,
             faults,
+            crash: case.crash.clone(),
+            crashed: None,
             now: SECOND,
             ahead: 0,
             queue: BTreeMap::new(),
@@ -156,7 +119,7 @@ impl World {
             turns: BTreeMap::new(),
             steps: 0,
             cluster,
-            policy: policy(),
+            policy: setting.policy,
             log: Log::default(),
             cloud: Cloud::default(),
             observer: Observer::default(),
@@ -169,7 +132,7 @@ impl World {
             stands: BTreeMap::new(),
             errors: Vec::new(),
         };
-        for n in 0..usize::try_from(replicas).unwrap_or(2) {
+        for n in 0..usize::try_from(setting.replicas).unwrap_or(2) {
             world.start_replica(n);
         }
         for n in 0..world.drivers.len() {
@@ -202,11 +165,18 @@ impl World {
         self.lives.get(node).copied().unwrap_or_default()
     }
 
+    fn new_life(&mut self, node: &Node) -> u64 {
+        let life = self.lives.entry(node.clone()).or_default();
+        *life += 1;
+        *life
+    }
+
     fn is_cut(&self, node: &Node) -> bool {
         self.cut.get(node).is_some_and(|until| self.now < *until)
     }
 
-    fn run(mut self, seed: u64) -> Report {
+    /// Lets it all happen.
+    pub(crate) fn run(mut self, case: &Case) -> Report {
         let mut quiet = false;
         while let Some(((at, _), what)) = self.queue.pop_first() {
             self.now = at;
@@ -220,7 +190,7 @@ impl World {
                 break;
             }
         }
-        self.finish(seed, quiet)
+        self.finish(case, quiet)
     }
 
     fn is_quiet(&self) -> bool {
@@ -230,29 +200,41 @@ impl World {
             && self.agents.values().all(|agent| !agent.up)
     }
 
-    fn finish(mut self, seed: u64, quiet: bool) -> Report {
+    fn finish(mut self, case: &Case, quiet: bool) -> Report {
         let mut found = std::mem::take(&mut self.errors);
         if !quiet && found.is_empty() {
             found.push(format!("it does not come to rest: {}", self.unrest()));
         }
-        let voids = self.observer.voids.iter().map(|(void, count)| (format!("{void:?}"), *count));
-        let voids = voids.collect();
-        let World { observer, log, cloud, agents, replicas, now, steps, .. } = self;
-        let records = log.end().0;
-        let (mut state, more) = observer.verdict(now, &log, &cloud, &agents, &replicas);
+        let truth = Truth { now: self.now, cloud: &self.cloud, agents: &self.agents };
+        let more = verdict(&mut self.observer, &self.log, truth, &self.replicas);
         if found.is_empty() {
             found.extend(more);
         }
-        let digest = state.digest().to_string();
-        Report { seed, found, records, steps, took: now, voids, digest }
+        let mut coverage = std::mem::take(&mut self.observer.coverage);
+        coverage.hits(&self.faults.hits);
+        Report {
+            seed: case.seed,
+            story: if found.is_empty() { Vec::new() } else { story::tail(&self.log) },
+            found,
+            records: self.log.end().0,
+            steps: self.steps,
+            took: self.now,
+            coverage,
+            hits: std::mem::take(&mut self.faults.hits),
+            digest: self.observer.state.digest().to_string(),
+            bytes: self.log.hash(),
+            after: self.crashed.map(|seq| story::kinds(&self.log, seq.next())),
+        }
     }
 
     fn unrest(&self) -> String {
         let state = &self.observer.state;
         let drivers = self.drivers.iter().filter(|driver| !driver.done).count();
         let there = self.cloud.machines.values().filter(|m| m.there(self.now)).count();
+        let agents = self.agents.values().filter(|agent| agent.up).count();
         format!(
-            "{drivers} drivers, {} waiting, {} held, {} launches, {} instances, {there} machines, leader {:?}",
+            "{drivers} drivers, {} waiting, {} held, {} launches, {} instances, {there} machines, \
+             {agents} agents, leader {:?}",
             state.index.waiting.len(),
             state.index.on_instance.len(),
             state.index.open_launches.len(),
@@ -279,20 +261,16 @@ impl World {
             }
             What::Call(n, life, call) => self.call(n, life, call),
             What::News(n, life, news) if life == self.life(&Node::Replica(n)) => {
-                self.replicas[n].core.news(Moment(self.now), news);
-                self.turn_after(&Node::Replica(n), 0);
+                self.news(n, news);
             }
-            What::Leads(n, epoch) => self.replicas[n].core.heard_leader(Moment(self.now), epoch),
-            What::Lives(n, id) => self.replicas[n].core.heard_agent(Moment(self.now), &id),
+            What::Leads(n, epoch) => self.replicas[n].heard_leader(self.now, epoch),
+            What::Lives(n, id) => self.replicas[n].heard_agent(self.now, &id),
             What::Boot(id) => self.boot(&id),
             What::Beat(id) => self.beat(id),
             What::Start(node, life) if life == self.life(&node) => self.start(&node),
+            What::Notice(id, left) => self.notice(&id, left),
             What::Mishaps => self.mishaps(),
             What::Answer(..) | What::End(..) | What::News(..) | What::Start(..) => {}
         }
     }
 }
-
-mod mishap;
-mod network;
-mod turn;

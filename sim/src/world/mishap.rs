@@ -1,117 +1,206 @@
 //! What goes wrong by itself, every second, until it all heals.
 
-use super::{CHAOS, Node, SECOND, What, World};
-use crate::faults::Faults;
+use super::{CHAOS, Flight, Node, SECOND, What, World};
+use crate::faults::Fault;
+use crate::operator;
+use crate::rng::Rng;
+use crate::stranger;
+use replay_core::author::Line;
+use schema::event::Event;
 use schema::id::InstanceId;
+use schema::requirements::Market;
 use schema::unit::Millis;
+use std::sync::Arc;
 
 /// How long somebody is cut off, or stands still, in milliseconds.
-const WHILE: (u64, u64) = (200, 9000);
+const WHILE: (u64, u64) = (200, 15_000);
 /// How soon a supervisor starts again what was killed.
 const RESTART: (u64, u64) = (50, 3000);
-/// How long before it is taken away an instance is told so.
-const NOTICE: u64 = 8000;
+/// How long before it is taken away an instance is told so: two minutes, or what is left of them when
+/// anybody looks.
+const NOTICE: (u64, u64) = (2 * SECOND, 120 * SECOND);
+/// By how much the log's clock may jump.
+const JUMP: (u64, u64) = (SECOND, 30 * SECOND);
+
+fn somewhere(rng: &mut Rng, count: usize) -> usize {
+    usize::try_from(rng.below(count as u64)).unwrap_or(0)
+}
 
 impl World {
     pub(super) fn mishaps(&mut self) {
         if self.now > CHAOS {
-            self.faults = Faults::none();
-            self.cut.clear();
-            self.stands.clear();
-            return;
+            return self.heal();
         }
         self.after(SECOND, What::Mishaps);
-        let faults = self.faults.clone();
-        let hits = |world: &mut World, rate| world.rng.chance(rate);
-        if hits(self, faults.kill_replica) {
-            let n = self.any_replica();
-            self.start_replica(n);
-        }
-        if hits(self, faults.pause_replica) {
-            let node = Node::Replica(self.any_replica());
-            let until = self.now + self.rng.between(WHILE.0, WHILE.1);
-            self.stands.insert(node, until);
-        }
-        if hits(self, faults.cut)
-            && let Some(node) = self.anybody()
-        {
-            let until = self.now + self.rng.between(WHILE.0, WHILE.1);
-            self.cut.insert(node, until);
-        }
-        if hits(self, faults.kill_agent)
-            && let Some(id) = self.any_agent()
-        {
-            self.kill_agent(&id);
-        }
-        if hits(self, faults.kill_driver) {
-            self.kill_driver();
-        }
-        if hits(self, faults.vanish)
-            && let Some(id) = self.any_agent()
-        {
-            self.cloud.vanish(self.now, &id);
-        }
-        if hits(self, faults.interrupt)
-            && let Some(id) = self.any_agent()
-        {
-            self.interrupt(&id);
-        }
-        if hits(self, faults.jump) {
-            self.ahead += self.rng.between(SECOND, 30 * SECOND);
-        }
-    }
-
-    fn any_replica(&mut self) -> usize {
-        let count = self.replicas.len() as u64;
-        usize::try_from(self.rng.below(count)).unwrap_or(0)
-    }
-
-    fn any_agent(&mut self) -> Option<InstanceId> {
-        let up: Vec<&InstanceId> =
-            self.agents.iter().filter(|(_, agent)| agent.up).map(|(id, _)| id).collect();
-        let at = usize::try_from(self.rng.below(up.len() as u64)).unwrap_or(0);
-        up.get(at).map(|id| (*id).clone())
-    }
-
-    fn anybody(&mut self) -> Option<Node> {
-        match self.rng.below(3) {
-            0 => Some(Node::Replica(self.any_replica())),
-            1 => self.any_agent().map(Node::Agent),
-            _ => {
-                let n = self.rng.below(self.drivers.len() as u64);
-                usize::try_from(n).ok().map(Node::Driver)
+        for (fault, _) in Fault::ALL {
+            if by_itself(*fault)
+                && let Some(mut rng) = self.faults.strikes(self.now, *fault)
+            {
+                self.mishap(*fault, &mut rng);
             }
         }
     }
 
-    fn again(&mut self, node: Node) {
-        let (wait, life) = (self.rng.between(RESTART.0, RESTART.1), self.life(&node));
+    fn heal(&mut self) {
+        self.faults.heal();
+        self.cut.clear();
+        self.stands.clear();
+        let says = operator::clears_up(&self.observer.state);
+        self.say_in_passing(says);
+        // What was booted since, or held while that was on its way, is looked at again.
+        if self.now < 2 * CHAOS {
+            self.after(10 * SECOND, What::Mishaps);
+        }
+    }
+
+    fn mishap(&mut self, fault: Fault, rng: &mut Rng) {
+        match fault {
+            Fault::KillReplica => {
+                let n = somewhere(rng, self.replicas.len());
+                self.start_replica(n);
+            }
+            Fault::StopReplica => {
+                let n = somewhere(rng, self.replicas.len());
+                self.replicas[n].core.stop();
+            }
+            Fault::PauseReplica => {
+                let n = somewhere(rng, self.replicas.len());
+                let until = self.now + rng.between(WHILE.0, WHILE.1);
+                self.stands.insert(Node::Replica(n), until);
+            }
+            Fault::Cut => {
+                if let Some(node) = self.anybody(rng) {
+                    let until = self.now + rng.between(WHILE.0, WHILE.1);
+                    self.cut.insert(node, until);
+                }
+            }
+            Fault::KillAgent | Fault::Reboot => {
+                if let Some(id) = self.any_agent(rng) {
+                    self.kill_agent(&id, rng, fault == Fault::Reboot);
+                }
+            }
+            Fault::KillDriver => {
+                let n = somewhere(rng, self.drivers.len());
+                self.kill_driver(n, rng);
+            }
+            Fault::Vanish => {
+                if let Some(id) = self.any_agent(rng) {
+                    self.cloud.take(&id, self.now);
+                }
+            }
+            Fault::Interrupt => self.interrupt(rng),
+            Fault::JumpAhead => {
+                self.ahead += i64::try_from(rng.between(JUMP.0, JUMP.1)).unwrap_or(0)
+            }
+            Fault::JumpBack => {
+                self.ahead -= i64::try_from(rng.between(JUMP.0, JUMP.1)).unwrap_or(0)
+            }
+            Fault::Operate => {
+                let says = operator::says(rng, &self.observer.state);
+                self.say_in_passing(says.into_iter().collect());
+            }
+            Fault::Stranger => {
+                let life = self.new_life(&Node::Passer);
+                let (state, log) = (&self.observer.state, &self.log);
+                if let Some(lines) = stranger::says(rng, &self.cluster, life, state, log) {
+                    self.pass(lines);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn say_in_passing(&mut self, events: Vec<Event>) {
+        let life = self.new_life(&Node::Passer);
+        let lines = operator::lines(&self.cluster, life, events);
+        self.pass(lines);
+    }
+
+    /// Somebody writes without waiting for an answer.
+    fn pass(&mut self, lines: Vec<Line>) {
+        let (wait, lines) = (self.latency(), Arc::new(lines));
+        if !lines.is_empty() {
+            let flight = Flight { from: Node::Passer, life: 0, lines, fence: None };
+            self.after(wait, What::Arrive(flight, None));
+        }
+    }
+
+    fn any_agent(&mut self, rng: &mut Rng) -> Option<InstanceId> {
+        let up = self.agents.iter().filter(|(_, agent)| agent.up);
+        let up: Vec<&InstanceId> = up.map(|(id, _)| id).collect();
+        up.get(somewhere(rng, up.len())).map(|id| (*id).clone())
+    }
+
+    fn anybody(&mut self, rng: &mut Rng) -> Option<Node> {
+        match rng.below(3) {
+            0 => Some(Node::Replica(somewhere(rng, self.replicas.len()))),
+            1 => self.any_agent(rng).map(Node::Agent),
+            _ => Some(Node::Driver(somewhere(rng, self.drivers.len()))),
+        }
+    }
+
+    /// A supervisor starts again what was killed.
+    fn again(&mut self, node: Node, rng: &mut Rng) {
+        let (wait, life) = (rng.between(RESTART.0, RESTART.1), self.life(&node));
         self.after(wait, What::Start(node, life));
     }
 
-    fn kill_agent(&mut self, id: &InstanceId) {
-        if let Some(agent) = self.agents.get_mut(id) {
-            agent.up = false;
-            self.again(Node::Agent(id.clone()));
+    pub(super) fn kill_agent(&mut self, id: &InstanceId, rng: &mut Rng, reboot: bool) {
+        if let Some(agent) = self.agents.get_mut(id).filter(|agent| agent.up) {
+            agent.killed(reboot);
+            self.again(Node::Agent(id.clone()), rng);
         }
     }
 
-    fn kill_driver(&mut self) {
-        let n = usize::try_from(self.rng.below(self.drivers.len() as u64)).unwrap_or(0);
+    pub(super) fn kill_driver(&mut self, n: usize, rng: &mut Rng) {
         if let Some(driver) = self.drivers.get_mut(n).filter(|driver| driver.up) {
             driver.up = false;
-            self.again(Node::Driver(n));
+            self.again(Node::Driver(n), rng);
         }
     }
 
-    fn interrupt(&mut self, id: &InstanceId) {
-        let Some(agent) = self.agents.get_mut(id) else { return };
-        agent.interrupted(Millis(NOTICE));
-        self.turn_after(&Node::Agent(id.clone()), 0);
-        // It goes whether anybody has heard or not.
-        if let Some(machine) = self.cloud.machines.get_mut(id) {
-            let gone = self.now + NOTICE;
-            machine.gone = Some(machine.gone.map_or(gone, |at| at.min(gone)));
+    /// A spot instance is taken away some time after it was told so, or is told late, or never.
+    fn interrupt(&mut self, rng: &mut Rng) {
+        let now = self.now;
+        let spot = |id: &InstanceId| {
+            let machine = self.cloud.machines.get(id);
+            machine.is_some_and(|m| m.there(now) && m.offering.market == Market::Spot)
+        };
+        let spots: Vec<InstanceId> = self.agents.keys().filter(|id| spot(id)).cloned().collect();
+        let Some(id) = spots.get(somewhere(rng, spots.len())).cloned() else { return };
+        let left = rng.between(NOTICE.0, NOTICE.1);
+        self.cloud.take(&id, now + left);
+        if !rng.chance(100) {
+            let late = rng.below(left / 2);
+            self.after(late, What::Notice(id, left - late));
         }
     }
+
+    /// The instance hears that it will be taken away.
+    pub(super) fn notice(&mut self, id: &InstanceId, left: u64) {
+        if let Some(agent) = self.agents.get_mut(id).filter(|agent| agent.up) {
+            agent.interrupted(Millis(left));
+            self.turn_after(&Node::Agent(id.clone()), 0);
+        }
+    }
+}
+
+/// Whether it happens by itself, at any second, and not to something that is under way.
+fn by_itself(fault: Fault) -> bool {
+    matches!(
+        fault,
+        Fault::KillReplica
+            | Fault::StopReplica
+            | Fault::PauseReplica
+            | Fault::Cut
+            | Fault::KillAgent
+            | Fault::Reboot
+            | Fault::KillDriver
+            | Fault::Vanish
+            | Fault::Interrupt
+            | Fault::JumpAhead
+            | Fault::JumpBack
+            | Fault::Operate
+            | Fault::Stranger
+    )
 }

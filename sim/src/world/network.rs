@@ -2,8 +2,12 @@
 //! to the cloud.
 
 use super::{Append, Flight, Node, UNANSWERED, What, World};
-use controlplane_core::effects::Call;
+use crate::crash::{Point, Who};
+use crate::faults::Fault;
+use crate::oracle::Truth;
+use controlplane_core::effects::{Call, News};
 use controlplane_core::round::Answer;
+use schema::codec;
 use schema::subject;
 use schema::unit::LogTime;
 
@@ -11,27 +15,30 @@ use schema::unit::LogTime;
 const LATE: u64 = 8000;
 /// Longest time that an instance takes to boot, in milliseconds.
 const BOOT: u64 = 3000;
+/// When the log's clock begins, in milliseconds: it may be set back from there.
+const NOON: i64 = 1_000_000;
 
 impl World {
     /// Sends an append; what becomes of it is drawn here.
     pub(super) fn send(&mut self, from: Node, append: Append) {
         let life = self.life(&from);
-        let (there, back) = (self.latency(), self.latency());
+        let (there, back, now) = (self.latency(), self.latency(), self.now);
         let flight = Flight { from: from.clone(), life, lines: append.lines, fence: append.fence };
-        let faults = self.faults.clone();
-        let unknown = |node| What::Answer(node, life, Answer::Unknown);
-        if self.is_cut(&from) || self.rng.chance(faults.lost_append) {
-            self.after(UNANSWERED, unknown(from));
-        } else if self.rng.chance(faults.busy) {
+        let unknown = What::Answer(from.clone(), life, Answer::Unknown);
+        if self.is_cut(&from) || self.faults.strikes(now, Fault::LostAppend).is_some() {
+            self.after(UNANSWERED, unknown);
+        } else if self.faults.strikes(now, Fault::Busy).is_some() {
             self.after(there, What::Answer(from, life, Answer::Busy));
-        } else if self.rng.chance(faults.late_append) {
-            let late = UNANSWERED + self.rng.below(LATE);
-            self.after(late, What::Arrive(flight, None));
-            self.after(UNANSWERED, unknown(from));
-        } else if self.rng.chance(faults.lost_answer) {
+        } else if let Some(mut rng) = self.faults.strikes(now, Fault::LateAppend) {
+            self.after(UNANSWERED + rng.below(LATE), What::Arrive(flight, None));
+            self.after(UNANSWERED, unknown);
+        } else if self.faults.strikes(now, Fault::LostAnswer).is_some() {
             self.after(there, What::Arrive(flight, None));
-            self.after(UNANSWERED, unknown(from));
+            self.after(UNANSWERED, unknown);
         } else {
+            if let Some(mut rng) = self.faults.strikes(now, Fault::TwiceAppend) {
+                self.after(there + rng.below(LATE), What::Arrive(flight.clone(), None));
+            }
             self.after(there, What::Arrive(flight, Some(back)));
         }
     }
@@ -40,15 +47,22 @@ impl World {
     pub(super) fn arrive(&mut self, flight: &Flight, answer: Option<u64>) {
         let election = subject::election(&self.cluster);
         let fence = flight.fence.map(|seq| (election.as_str(), seq));
-        let time = LogTime((self.now + self.ahead) * 1_000_000);
+        let clock = NOON + i64::try_from(self.now).unwrap_or(0) + self.ahead;
+        let time = LogTime(u64::try_from(clock).unwrap_or(0) * 1_000_000);
         let stored = self.log.append(time, &flight.lines, fence);
+        if stored.is_some() {
+            let truth = Truth { now: self.now, cloud: &self.cloud, agents: &self.agents };
+            self.observer.follow(&self.log, truth);
+            self.tell_all();
+            if flight.life == self.life(&flight.from)
+                && self.dies_with(&flight.from, &flight.lines, Point::Stored)
+            {
+                return;
+            }
+        }
         if let Some(back) = answer {
             let answer = stored.map_or(Answer::Fenced, Answer::Stored);
             self.after(back, What::Answer(flight.from.clone(), flight.life, answer));
-        }
-        if stored.is_some() {
-            self.observer.follow(&self.log);
-            self.tell_all();
         }
     }
 
@@ -68,15 +82,15 @@ impl World {
     /// Says something that may be lost.
     pub(super) fn say(&mut self, what: What) {
         let wait = self.latency();
-        if !self.rng.chance(self.faults.lost_beat) {
+        if self.faults.strikes(self.now, Fault::LostBeat).is_none() {
             self.after(wait, what);
         }
     }
 
     /// A call reaches the cloud, whoever made it and whatever has become of them.
     pub(super) fn call(&mut self, n: usize, life: u64, call: Call) {
-        let faults = self.faults.clone();
-        let (news, born) = self.cloud.call(self.now, call, &faults, &mut self.rng);
+        let name = name(&call);
+        let (news, born) = self.cloud.call(self.now, call, &mut self.faults);
         for id in born {
             let stillborn = self.cloud.machines.get(&id).is_some_and(|m| m.stillborn);
             let wait = self.rng.between(100, BOOT);
@@ -84,7 +98,64 @@ impl World {
                 self.after(wait, What::Boot(id));
             }
         }
+        let node = Node::Replica(n);
+        if life == self.life(&node) && self.dies(&node, Point::Called(name)) {
+            return;
+        }
         let wait = self.latency();
         self.after(wait, What::News(n, life, news));
+    }
+
+    /// What came of a call reaches the caller.
+    pub(super) fn news(&mut self, n: usize, news: News) {
+        let name = match &news {
+            News::Launched(..) => "launch",
+            News::Terminated(..) => "terminate",
+            News::Listed(_) => "list",
+        };
+        if !self.dies(&Node::Replica(n), Point::Heard(name)) {
+            self.replicas[n].news(self.now, news);
+            self.turn_after(&Node::Replica(n), 0);
+        }
+    }
+
+    /// Whether somebody dies here whose round holds the kind of event at which they are to die.
+    pub(super) fn dies_with(
+        &mut self,
+        node: &Node,
+        lines: &[replay_core::author::Line],
+        at: fn(&'static str) -> Point,
+    ) -> bool {
+        let Some(crash) = &self.crash else { return false };
+        let here = |line: &replay_core::author::Line| {
+            codec::decode(&line.payload).is_ok_and(|record| at(record.event.kind()) == crash.at)
+        };
+        let point = crash.at;
+        lines.iter().any(here) && self.dies(node, point)
+    }
+
+    /// Whether somebody dies here: the first of their kind to come to this point.
+    pub(super) fn dies(&mut self, node: &Node, at: Point) -> bool {
+        let who = match node {
+            Node::Replica(_) => Who::Replica,
+            Node::Agent(_) => Who::Agent,
+            Node::Driver(_) => Who::Driver,
+            Node::Passer => return false,
+        };
+        if self.crash.take_if(|crash| crash.who == who && crash.at == at).is_none() {
+            return false;
+        }
+        self.crashed = Some(self.log.end());
+        self.kill(node);
+        true
+    }
+}
+
+/// What a call is called.
+pub(super) fn name(call: &Call) -> &'static str {
+    match call {
+        Call::Launch(_) => "launch",
+        Call::Terminate(_) => "terminate",
+        Call::List => "list",
     }
 }

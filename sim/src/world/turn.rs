@@ -1,9 +1,12 @@
 //! Somebody's turn: read, think, and want things done.
 
+use super::network::name;
 use super::{Node, TICK, What, World};
 use crate::agent::Agent;
+use crate::crash::Point;
+use crate::faults::Fault;
 use crate::replica::Controller;
-use controlplane_core::Moment;
+use crate::rng::Rng;
 use controlplane_core::replica::Do;
 use controlplane_core::round::Answer;
 use schema::id::InstanceId;
@@ -13,15 +16,16 @@ use std::sync::Arc;
 const AGAIN: u64 = 20;
 /// How often an agent says that it lives, in milliseconds.
 const BEAT: u64 = 1000;
+/// By how much a replica's clock may be fast, in thousandths.
+const FAST: u64 = 3;
 
 impl World {
     pub(super) fn start_replica(&mut self, n: usize) {
         let node = Node::Replica(n);
-        let life = self.lives.entry(node.clone()).or_default();
-        *life += 1;
         // Names are for one process each.
-        let name = *life * 16 + n as u64 + 1;
-        let controller = Controller::start(self.now, &self.cluster, name, &self.policy);
+        let name = self.new_life(&node) * 16 + n as u64 + 1;
+        let fast = self.rng.below(FAST + 1);
+        let controller = Controller::start(self.now, &self.cluster, name, &self.policy, fast);
         match self.replicas.get_mut(n) {
             Some(old) => *old = controller,
             None => self.replicas.push(controller),
@@ -30,9 +34,20 @@ impl World {
         self.turn_after(&node, 0);
     }
 
+    /// Kills a process at once; a supervisor starts it again.
+    pub(super) fn kill(&mut self, node: &Node) {
+        let mut rng = Rng::new(self.now);
+        match node {
+            Node::Replica(n) => self.start_replica(*n),
+            Node::Agent(id) => self.kill_agent(&id.clone(), &mut rng, false),
+            Node::Driver(n) => self.kill_driver(*n, &mut rng),
+            Node::Passer => {}
+        }
+    }
+
     /// An agent or a driver comes up.
     pub(super) fn start(&mut self, node: &Node) {
-        *self.lives.entry(node.clone()).or_default() += 1;
+        self.new_life(node);
         self.in_flight.remove(node);
         match node {
             Node::Agent(id) => {
@@ -52,7 +67,7 @@ impl World {
                 }
                 self.drivers[*n].start(self.now, &self.log);
             }
-            Node::Replica(_) => {}
+            Node::Replica(_) | Node::Passer => {}
         }
         self.turn_after(node, 0);
     }
@@ -62,7 +77,7 @@ impl World {
         let Some(machine) = self.cloud.machines.get(id).filter(|m| m.there(self.now)) else {
             return;
         };
-        let (launch, resources) = (machine.launch.clone(), machine.resources.clone());
+        let (launch, resources) = (machine.launch.clone(), machine.offering.resources.clone());
         let agent = Agent::new(&self.cluster, id.clone(), launch, resources);
         self.agents.insert(id.clone(), agent);
         self.start(&Node::Agent(id.clone()));
@@ -93,16 +108,25 @@ impl World {
             Node::Replica(n) => self.replica(*n),
             Node::Agent(id) => self.agent(id),
             Node::Driver(n) => self.driver(*n),
+            Node::Passer => {}
         }
     }
 
     fn replica(&mut self, n: usize) {
         let node = Node::Replica(n);
         let (life, entropy) = (self.life(&node), self.rng.draw());
-        let cut = self.is_cut(&node);
-        let wanted = self.replicas[n].turn(self.now, (!cut).then_some(&self.log), entropy);
-        match wanted {
-            Ok(wanted) => wanted.into_iter().for_each(|wanted| self.have(n, life, wanted)),
+        let slow = self.faults.strikes(self.now, Fault::SlowReplica);
+        let most = slow.map_or(usize::MAX, |mut rng| usize::try_from(rng.below(4)).unwrap_or(0));
+        let log = (!self.is_cut(&node)).then_some((&self.log, most));
+        match self.replicas[n].turn(self.now, log, entropy) {
+            Ok(wanted) => {
+                for wanted in wanted {
+                    // A process that has died on the way does no more of what it wanted.
+                    if life == self.life(&node) {
+                        self.have(n, life, wanted);
+                    }
+                }
+            }
             Err(halt) => self.errors.push(format!("replica {n} stopped: {halt}")),
         }
         self.turn_after(&node, TICK);
@@ -111,7 +135,11 @@ impl World {
     fn have(&mut self, n: usize, life: u64, wanted: Do) {
         let node = Node::Replica(n);
         match wanted {
-            Do::Append(append) => self.send(node, append),
+            Do::Append(append) => {
+                if !self.dies_with(&node, &append.lines, Point::Sending) {
+                    self.send(node, append);
+                }
+            }
             Do::AskEnd => {
                 let wait = self.latency();
                 if !self.is_cut(&node) {
@@ -120,8 +148,10 @@ impl World {
                 }
             }
             Do::Call(call) => {
-                let wait = self.latency();
-                self.after(wait, What::Call(n, life, call));
+                if !self.dies(&node, Point::Calling(name(&call))) {
+                    let wait = self.latency();
+                    self.after(wait, What::Call(n, life, call));
+                }
             }
             Do::Beat(epoch) => {
                 for to in 0..self.replicas.len() {
@@ -130,7 +160,7 @@ impl World {
                     }
                 }
             }
-            Do::Stopped => {}
+            Do::Stopped => self.start_replica(n),
         }
     }
 
@@ -176,9 +206,9 @@ impl World {
         let lines = match node {
             Node::Agent(id) => self.agents.get_mut(id).map(Agent::round).unwrap_or_default(),
             Node::Driver(n) => self.drivers[*n].round(),
-            Node::Replica(_) => Vec::new(),
+            Node::Replica(_) | Node::Passer => Vec::new(),
         };
-        if !lines.is_empty() {
+        if !lines.is_empty() && !self.dies_with(node, &lines, Point::Sending) {
             self.in_flight.insert(node.clone());
             let append = controlplane_core::round::Append { lines: Arc::new(lines), fence: None };
             self.send(node.clone(), append);
@@ -188,7 +218,7 @@ impl World {
     pub(super) fn answered(&mut self, node: &Node, answer: Answer) {
         match node {
             Node::Replica(n) => {
-                self.replicas[*n].core.answered(Moment(self.now), answer);
+                self.replicas[*n].answered(self.now, answer);
                 return self.turn_after(node, 0);
             }
             Node::Agent(id) => {
@@ -201,6 +231,7 @@ impl World {
                     self.drivers[*n].writer.landed();
                 }
             }
+            Node::Passer => {}
         }
         self.in_flight.remove(node);
         self.turn_after(node, if answer == Answer::Busy { AGAIN } else { 0 });

@@ -1,0 +1,59 @@
+//! A case: a seed, and what of it; and what came of it.
+
+use crate::coverage::Coverage;
+use crate::crash::Crash;
+use crate::faults::Hit;
+use crate::world::World;
+use std::collections::BTreeSet;
+
+/// One history to be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Case {
+    /// Everything follows from it.
+    pub seed: u64,
+    /// What goes wrong, if not what the seed draws.
+    pub only: Option<BTreeSet<Hit>>,
+    /// Somebody who dies at this point, once.
+    pub crash: Option<Crash>,
+}
+
+/// What came of a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The seed.
+    pub seed: u64,
+    /// Everything that must not be; empty if the system is sound.
+    pub found: Vec<String>,
+    /// Records on the log.
+    pub records: u64,
+    /// Turns that were taken.
+    pub steps: u64,
+    /// Virtual time until all was quiet, in milliseconds.
+    pub took: u64,
+    /// What was exercised.
+    pub coverage: Coverage,
+    /// What went wrong, in order, each with its virtual time in milliseconds.
+    pub hits: Vec<(Hit, u64)>,
+    /// The digest of the final state.
+    pub digest: String,
+    /// BLAKE3 of the whole log: subjects, payloads and times.
+    pub bytes: String,
+    /// The last records, as lines, if something was found.
+    pub story: Vec<String>,
+    /// The kinds of the records that followed the crash that was asked for, if it came to that.
+    pub after: Option<Vec<&'static str>>,
+}
+
+impl Case {
+    /// All that a seed draws.
+    #[must_use]
+    pub fn of(seed: u64) -> Case {
+        Case { seed, ..Case::default() }
+    }
+
+    /// Lets it happen. The same case gives the same report.
+    #[must_use]
+    pub fn run(&self) -> Report {
+        World::new(self).run(self)
+    }
+}

@@ -1,0 +1,72 @@
+//! People who run the cluster: what they say, each time as an author of a new incarnation, as the
+//! command line does it.
+
+use crate::rng::Rng;
+use replay_core::State;
+use replay_core::author::{Line, Writer};
+use schema::event::{
+    AllocKilled, Event, InstanceDrained, InstanceHeld, InstanceKilled, InstanceResumed,
+    LaunchesFrozen, LaunchesThawed, PolicySet,
+};
+use schema::id::{AuthorId, ClusterId, InstanceId};
+use schema::policy::Policy;
+use schema::unit::{Micros, Seq};
+use uuid::Uuid;
+
+/// What somebody says who looks at the cluster and wants something else.
+pub(crate) fn says(rng: &mut Rng, state: &State) -> Option<Event> {
+    let any = |rng: &mut Rng| -> Option<InstanceId> {
+        let live = &state.index.live_instances;
+        let at = usize::try_from(rng.below(live.len() as u64)).unwrap_or(0);
+        live.iter().nth(at).cloned()
+    };
+    Some(match rng.below(10) {
+        0 | 1 => InstanceHeld { instance: any(rng)? }.into(),
+        2 | 3 => InstanceDrained { instance: any(rng)? }.into(),
+        4 | 5 => InstanceResumed { instance: any(rng)? }.into(),
+        6 => InstanceKilled { instance: any(rng)? }.into(),
+        7 => {
+            let held: Vec<_> = state.index.of_driver.iter().collect();
+            let at = usize::try_from(rng.below(held.len() as u64)).unwrap_or(0);
+            AllocKilled { alloc: held.get(at)?.1.clone() }.into()
+        }
+        8 if state.head.frozen => LaunchesThawed {}.into(),
+        8 => LaunchesFrozen { reason: "an incident".into() }.into(),
+        _ => PolicySet { policy: other(rng, &state.head.policy) }.into(),
+    })
+}
+
+fn other(rng: &mut Rng, policy: &Policy) -> Policy {
+    let mut policy = policy.clone();
+    match rng.below(3) {
+        0 => policy.max_hourly_cost = Micros(rng.between(100_000, 1_000_000)),
+        1 => policy.min_instances = u32::try_from(rng.below(3)).unwrap_or(0),
+        _ => policy.max_instances = u32::try_from(rng.between(2, 8)).unwrap_or(2),
+    }
+    policy.min_instances = policy.min_instances.min(policy.max_instances);
+    policy
+}
+
+/// What is said when all is to come to rest: everything open, nothing kept.
+pub(crate) fn clears_up(state: &State) -> Vec<Event> {
+    let resumed = state.index.live_instances.iter().map(|instance| {
+        let instance = instance.clone();
+        InstanceResumed { instance }.into()
+    });
+    let policy = Policy { min_instances: 0, ..state.head.policy.clone() };
+    let mut says: Vec<Event> = resumed.collect();
+    says.extend([LaunchesThawed {}.into(), PolicySet { policy }.into()]);
+    says
+}
+
+/// These events, as one round to append.
+pub(crate) fn lines(cluster: &ClusterId, life: u64, events: Vec<Event>) -> Vec<Line> {
+    let Ok(author) = AuthorId::new("operator") else { return Vec::new() };
+    let incarnation = Uuid::from_u128(u128::from(life));
+    let mut writer = Writer::new(cluster.clone(), author, incarnation, 0, Vec::new());
+    for event in events {
+        // Nothing that is said here can be too long.
+        let _ = writer.write(event, Seq(0));
+    }
+    writer.round()
+}

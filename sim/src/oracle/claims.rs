@@ -1,0 +1,163 @@
+//! What a record says, held against the state and against what is truly so.
+
+use super::Truth;
+use replay_core::State;
+use replay_core::state::alloc::AllocStatus;
+use replay_core::state::instance::{Instance, Phase, Reach};
+use schema::event::{
+    AllocClosed, AllocExpired, AllocGranted, AllocRefused, AllocsKept, Event, ExecExited,
+    LaunchRequested, TerminateRequested,
+};
+use schema::id::{AllocId, InstanceId, LaunchId};
+use schema::policy::Offering;
+use schema::unit::{LogTime, Micros};
+use schema::why::{RefusedWhy, TerminateWhy};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What an independent reader keeps of the log to check it by: far less than the fold does.
+#[derive(Debug, Default)]
+pub(super) struct Claims {
+    /// When each lease runs out.
+    leases: BTreeMap<AllocId, LogTime>,
+    /// Intents: price of one instance, and how many.
+    pub(super) intents: BTreeMap<LaunchId, (Micros, u32)>,
+    /// Instances that the log has named, by the intent that they are of.
+    pub(super) born: BTreeMap<InstanceId, LaunchId>,
+    /// Allocs that have been granted.
+    granted: BTreeSet<AllocId>,
+}
+
+impl Claims {
+    /// Checks an event that has just had its effect.
+    pub(super) fn check(
+        &mut self,
+        state: &State,
+        event: &Event,
+        truth: Truth<'_>,
+    ) -> Option<String> {
+        match event {
+            Event::LaunchRequested(e) => self.launch(state, e),
+            Event::LaunchAccepted(e) => {
+                self.born.extend(e.instances.iter().map(|id| (id.clone(), e.launch.clone())));
+                None
+            }
+            Event::InstanceBooted(e) => {
+                self.born.insert(e.instance.clone(), e.launch.clone());
+                None
+            }
+            Event::AllocGranted(e) => self.grant(state, e),
+            Event::AllocsKept(e) => {
+                self.keep(state, e);
+                None
+            }
+            Event::AllocExpired(e) => self.expire(state, e),
+            Event::AllocRefused(e) => refuse(state, e),
+            Event::AllocClosed(e) => closed(e, truth),
+            Event::ExecExited(e) => exited(e, truth),
+            Event::TerminateRequested(e) => terminate(state, e),
+            Event::InstanceTerminated(e) => gone(&e.instance, truth),
+            Event::InstanceLost(e) => gone(&e.instance, truth),
+            _ => None,
+        }
+    }
+
+    /// The caps hold for every intent, at the instant at which it lands.
+    fn launch(&mut self, state: &State, e: &LaunchRequested) -> Option<String> {
+        self.intents.insert(e.launch.clone(), (e.offering.price, e.count));
+        let (head, policy) = (&state.head, &state.head.policy);
+        if head.committed > policy.max_hourly_cost {
+            let (spent, limit) = (head.committed.dollars(), policy.max_hourly_cost.dollars());
+            return Some(format!("{} takes the cluster to {spent}, over {limit}", e.launch));
+        }
+        let over = head.pending > policy.max_pending || head.instances > policy.max_instances;
+        over.then(|| format!("{} is one more than the policy allows", e.launch))
+    }
+
+    fn grant(&mut self, state: &State, e: &AllocGranted) -> Option<String> {
+        self.leases.insert(e.alloc.clone(), state.head.time + e.lease);
+        if !self.granted.insert(e.alloc.clone()) {
+            return Some(format!("{} was granted twice", e.alloc));
+        }
+        let there = |i: &Instance| i.phase == Phase::Up && i.reach == Reach::Heard;
+        let open = state.instances.get(&e.instance).is_some_and(there);
+        (!open).then(|| format!("{} was granted on {}, which is closed", e.alloc, e.instance))
+    }
+
+    fn keep(&mut self, state: &State, e: &AllocsKept) {
+        let until = state.head.time + state.head.policy.lease_for(Some(e.interval));
+        let granted = |id: &&AllocId| {
+            let alloc = state.allocs.get(id).filter(|alloc| alloc.driver == e.driver);
+            alloc.is_some_and(|alloc| matches!(alloc.status, AllocStatus::Granted { .. }))
+        };
+        self.leases.extend(e.allocs.iter().filter(granted).map(|id| (id.clone(), until)));
+    }
+
+    fn expire(&self, state: &State, e: &AllocExpired) -> Option<String> {
+        let left = self.leases.get(&e.alloc)?.since(state.head.time);
+        (left.0 > 0).then(|| format!("{} expired {left} before its time", e.alloc))
+    }
+}
+
+/// Leases end by these events alone.
+pub(super) fn leases(state: &State, event: &Event, before: usize) -> Option<String> {
+    let may = matches!(
+        event,
+        Event::AllocFreed(_)
+            | Event::AllocExpired(_)
+            | Event::AllocRevoked(_)
+            | Event::AllocClosed(_)
+            | Event::InstanceLost(_)
+            | Event::InstanceTerminated(_)
+    );
+    let ended = state.index.leases.len() < before;
+    (ended && !may).then(|| format!("a lease was ended by {}", event.kind()))
+}
+
+/// A request is refused for a reason that is so.
+fn refuse(state: &State, e: &AllocRefused) -> Option<String> {
+    let alloc = state.allocs.get(&e.alloc)?;
+    let (floor, policy) = (alloc.requirements.floor(), &state.head.policy);
+    let allowed = |o: &&Offering| alloc.constraint.market.is_none_or(|market| market == o.market);
+    let fitting = || policy.offerings.iter().filter(allowed).filter(|o| o.resources.holds(&floor));
+    let so = match &e.why {
+        RefusedWhy::TooLarge { .. } => fitting().next().is_none(),
+        RefusedWhy::NoOfferings => policy.offerings.iter().find(allowed).is_none(),
+        // The policy may have changed since: what was so when it was decided is not known here.
+        RefusedWhy::OverBudget { asked, limit } => asked > limit,
+        RefusedWhy::NoSuchInstance { instance } => {
+            let there = |i: &Instance| matches!(i.phase, Phase::Booting | Phase::Up);
+            let fits = |i: &&Instance| there(i) && i.resources.holds(&floor);
+            state.instances.get(instance).filter(fits).is_none()
+        }
+        RefusedWhy::Killed => alloc.killed,
+        RefusedWhy::Unknown => false,
+    };
+    (!so).then(|| format!("{} was refused for what is not so: {:?}", e.alloc, e.why))
+}
+
+/// Idle instances are idle.
+fn terminate(state: &State, e: &TerminateRequested) -> Option<String> {
+    let allocs = state.instances.get(&e.instance)?.allocs;
+    let idle = matches!(e.why, TerminateWhy::Idle { .. } | TerminateWhy::Drained);
+    (idle && allocs > 0).then(|| format!("{} is not empty: it has {allocs} allocs", e.instance))
+}
+
+/// What is said to be gone is.
+fn gone(id: &InstanceId, truth: Truth<'_>) -> Option<String> {
+    let machine = truth.cloud.machines.get(id)?;
+    machine.there(truth.now).then(|| format!("{id} is said to be gone, and runs"))
+}
+
+/// Nothing of an alloc runs once its agent has closed it.
+fn closed(e: &AllocClosed, truth: Truth<'_>) -> Option<String> {
+    let agent = truth.agents.get(&e.instance)?;
+    let runs = agent.runs_in(truth.now, &e.alloc);
+    runs.then(|| format!("{} was closed while something of it still ran", e.alloc))
+}
+
+/// An exec is said to have exited with the code that its process had.
+fn exited(e: &ExecExited, truth: Truth<'_>) -> Option<String> {
+    let code = truth.agents.get(&e.instance)?.codes.get(&e.exec).copied();
+    let (said, exec) = (e.code, &e.exec);
+    (code != Some(said)).then(|| format!("{exec} is said to have exited with {said}, not {code:?}"))
+}

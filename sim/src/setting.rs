@@ -1,0 +1,67 @@
+//! What a seed begins with: how many of whom, what they want, what is allowed and what things cost.
+
+use crate::rng::Rng;
+use schema::policy::{Offering, Policy};
+use schema::requirements::Market;
+use schema::resources::Resources;
+use schema::unit::{Micros, Millis};
+
+/// How many take part, and what they may do.
+#[derive(Debug, Clone)]
+pub(crate) struct Setting {
+    pub(crate) replicas: u64,
+    pub(crate) drivers: u64,
+    /// Most allocs that one driver asks for.
+    pub(crate) allocs: u64,
+    pub(crate) policy: Policy,
+}
+
+impl Setting {
+    /// Most seeds are small, so that there can be many; one in fifty is as large as a fleet gets here.
+    pub(crate) fn draw(rng: &mut Rng) -> Setting {
+        let large = rng.chance(20);
+        let (drivers, allocs) =
+            if large { (rng.between(6, 20), 30) } else { (rng.between(1, 5), 12) };
+        Setting { replicas: rng.between(2, 5), drivers, allocs, policy: policy(rng, large) }
+    }
+}
+
+fn offering(name: &str, cores: u64, price: u64, market: Market) -> Offering {
+    Offering {
+        kind: name.into(),
+        zone: "z".into(),
+        market,
+        price: Micros(price),
+        resources: Resources { cpu: cores * 1000, memory: 8 << 30, ..Resources::default() },
+    }
+}
+
+fn policy(rng: &mut Rng, large: bool) -> Policy {
+    let seconds = |count| Millis::from_secs(count);
+    let scale = if large { 35 } else { 1 };
+    let mut offerings = vec![
+        offering("small", 2, 60_000, Market::OnDemand),
+        offering("large", 8, 200_000, Market::OnDemand),
+        offering("large", 8, 70_000, Market::Spot),
+    ];
+    // Now and then something that is asked for is not to be had at all.
+    offerings.truncate(if rng.chance(100) { 1 } else { 3 });
+    Policy {
+        max_hourly_cost: Micros(rng.between(150_000, 700_000) * scale),
+        max_pending: u32::try_from(rng.between(1, 4) * scale).unwrap_or(4),
+        max_instances: u32::try_from(rng.between(2, 6) * scale).unwrap_or(6),
+        offerings,
+        idle_timeout: seconds(rng.between(0, 10)),
+        boot_timeout: seconds(rng.between(5, 20)),
+        unreachable_after: seconds(rng.between(3, 6)),
+        unreachable_grace: seconds(rng.between(0, 5)),
+        lease: seconds(10),
+        max_lease: seconds(rng.between(5, 20)),
+        grace: GRACE,
+        retention: seconds(if rng.chance(200) { rng.between(1, 30) } else { 3600 }),
+        ..Policy::default()
+    }
+}
+
+/// How long a cut-off agent lets execs run beyond their lease: agents are told so when they start.
+const GRACE: Millis = Millis::from_secs(5);
