@@ -28,6 +28,9 @@ struct Args {
     /// Stop at the first seed in which something is found, and leave no faults out of it
     #[arg(long)]
     first: bool,
+    /// Run each seed twice: both must give the same bytes
+    #[arg(long)]
+    twice: bool,
     /// How many seeds at a time; as many as there are cores unless told
     #[arg(long)]
     jobs: Option<NonZero<usize>>,
@@ -77,6 +80,7 @@ fn reports(args: &Args) -> mpsc::IntoIter<Report> {
     let next = std::sync::Arc::new(AtomicU64::new(args.from));
     let end = args.from.saturating_add(args.seeds);
     let only: Option<BTreeSet<Hit>> = args.faults.clone().map(|hits| hits.into_iter().collect());
+    let twice = args.twice;
     let cores = || thread::available_parallelism().map_or(1, NonZero::get);
     for _ in 0..args.jobs.map_or_else(cores, NonZero::get) {
         let (done, next, only) = (done.clone(), next.clone(), only.clone());
@@ -84,13 +88,21 @@ fn reports(args: &Args) -> mpsc::IntoIter<Report> {
             loop {
                 let seed = next.fetch_add(1, Ordering::Relaxed);
                 let case = Case { only: only.clone(), ..Case::of(seed) };
-                if seed >= end || done.send(case.run()).is_err() {
+                if seed >= end || done.send(run(&case, twice)).is_err() {
                     return;
                 }
             }
         });
     }
     reports.into_iter()
+}
+
+fn run(case: &Case, twice: bool) -> Report {
+    let mut report = case.run();
+    if twice && report != case.run() {
+        report.found.push("run again, the same seed gave another history".to_owned());
+    }
+    report
 }
 
 /// Says what was found in a seed, and if `small` with how little of what went wrong it is found too.

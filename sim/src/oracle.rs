@@ -51,7 +51,7 @@ impl Observer {
         match (outcome, record) {
             (Outcome::Applied, Some(record)) => {
                 self.coverage.event(&record.event);
-                found.extend(self.claims.check(&self.state, &record.event, truth));
+                found.extend(self.claims.check(&self.state, &record, truth));
                 found.extend(claims::leases(&self.state, &record.event, leases));
             }
             (Outcome::Void(void), _) => self.coverage.void(void),

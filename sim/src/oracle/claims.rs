@@ -8,11 +8,12 @@ use schema::event::{
     AllocClosed, AllocExpired, AllocGranted, AllocRefused, AllocsKept, Event, ExecExited,
     LaunchRequested, TerminateRequested,
 };
-use schema::id::{AllocId, InstanceId, LaunchId};
+use schema::id::{AllocId, DriverId, InstanceId, LaunchId};
 use schema::policy::Offering;
+use schema::record::Record;
 use schema::unit::{LogTime, Micros};
 use schema::why::{RefusedWhy, TerminateWhy};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What an independent reader keeps of the log to check it by: far less than the fold does.
 #[derive(Debug, Default)]
@@ -23,19 +24,22 @@ pub(super) struct Claims {
     pub(super) intents: BTreeMap<LaunchId, (Micros, u32)>,
     /// Instances that the log has named, by the intent that they are of.
     pub(super) born: BTreeMap<InstanceId, LaunchId>,
-    /// Allocs that have been granted.
-    granted: BTreeSet<AllocId>,
+    /// Allocs that have been granted, and to whom.
+    granted: BTreeMap<AllocId, DriverId>,
 }
 
 impl Claims {
-    /// Checks an event that has just had its effect.
+    /// Checks a record that has just had its effect.
     pub(super) fn check(
         &mut self,
         state: &State,
-        event: &Event,
+        record: &Record,
         truth: Truth<'_>,
     ) -> Option<String> {
-        match event {
+        if !record.speaks_for_itself() {
+            return Some(format!("{} was heard, who spoke for another", record.author));
+        }
+        match &record.event {
             Event::LaunchRequested(e) => self.launch(state, e),
             Event::LaunchAccepted(e) => {
                 self.born.extend(e.instances.iter().map(|id| (id.clone(), e.launch.clone())));
@@ -52,6 +56,10 @@ impl Claims {
             }
             Event::AllocExpired(e) => self.expire(state, e),
             Event::AllocRefused(e) => refuse(state, e),
+            Event::AllocFreed(e) => {
+                let theirs = self.granted.get(&e.alloc) == Some(&e.driver);
+                (!theirs).then(|| format!("{} was freed by {}, who has it not", e.alloc, e.driver))
+            }
             Event::AllocClosed(e) => closed(e, truth),
             Event::ExecExited(e) => exited(e, truth),
             Event::TerminateRequested(e) => terminate(state, e),
@@ -75,7 +83,7 @@ impl Claims {
 
     fn grant(&mut self, state: &State, e: &AllocGranted) -> Option<String> {
         self.leases.insert(e.alloc.clone(), state.head.time + e.lease);
-        if !self.granted.insert(e.alloc.clone()) {
+        if self.granted.insert(e.alloc.clone(), e.driver.clone()).is_some() {
             return Some(format!("{} was granted twice", e.alloc));
         }
         let there = |i: &Instance| i.phase == Phase::Up && i.reach == Reach::Heard;

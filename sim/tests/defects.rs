@@ -1,0 +1,63 @@
+//! The simulator itself is tested here: defects that a product like this one could have are built into
+//! a copy of its cores, and each must be caught within a stated number of seeds. A simulator that
+//! catches nothing proves nothing.
+//!
+//! The copy is built once, with a switch for each defect (`FLEETLOG_DEFECT`); the product has no such
+//! switch. A defect is a place in the source and what stands there instead: where the source has moved
+//! on, the first test says so.
+
+mod defects {
+    pub(crate) mod agent;
+    pub(crate) mod controlplane;
+    pub(crate) mod copy;
+    pub(crate) mod fold;
+}
+
+use defects::copy::Copied;
+
+/// Something that is wrong in the copy while the switch is on.
+pub(crate) struct Defect {
+    /// The switch.
+    name: &'static str,
+    /// What is wrong, in a few words.
+    what: &'static str,
+    /// Within how many seeds, from 0, it must be caught.
+    within: u64,
+    /// The places: a file, what stands there, once, and what stands there instead. `ON` is true while
+    /// the switch is on.
+    edits: &'static [(&'static str, &'static str, &'static str)],
+}
+
+fn all() -> Vec<&'static Defect> {
+    let parts = [defects::fold::DEFECTS, defects::controlplane::DEFECTS, defects::agent::DEFECTS];
+    parts.into_iter().flatten().collect()
+}
+
+#[test]
+fn every_defect_has_its_place_in_the_source() {
+    for defect in all() {
+        for (file, old, _) in defect.edits {
+            let count = defects::copy::source(file).matches(old).count();
+            assert_eq!(count, 1, "{}: in {file} this must stand once:\n{old}", defect.name);
+        }
+    }
+}
+
+#[test]
+fn every_defect_is_caught() {
+    let defects = all();
+    assert!(defects.len() >= 15, "{} defects", defects.len());
+    let copy = Copied::with(&defects);
+    let sound = copy.run("none", 30);
+    assert!(sound.is_sound(), "without a defect nothing is found:\n{}", sound.output);
+    let mut missed = Vec::new();
+    for defect in defects {
+        let run = copy.run(defect.name, defect.within);
+        let (name, what) = (defect.name, defect.what);
+        match run.caught() {
+            Some((seed, found)) => println!("{name:<22} {what}: seed {seed}: {found}"),
+            None => missed.push(format!("{name}: {what}\n{}", run.output)),
+        }
+    }
+    assert!(missed.is_empty(), "not caught:\n{}", missed.join("\n"));
+}

@@ -1,0 +1,141 @@
+//! Defects of the leader: of what it decides, and of how it calls the cloud.
+
+use super::super::Defect;
+
+pub(crate) const DEFECTS: &[Defect] = &[
+    Defect {
+        name: "call-before-intent",
+        what: "the cloud is called before the intent to launch is folded",
+        within: 200,
+        edits: &[(
+            "controlplane/core/src/replica.rs",
+            "let round = Round::new(now, &self.me, &self.state, events, epoch, fenced)?;",
+            "for event in &events {
+                        if let (true, Event::LaunchRequested(e)) = (ON, event) {
+                            wanted.push(Do::Call(Call::Launch(crate::cloud::LaunchOrder {
+                                cluster: self.me.cluster.clone(),
+                                launch: e.launch.clone(),
+                                attempt: e.attempt,
+                                offering: e.offering.clone(),
+                                count: e.count,
+                                epoch,
+                            })));
+                        }
+                    }
+                    let round = Round::new(now, &self.me, &self.state, events, epoch, fenced)?;",
+        )],
+    },
+    Defect {
+        name: "token-of-the-term",
+        what: "the cloud's token for a launch is another one in each term",
+        within: 300,
+        edits: &[(
+            "sim/src/cloud.rs",
+            "let token = (order.launch.clone(), order.attempt);",
+            "let term = u32::try_from(order.epoch.0).unwrap_or(0);
+        let token = (order.launch.clone(), order.attempt + if ON { term } else { 0 });",
+        )],
+    },
+    Defect {
+        name: "silence-is-refusal",
+        what: "a launch without an answer is taken for refused",
+        within: 200,
+        edits: &[(
+            "controlplane/core/src/effects.rs",
+            "LaunchAnswer::Unknown(_) => self.repeat(now, key),",
+            "LaunchAnswer::Unknown(message) if ON => {
+                        let (class, back_off) = (RefusalClass::Capacity, Millis(1000));
+                        self.answered(key, Outcome::Refused { class, message, back_off });
+                    }
+                    LaunchAnswer::Unknown(_) => self.repeat(now, key),",
+        )],
+    },
+    Defect {
+        name: "going-is-gone",
+        what: "an instance that goes is taken for gone",
+        within: 200,
+        edits: &[(
+            "controlplane/core/src/effects.rs",
+            "TerminateAnswer::Going | TerminateAnswer::Unknown(_) => self.repeat(now, key),",
+            "TerminateAnswer::Going if ON => self.answered(key, Outcome::Gone),
+                    TerminateAnswer::Going | TerminateAnswer::Unknown(_) => self.repeat(now, key),",
+        )],
+    },
+    Defect {
+        name: "never-repeated",
+        what: "a termination without an answer is not repeated",
+        within: 200,
+        edits: &[(
+            "controlplane/core/src/effects.rs",
+            "fn repeat(&mut self, now: Moment, key: EffectKey) {",
+            "fn repeat(&mut self, now: Moment, key: EffectKey) {
+        if ON && matches!(key, EffectKey::Terminate(_)) {
+            return;
+        }",
+        )],
+    },
+    Defect {
+        name: "no-boot-timeout",
+        what: "an instance that never boots is waited for",
+        within: 200,
+        edits: &[(
+            "controlplane/core/src/decide/trouble.rs",
+            "if waited >= draft.state.head.policy.boot_timeout {",
+            "if !ON && waited >= draft.state.head.policy.boot_timeout {",
+        )],
+    },
+    Defect {
+        name: "any-order",
+        what: "the instances with room are gone through in the order of a hash map",
+        within: 200,
+        edits: &[(
+            "controlplane/core/src/decide/place.rs",
+            "for (id, free) in &draft.free {",
+            "let shuffled: std::collections::HashMap<_, _> = draft.free.iter().collect();
+    let plain = draft.free.iter().filter(|_| !ON);
+    for (id, free) in plain.chain(shuffled.into_iter().filter(|_| ON)) {",
+        )],
+    },
+    Defect {
+        name: "busy-is-idle",
+        what: "an instance with allocs is taken for idle",
+        within: 200,
+        edits: &[(
+            "controlplane/core/src/decide/idle.rs",
+            "&& instance.allocs == 0",
+            "&& (ON || instance.allocs == 0)",
+        )],
+    },
+    Defect {
+        name: "time-stands-still",
+        what: "nobody moves log time on when something falls due on a quiet log",
+        within: 200,
+        edits: &[(
+            "controlplane/core/src/replica/next.rs",
+            "if round.is_empty() && (challenged || self.due(now) || stale()) {",
+            "if round.is_empty() && (challenged || (!ON && self.due(now)) || stale()) {",
+        )],
+    },
+    Defect {
+        name: "killed-in-silence",
+        what: "the driver of a request that an operator killed is not told",
+        within: 300,
+        edits: &[(
+            "controlplane/core/src/decide/trouble.rs",
+            "draft.push(AllocRefused { alloc, driver, why: RefusedWhy::Killed });",
+            "if !ON {
+                draft.push(AllocRefused { alloc, driver, why: RefusedWhy::Killed });
+            }",
+        )],
+    },
+    Defect {
+        name: "kept-for-nobody",
+        what: "a launch that was refused stays promised to those it was for",
+        within: 300,
+        edits: &[(
+            "replay/core/src/state/launch.rs",
+            "for alloc in &reserved {",
+            "for alloc in reserved.iter().filter(|_| !ON) {",
+        )],
+    },
+];
