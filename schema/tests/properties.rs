@@ -140,3 +140,20 @@ fn every_kind_is_read_as_it_was_written() {
         }
     }
 }
+
+/// What a sender nests in fields that nobody knows is skipped or refused, on a small stack too.
+#[test]
+fn deep_nesting_is_refused() {
+    for opening in [&[0x91][..], &[0x81, 0xa0]] {
+        let deep = opening.repeat(400_000);
+        assert!(codec::decode(&deep).is_err());
+        let unknown = [&[0x82, 0xa1, b'v', 1, 0xa1, b'x'][..], &deep].concat();
+        assert!(codec::decode(&unknown).is_err());
+        // A reason is an enum told by a tag, which is read whole before it is understood.
+        let why = events::event("alloc-pending", &mut Dice::tame(&[])).expect("a kind");
+        let bytes = codec::encode(&record(why)).expect("encodes");
+        let at = bytes.windows(4).position(|bytes| bytes == b"why\x83").map(|at| at + 3);
+        let body = [&bytes[..at.unwrap_or(bytes.len())], &deep[..]].concat();
+        assert!(codec::decode(&body).is_err());
+    }
+}
