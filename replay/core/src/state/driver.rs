@@ -25,7 +25,9 @@ impl State {
         match self.drivers.get_mut(&e.driver) {
             Some(driver) => {
                 driver.joined = joined;
-                driver.left = None;
+                if let Some(left) = driver.left.take() {
+                    self.index.retired.remove(&(left, Retired::Driver(e.driver.clone())));
+                }
             }
             None => {
                 self.drivers.insert(e.driver.clone(), Driver { joined, left: None, allocs: 0 });
@@ -41,18 +43,19 @@ impl State {
             return Err(Void::Ended);
         }
         driver.left = Some(left);
+        if driver.allocs == 0 {
+            self.index.retire(left, Retired::Driver(id.clone()));
+        }
         self.withdraw_all(id);
-        self.index.retire(left, Retired::Driver(id.clone()));
         Ok(())
     }
 
     pub(crate) fn count_alloc(&mut self, driver: &DriverId, change: i32) {
-        let time = self.head.time;
         let Some(known) = self.drivers.get_mut(driver) else { return };
         known.allocs = known.allocs.saturating_add_signed(change);
-        if known.allocs == 0 && known.left.is_some() {
+        if let (0, Some(left)) = (known.allocs, known.left) {
             // It had left while it still held something.
-            self.index.retire(time, Retired::Driver(driver.clone()));
+            self.index.retire(left, Retired::Driver(driver.clone()));
         }
     }
 }

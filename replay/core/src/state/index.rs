@@ -23,7 +23,7 @@ pub enum Retired {
     Instance(InstanceId),
     /// A launch without instances.
     Launch(LaunchId),
-    /// A driver that left.
+    /// A driver that left, and holds and waits for nothing.
     Driver(DriverId),
 }
 
@@ -134,7 +134,7 @@ impl Index {
             }
         }
         for (id, driver) in state.drivers.iter() {
-            if let Some(left) = driver.left {
+            if let (0, Some(left)) = (driver.allocs, driver.left) {
                 index.retire(left, Retired::Driver(id.clone()));
             }
         }
@@ -194,10 +194,8 @@ impl State {
                 self.launches.remove(id);
             }
             Retired::Driver(id) => {
-                if self.drivers.get(id).is_some_and(|d| d.left.is_some() && d.allocs == 0) {
-                    self.drivers.remove(id);
-                    self.authors.remove(&(Role::Driver, id.into()));
-                }
+                self.drivers.remove(id);
+                self.authors.remove(&(Role::Driver, id.into()));
             }
         }
     }
