@@ -17,6 +17,10 @@ use uuid::Uuid;
 /// Largest encoded record in bytes.
 pub const MAX_RECORD: usize = 1_000_000;
 
+/// How deep what is read may be nested; what is written here comes to less than ten. Each level takes
+/// stack, and a sender must not be able to use it up.
+const DEEPEST: usize = 64;
+
 /// Why bytes are no record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -154,11 +158,14 @@ pub fn decode_at(cluster: &ClusterId, subject: &str, bytes: &[u8]) -> Option<Rec
     decode(bytes).ok().filter(fits)
 }
 
-/// Decodes all of `bytes`, refusing trailing ones (rmp-serde alone ignores them).
-pub(crate) fn whole<'a, T: Deserialize<'a>>(
-    bytes: &'a [u8],
-) -> Result<T, rmp_serde::decode::Error> {
+/// Decodes all of `bytes`, refusing trailing ones (rmp-serde alone ignores them) and nesting that would
+/// use up the stack: for whatever comes from outside.
+///
+/// # Errors
+/// They are no such value, or more than one.
+pub fn whole<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, rmp_serde::decode::Error> {
     let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
+    deserializer.set_max_depth(DEEPEST);
     let value = T::deserialize(&mut deserializer)?;
     match IgnoredAny::deserialize(&mut deserializer) {
         Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(value),

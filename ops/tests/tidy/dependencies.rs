@@ -204,10 +204,17 @@ fn explained() -> BTreeSet<String> {
     entries.filter_map(|line| Some(line.split_once("**")?.0.to_owned())).collect()
 }
 
-/// What the workspace takes from elsewhere.
+/// What the workspace takes from elsewhere, and what fuzzing does.
 fn declared() -> BTreeSet<String> {
-    let text = read("Cargo.toml");
-    let section = text.split("[workspace.dependencies]").nth(1).expect("a section");
+    let mut declared = section("Cargo.toml", "\n[workspace.dependencies]");
+    declared.extend(section("sim/fuzz/Cargo.toml", "\n[dependencies]"));
+    declared
+}
+
+/// What a section of a manifest names, but for what is beside it in the tree.
+fn section(manifest: &str, head: &str) -> BTreeSet<String> {
+    let text = read(manifest);
+    let section = text.split(head).nth(1).expect("a section");
     let section = section.split("\n[").next().expect("lines");
     let lines = section.lines().filter(|line| !line.starts_with('#') && !line.contains("path ="));
     lines.filter_map(|line| Some(line.split_once(" =")?.0.to_owned())).collect()

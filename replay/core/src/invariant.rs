@@ -7,7 +7,7 @@ use crate::state::alloc::AllocStatus;
 use crate::state::index::Index;
 use crate::state::instance::Phase;
 use crate::state::launch::LaunchStatus;
-use schema::id::InstanceId;
+use schema::id::{DriverId, InstanceId};
 use schema::resources::Resources;
 use schema::unit::Micros;
 use std::collections::BTreeMap;
@@ -32,6 +32,7 @@ pub const INVARIANTS: &[(&str, Check)] = &[
     ("counts-are-right", counts),
     ("open-exec-has-a-live-alloc", open_execs),
     ("gone-instance-holds-nothing", gone_holds_nothing),
+    ("allocs-are-counted", allocs_are_counted),
     ("indices-follow-from-tables", indices),
 ];
 
@@ -95,7 +96,7 @@ fn committed_is_the_sum(state: &State) -> Vec<String> {
     let living = state.instances.iter().filter(|(_, i)| i.lives()).map(|(_, i)| i.offering.price);
     let pending = state.launches.iter().filter(|(_, l)| l.status == LaunchStatus::Requested);
     let pending = pending.map(|(_, l)| {
-        let missing = u64::from(l.count) - l.instances.len() as u64;
+        let missing = u64::from(l.count).saturating_sub(l.instances.len() as u64);
         Micros(l.offering.price.0.saturating_mul(missing))
     });
     let sum = living.chain(pending).fold(Micros(0), Micros::plus);
@@ -114,7 +115,7 @@ fn counts(state: &State) -> Vec<String> {
         pending += u64::from(instance.phase == Phase::Booting);
     }
     for (_, launch) in state.launches.iter().filter(|(_, l)| l.status == LaunchStatus::Requested) {
-        let missing = u64::from(launch.count) - launch.instances.len() as u64;
+        let missing = u64::from(launch.count).saturating_sub(launch.instances.len() as u64);
         instances += missing;
         pending += missing;
     }
@@ -142,7 +143,27 @@ fn gone_holds_nothing(state: &State) -> Vec<String> {
     gone.filter(|(id, _)| held.contains_key(id)).map(|(id, _)| format!("{id} is gone")).collect()
 }
 
+fn allocs_are_counted(state: &State) -> Vec<String> {
+    let mut held: BTreeMap<&InstanceId, u32> = BTreeMap::new();
+    let mut open: BTreeMap<&DriverId, u32> = BTreeMap::new();
+    for (_, alloc) in state.allocs.iter() {
+        if let Some(grant) = alloc.grant() {
+            *held.entry(&grant.instance).or_default() += 1;
+        }
+        if !matches!(alloc.status, AllocStatus::Ended { .. }) {
+            *open.entry(&alloc.driver).or_default() += 1;
+        }
+    }
+    let instances = state.instances.iter().map(|(id, instance)| {
+        (id.to_string(), instance.allocs, held.get(id).copied().unwrap_or_default())
+    });
+    let drivers = state.drivers.iter().map(|(id, driver)| {
+        (id.to_string(), driver.allocs, open.get(id).copied().unwrap_or_default())
+    });
+    let wrong = instances.chain(drivers).filter(|(_, counted, found)| counted != found);
+    wrong.map(|(id, counted, found)| format!("{id} counts {counted} allocs, has {found}")).collect()
+}
+
 fn indices(state: &State) -> Vec<String> {
-    let differ = Index::of(state) != state.index;
-    differ.then(|| "they differ".to_owned()).into_iter().collect()
+    (Index::of(state) != state.index).then(|| "they differ".to_owned()).into_iter().collect()
 }

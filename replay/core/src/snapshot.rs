@@ -1,8 +1,10 @@
 //! A state as bytes, and back. Snapshot plus tail gives the digest that a full replay gives.
 
+use crate::invariant::{self, Breach};
 use crate::state::index::Index;
 use crate::state::{Head, State};
 use crate::table::Table;
+use schema::codec;
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
@@ -19,6 +21,14 @@ pub enum SnapshotError {
     /// Made by another version of the fold.
     #[error("a snapshot of fold version {0}; this build folds as version {FOLD_VERSION}")]
     Version(u32),
+    /// Of a state that no log comes to.
+    #[error("not a snapshot of a sound state: {invariant}: {found}")]
+    Unsound {
+        /// The invariant that does not hold.
+        invariant: &'static str,
+        /// What was found.
+        found: String,
+    },
 }
 
 macro_rules! snapshot {
@@ -57,11 +67,11 @@ macro_rules! snapshot {
                 #[derive(Deserialize)]
                 struct Version { fold: u32 }
                 let garbage = |e: rmp_serde::decode::Error| SnapshotError::Garbage(e.to_string());
-                let Version { fold } = rmp_serde::from_slice(bytes).map_err(garbage)?;
+                let Version { fold } = codec::whole(bytes).map_err(garbage)?;
                 if fold != FOLD_VERSION {
                     return Err(SnapshotError::Version(fold));
                 }
-                let read: Read = rmp_serde::from_slice(bytes).map_err(garbage)?;
+                let read: Read = codec::whole(bytes).map_err(garbage)?;
                 let mut state = State {
                     head: read.head,
                     $($table: read.$table,)*
@@ -70,7 +80,12 @@ macro_rules! snapshot {
                     diverged: None,
                 };
                 state.index = Index::of(&state);
-                Ok(state)
+                match invariant::check(&state).pop() {
+                    None => Ok(state),
+                    Some(Breach { invariant, found }) => {
+                        Err(SnapshotError::Unsound { invariant, found })
+                    }
+                }
             }
         }
     };

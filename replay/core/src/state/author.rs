@@ -39,7 +39,7 @@ impl State {
     #[must_use]
     pub fn next_number(&self, role: Role, author: &AuthorId, incarnation: Uuid) -> u64 {
         match self.authors.get(&(role, author.clone())) {
-            Some(last) if last.incarnation == incarnation => last.number + 1,
+            Some(last) if last.incarnation == incarnation => last.number.saturating_add(1),
             _ => 1,
         }
     }

@@ -17,8 +17,6 @@ pub struct Driver {
     pub left: Option<LogTime>,
     /// How many allocs it holds or waits for.
     pub allocs: u32,
-    /// Since when it has left and holds nothing; none while it may still be heard of.
-    pub over: Option<LogTime>,
 }
 
 impl State {
@@ -27,14 +25,14 @@ impl State {
         match self.drivers.get_mut(&e.driver) {
             Some(driver) => {
                 driver.joined = joined;
-                driver.left = None;
+                if let Some(left) = driver.left.take() {
+                    self.index.retired.remove(&(left, Retired::Driver(e.driver.clone())));
+                }
             }
             None => {
-                let driver = Driver { joined, left: None, allocs: 0, over: None };
-                self.drivers.insert(e.driver.clone(), driver);
+                self.drivers.insert(e.driver.clone(), Driver { joined, left: None, allocs: 0 });
             }
         }
-        self.settle_driver(&e.driver);
         Ok(())
     }
 
@@ -45,27 +43,19 @@ impl State {
             return Err(Void::Ended);
         }
         driver.left = Some(left);
+        if driver.allocs == 0 {
+            self.index.retire(left, Retired::Driver(id.clone()));
+        }
         self.withdraw_all(id);
-        self.settle_driver(id);
         Ok(())
     }
 
     pub(crate) fn count_alloc(&mut self, driver: &DriverId, change: i32) {
         let Some(known) = self.drivers.get_mut(driver) else { return };
         known.allocs = known.allocs.saturating_add_signed(change);
-        self.settle_driver(driver);
-    }
-
-    /// A driver is over once it has left and holds nothing; one that joins again is not.
-    fn settle_driver(&mut self, id: &DriverId) {
-        let time = self.head.time;
-        let Some(driver) = self.drivers.get_mut(id) else { return };
-        let (was, over) = (driver.over, driver.left.is_some() && driver.allocs == 0);
-        driver.over = over.then(|| was.unwrap_or(time));
-        match (was, driver.over) {
-            (None, Some(at)) => self.index.retire(at, Retired::Driver(id.clone())),
-            (Some(at), None) => self.index.unretire(at, Retired::Driver(id.clone())),
-            (None, None) | (Some(_), Some(_)) => {}
+        if let (0, Some(left)) = (known.allocs, known.left) {
+            // It had left while it still held something.
+            self.index.retire(left, Retired::Driver(driver.clone()));
         }
     }
 }

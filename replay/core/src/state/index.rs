@@ -4,6 +4,7 @@
 use super::State;
 use super::alloc::{Alloc, AllocStatus};
 use super::instance::Phase;
+use super::launch::LaunchStatus;
 use schema::id::{AllocId, DriverId, ExecId, InstanceId, LaunchId};
 use schema::subject::Role;
 use schema::unit::{LogTime, Seq};
@@ -22,7 +23,7 @@ pub enum Retired {
     Instance(InstanceId),
     /// A launch without instances.
     Launch(LaunchId),
-    /// A driver that left.
+    /// A driver that left, and holds and waits for nothing.
     Driver(DriverId),
 }
 
@@ -100,10 +101,6 @@ impl Index {
         self.retired.insert((at, what));
     }
 
-    pub(crate) fn unretire(&mut self, at: LogTime, what: Retired) {
-        self.retired.remove(&(at, what));
-    }
-
     /// Builds all indices from the tables.
     #[must_use]
     pub fn of(state: &State) -> Index {
@@ -130,17 +127,15 @@ impl Index {
             }
         }
         for (id, launch) in state.launches.iter() {
-            match launch.settled {
-                None => drop(index.open_launches.insert(id.clone())),
-                Some(at) if launch.instances.is_empty() => {
-                    index.retire(at, Retired::Launch(id.clone()));
-                }
-                Some(_) => {}
+            if launch.status == LaunchStatus::Requested {
+                index.open_launches.insert(id.clone());
+            } else if launch.instances.is_empty() {
+                index.retire(launch.requested, Retired::Launch(id.clone()));
             }
         }
         for (id, driver) in state.drivers.iter() {
-            if let Some(over) = driver.over {
-                index.retire(over, Retired::Driver(id.clone()));
+            if let (0, Some(left)) = (driver.allocs, driver.left) {
+                index.retire(left, Retired::Driver(id.clone()));
             }
         }
         index

@@ -53,8 +53,6 @@ pub struct Launch {
     pub instances: Vec<InstanceId>,
     /// What came of it.
     pub status: LaunchStatus,
-    /// When that was known.
-    pub settled: Option<LogTime>,
     /// Why.
     pub why: LaunchWhy,
 }
@@ -85,13 +83,14 @@ impl State {
             return Err(Void::Invalid);
         }
         let head = &mut self.head;
-        let cost = Micros(e.offering.price.0.saturating_mul(u64::from(e.count)));
-        let committed = head.committed.plus(cost);
-        let (pending, instances) =
-            (head.pending.saturating_add(e.count), head.instances.saturating_add(e.count));
+        let cost = e.offering.price.0.checked_mul(u64::from(e.count));
+        let committed = cost.and_then(|cost| head.committed.0.checked_add(cost)).map(Micros);
+        let committed = committed.ok_or(Void::OverBudget)?;
         if committed > head.policy.max_hourly_cost {
             return Err(Void::OverBudget);
         }
+        let pending = head.pending.checked_add(e.count).ok_or(Void::OverCount)?;
+        let instances = head.instances.checked_add(e.count).ok_or(Void::OverCount)?;
         if pending > head.policy.max_pending || instances > head.policy.max_instances {
             return Err(Void::OverCount);
         }
@@ -107,7 +106,6 @@ impl State {
             requested: self.head.time,
             instances: Vec::new(),
             status: LaunchStatus::Requested,
-            settled: None,
             why: e.why.clone(),
         };
         self.index.open_launches.insert(e.launch.clone());
@@ -116,15 +114,19 @@ impl State {
     }
 
     /// Makes the instance known, unless it is. An agent may be up before the leader has read the
-    /// cloud's answer, so either of both records may be the first to name an instance.
+    /// cloud's answer, so either of both records may be the first to name an instance. Once there is an
+    /// answer, what it left out has been given back, and no more can come.
     pub(crate) fn born(&mut self, launch_id: &LaunchId, id: &InstanceId) -> Result<(), Void> {
         let created = self.head.time;
         let launch = self.launches.get_mut(launch_id).ok_or(Void::Unknown)?;
         if launch.instances.contains(id) {
             return Ok(());
         }
-        let full = launch.instances.len() >= launch.count as usize;
-        if launch.status != LaunchStatus::Requested || full || self.instances.contains(id) {
+        let answered = launch.status != LaunchStatus::Requested;
+        if answered
+            || launch.instances.len() >= launch.count as usize
+            || self.instances.contains(id)
+        {
             return Err(Void::WrongState);
         }
         launch.instances.push(id.clone());
@@ -180,18 +182,18 @@ impl State {
     /// Ends the waiting for the cloud's answer and gives back what was set aside for instances that
     /// never came.
     fn settle(&mut self, id: &LaunchId, status: LaunchStatus) {
-        let time = self.head.time;
         let Some(launch) = self.launches.get_mut(id) else { return };
+        let requested = launch.requested;
         let born = u32::try_from(launch.instances.len()).unwrap_or(u32::MAX);
         let never = launch.count.saturating_sub(born);
         let cost = Micros(launch.offering.price.0.saturating_mul(u64::from(never)));
-        (launch.status, launch.settled) = (status, Some(time));
+        launch.status = status;
         self.head.committed = self.head.committed.minus(cost);
         self.head.pending = self.head.pending.saturating_sub(never);
         self.head.instances = self.head.instances.saturating_sub(never);
         self.index.open_launches.remove(id);
         if born == 0 {
-            self.index.retire(time, Retired::Launch(id.clone()));
+            self.index.retire(requested, Retired::Launch(id.clone()));
         }
     }
 }

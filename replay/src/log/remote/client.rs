@@ -7,6 +7,7 @@ use super::super::{
 use super::reader::RemoteReader;
 use super::{Append, MESSAGE_PACK, RollOver, Which};
 use async_trait::async_trait;
+use schema::codec;
 use schema::id::ClusterId;
 use schema::unit::Seq;
 use serde::Serialize;
@@ -58,7 +59,7 @@ pub(super) async fn fetch<T: DeserializeOwned>(
     let response = request.timeout(SILENCE).send().await.map_err(unavailable)?;
     let response = response.error_for_status().map_err(unavailable)?;
     let bytes = response.bytes().await.map_err(unavailable)?;
-    rmp_serde::from_slice(&bytes).map_err(|e| ReadError::Refused(e.to_string()))
+    codec::whole(&bytes).map_err(|e| ReadError::Refused(e.to_string()))
 }
 
 pub(super) struct RemoteLog {
@@ -109,7 +110,7 @@ impl Log for RemoteLog {
             return Err(AppendError::Refused(response.text().await.unwrap_or_default()));
         }
         let bytes = response.bytes().await.map_err(|e| AppendError::Unresolved(e.to_string()))?;
-        rmp_serde::from_slice::<Result<Seq, AppendError>>(&bytes)
+        codec::whole::<Result<Seq, AppendError>>(&bytes)
             .map_err(|e| AppendError::Unresolved(e.to_string()))?
     }
 

@@ -4,6 +4,7 @@ use super::super::ReadError;
 use bytes::{Buf, Bytes, BytesMut};
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use schema::codec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -31,7 +32,7 @@ fn take<T: DeserializeOwned>(buffer: &mut BytesMut) -> Result<Option<T>, String>
     }
     buffer.advance(4);
     let body = buffer.split_to(length);
-    rmp_serde::from_slice(&body).map(Some).map_err(|e| e.to_string())
+    codec::whole(&body).map(Some).map_err(|e| e.to_string())
 }
 
 /// A stream of frames, and what of it is not yet a whole frame.
@@ -81,5 +82,8 @@ mod tests {
         }
         let mut absurd = BytesMut::from(&[0xff_u8; 8][..]);
         assert!(take::<String>(&mut absurd).is_err());
+        let deep = [0x91; 1 << 20];
+        let mut deep = BytesMut::from(&[&[0, 0x10, 0, 0][..], &deep].concat()[..]);
+        assert!(take::<serde::de::IgnoredAny>(&mut deep).is_err());
     }
 }

@@ -15,6 +15,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use schema::codec;
 use schema::unit::Seq;
 use serde::Serialize;
 use std::io;
@@ -122,7 +123,7 @@ async fn identity(State(served): State<Served>) -> Response {
 }
 
 async fn append(State(served): State<Served>, body: Bytes) -> Response {
-    let Ok(Append { which, round, fence }) = rmp_serde::from_slice(&body) else {
+    let Ok(Append { which, round, fence }) = codec::whole(&body) else {
         return (StatusCode::BAD_REQUEST, "not an append").into_response();
     };
     let log = match served.find(&which) {
@@ -145,7 +146,7 @@ async fn last(State(served): State<Served>, Query(which): Query<Which>) -> Respo
 }
 
 async fn roll_over(State(served): State<Served>, body: Bytes) -> Response {
-    let Ok(RollOver { which, genesis }) = rmp_serde::from_slice(&body) else {
+    let Ok(RollOver { which, genesis }) = codec::whole(&body) else {
         return (StatusCode::BAD_REQUEST, "not a rollover").into_response();
     };
     let rolled = match served.find(&which) {

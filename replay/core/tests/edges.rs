@@ -1,0 +1,226 @@
+//! The edges of the fold: what only an unlucky or a hostile log comes to.
+
+use replay_core::snapshot::SnapshotError;
+use replay_core::{Outcome, State, Void, invariant};
+use schema::event::{
+    AllocClosed, AllocFreed, AllocGranted, AllocRequested, DriverJoined, DriverLeft, Event,
+    Genesis, InstanceBooted, LaunchAccepted, LaunchRefused, LaunchRequested, LeaderElected,
+    LeaderRenewed,
+};
+use schema::id::{AuthorId, IdError};
+use schema::policy::{Offering, Policy};
+use schema::requirements::{Constraint, Market, Requirements};
+use schema::resources::Resources;
+use schema::unit::{Epoch, LogTime, Micros, Millis};
+use schema::why::{GrantWhy, LaunchWhy, RefusalClass};
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use targets::history::said;
+
+const KEPT: Millis = Millis::from_secs(60);
+const HALF: Millis = Millis::from_secs(30);
+const SOON: Millis = Millis(1);
+
+fn id<T: FromStr<Err = IdError>>(text: &str) -> T {
+    text.parse().expect("an id")
+}
+
+fn amount() -> Resources {
+    Resources { cpu: 1000, memory: 1 << 30, ..Resources::default() }
+}
+
+fn offering(price: Micros) -> Offering {
+    let (kind, zone, market) = ("large".into(), "z".into(), Market::OnDemand);
+    Offering { kind, zone, market, price, resources: amount() }
+}
+
+fn launch(name: &str, price: Micros, count: u32) -> LaunchRequested {
+    LaunchRequested {
+        launch: id(name),
+        attempt: 1,
+        offering: offering(price),
+        count,
+        reserved_for: Vec::new(),
+        why: LaunchWhy::MinInstances { floor: 1 },
+    }
+}
+
+fn booted(instance: &str) -> InstanceBooted {
+    InstanceBooted {
+        instance: id(instance),
+        launch: id("l-1"),
+        resources: amount(),
+        address: "here".into(),
+        version: "1".into(),
+        boot: Millis(1),
+        runtimes: Vec::new(),
+    }
+}
+
+struct World {
+    state: State,
+    time: LogTime,
+}
+
+impl World {
+    /// A leader, and a driver.
+    fn new(policy: Policy) -> World {
+        let mut world = World { state: State::default(), time: LogTime(1) };
+        world.said("r", Genesis { cluster: id("c"), generation: 1, policy, previous: None });
+        world.said("r", LeaderElected { replica: id("r"), epoch: Epoch(1) });
+        world.said("d", DriverJoined { driver: id("d"), version: "1".into() });
+        world
+    }
+
+    fn say(&mut self, author: &str, event: impl Into<Event>) -> Outcome {
+        let mut told = said(&self.state, id::<AuthorId>(author), event.into());
+        told.time = self.time;
+        let outcome = told.next(&mut self.state);
+        assert_eq!(invariant::check(&self.state), []);
+        outcome
+    }
+
+    fn said(&mut self, author: &str, event: impl Into<Event>) {
+        assert_eq!(self.say(author, event), Outcome::Applied);
+    }
+
+    /// So much later, restored or not: the leader's next record drops what is over for long.
+    fn prunes_alike(&mut self, later: Millis) {
+        let mut restored =
+            World { state: State::restore(&self.state.snapshot()).expect("sound"), ..*self };
+        for world in [&mut *self, &mut restored] {
+            world.time = world.time + later;
+            world.said("r", LeaderRenewed {});
+        }
+        assert_eq!(restored.state.digest(), self.state.digest());
+        assert_eq!(restored.state.index, self.state.index);
+    }
+}
+
+#[test]
+fn sums_that_do_not_fit_are_over_their_limit() {
+    let policy = Policy {
+        max_hourly_cost: Micros(u64::MAX),
+        max_pending: u32::MAX,
+        max_instances: u32::MAX,
+        ..Policy::default()
+    };
+    let mut world = World::new(policy);
+    world.said("r", launch("l-1", Micros(u64::MAX), 1));
+    let outcome = world.say("r", launch("l-2", Micros(1), 1));
+    assert_eq!(outcome, Outcome::Void(Void::OverBudget));
+    let outcome = world.say("r", launch("l-2", Micros(u64::MAX), 2));
+    assert_eq!(outcome, Outcome::Void(Void::OverBudget));
+    let outcome = world.say("r", launch("l-2", Micros(0), u32::MAX));
+    assert_eq!(outcome, Outcome::Void(Void::OverCount));
+}
+
+/// What the answer does not name was given back with it, and nobody would count it.
+#[test]
+fn an_answered_launch_has_no_more_instances_than_its_answer() {
+    let mut world = World::new(Policy::default());
+    world.said("r", launch("l-1", Micros(7), 2));
+    world.said("i-1", booted("i-1"));
+    let (launch, instances) = (id("l-1"), vec![id("i-1")]);
+    world.said("r", LaunchAccepted { launch, attempt: 1, instances });
+    assert_eq!(world.say("i-2", booted("i-2")), Outcome::Void(Void::WrongState));
+    assert_eq!(world.state.head.committed, Micros(7));
+}
+
+#[test]
+fn a_refused_launch_is_dropped_alike_from_a_snapshot() {
+    let mut world = World::new(Policy { retention: KEPT, ..Policy::default() });
+    world.said("r", launch("l-1", Micros(7), 1));
+    world.time = world.time + SOON;
+    let (class, until) = (RefusalClass::Capacity, LogTime(0));
+    world.said(
+        "r",
+        LaunchRefused { launch: id("l-1"), attempt: 1, class, message: "".into(), until },
+    );
+    world.prunes_alike(HALF);
+    world.prunes_alike(HALF);
+    assert!(world.state.launches.is_empty());
+}
+
+#[test]
+fn a_driver_that_left_is_dropped_alike_from_a_snapshot() {
+    let mut world = World::new(Policy { retention: KEPT, ..Policy::default() });
+    world.said("r", launch("l-1", Micros(7), 1));
+    world.said("i-1", booted("i-1"));
+    let (alloc, driver) = (id("a"), id("d"));
+    let requirements = Requirements::exactly(amount());
+    let (constraint, labels) = (Constraint::default(), BTreeMap::new());
+    let lease = Millis::from_secs(300);
+    world.said(
+        "d",
+        AllocRequested {
+            alloc,
+            driver,
+            requirements,
+            constraint,
+            priority: 0,
+            labels,
+            lease: None,
+        },
+    );
+    let (resources, address, why) = (amount(), "here".into(), GrantWhy::Named);
+    let (alloc, driver, instance) = (id("a"), id("d"), id("i-1"));
+    world.said("r", AllocGranted { alloc, driver, instance, resources, lease, address, why });
+    world.said("d", DriverLeft { driver: id("d") });
+    world.prunes_alike(KEPT);
+    let (alloc, driver, instance) = (id("a"), id("d"), id("i-1"));
+    world.said("d", AllocFreed { alloc, driver, instance });
+    let (alloc, driver, instance) = (id("a"), id("d"), id("i-1"));
+    world.said("i-1", AllocClosed { alloc, driver, instance });
+    world.prunes_alike(SOON);
+    assert!(world.state.drivers.is_empty());
+}
+
+#[test]
+fn a_driver_that_came_back_is_kept_from_when_it_left_again() {
+    let mut world = World::new(Policy { retention: KEPT, ..Policy::default() });
+    world.said("d", DriverLeft { driver: id("d") });
+    world.said("d", DriverJoined { driver: id("d"), version: "1".into() });
+    world.prunes_alike(HALF);
+    world.said("d", DriverLeft { driver: id("d") });
+    world.prunes_alike(HALF);
+    assert_eq!(world.state.drivers.len(), 1);
+    world.prunes_alike(HALF);
+    assert!(world.state.drivers.is_empty());
+}
+
+/// Whoever writes a genesis could else make a state that no log comes to, and in which the fold does
+/// what it never does.
+#[test]
+fn a_snapshot_of_no_sound_state_is_refused() {
+    let mut world = World::new(Policy::default());
+    world.said("r", launch("l-1", Micros(7), 1));
+    world.said("i-1", booted("i-1"));
+    let spoil: [fn(&mut State); 4] = [
+        |state| state.head.committed = Micros(1),
+        |state| state.instances.get_mut(&id("i-1")).expect("there").allocs = u32::MAX,
+        |state| state.drivers.get_mut(&id("d")).expect("there").allocs = 1,
+        |state| state.launches.get_mut(&id("l-1")).expect("there").count = 0,
+    ];
+    for spoil in spoil {
+        let mut state = world.state.clone();
+        spoil(&mut state);
+        let refused = State::restore(&state.snapshot()).expect_err("it is not sound");
+        assert!(matches!(refused, SnapshotError::Unsound { .. }), "{refused}");
+    }
+    let mut state = world.state.clone();
+    let number = &mut state.authors.get_mut(&(schema::subject::Role::Driver, id("d")));
+    number.as_mut().expect("there").number = u64::MAX;
+    let mut world = World { state: State::restore(&state.snapshot()).expect("sound"), ..world };
+    let outcome = world.say("d", DriverLeft { driver: id("d") });
+    assert_eq!(outcome, Outcome::Void(Void::Duplicate), "there is no number after the last");
+}
+
+#[test]
+fn a_snapshot_is_all_of_its_bytes_and_not_nested_without_end() {
+    let mut bytes = World::new(Policy::default()).state.snapshot();
+    bytes.push(0xc0);
+    assert!(matches!(State::restore(&bytes), Err(SnapshotError::Garbage(_))));
+    let deep = [&[0x81, 0xa1, b'x'][..], &[0x91; 400_000]].concat();
+    assert!(matches!(State::restore(&deep), Err(SnapshotError::Garbage(_))));
+}

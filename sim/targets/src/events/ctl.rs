@@ -1,0 +1,128 @@
+//! What controllers write, with content out of dice.
+
+use super::{offering, policy, why};
+use crate::dice::{Dice, Place};
+use schema::event::{
+    AllocExpired, AllocGranted, AllocPending, AllocRefused, AllocRevoked, Body, BootTimedOut,
+    Checkpoint, DrainStarted, Event, Genesis, InstanceLost, InstanceReachable, InstanceTerminated,
+    InstanceUnreachable, LaunchAccepted, LaunchRefused, LaunchRequested, LeaderChallenged,
+    LeaderElected, LeaderRenewed, LeaderResigned, Previous, ReplicaStarted, RolledOver,
+    SchemaActivated, TerminateRequested,
+};
+use schema::unit::{Epoch, Seq};
+
+pub(super) fn event(kind: &str, place: &Place, dice: &mut Dice<'_>) -> Option<Event> {
+    cluster(kind, dice).or_else(|| launch(kind, place, dice)).or_else(|| alloc(kind, place, dice))
+}
+
+fn cluster(kind: &str, dice: &mut Dice<'_>) -> Option<Event> {
+    Some(match kind {
+        Genesis::KIND => Genesis {
+            cluster: dice.cluster(),
+            generation: dice.short(),
+            policy: policy(dice),
+            previous: dice.rarely(2).then(|| previous(dice)),
+        }
+        .into(),
+        ReplicaStarted::KIND => {
+            let (replica, version) = (dice.replica(), dice.text().into());
+            ReplicaStarted { replica, version, schema: dice.short() }.into()
+        }
+        LeaderChallenged::KIND => {
+            LeaderChallenged { replica: dice.replica(), epoch: Epoch(dice.number()) }.into()
+        }
+        LeaderElected::KIND => {
+            LeaderElected { replica: dice.replica(), epoch: Epoch(dice.number()) }.into()
+        }
+        LeaderRenewed::KIND => LeaderRenewed {}.into(),
+        LeaderResigned::KIND => LeaderResigned {}.into(),
+        SchemaActivated::KIND => SchemaActivated { version: dice.short() }.into(),
+        Checkpoint::KIND => {
+            Checkpoint { seq: Seq(dice.number()), digest: dice.text().into_bytes() }.into()
+        }
+        RolledOver::KIND => RolledOver { next: dice.short() }.into(),
+        _ => return None,
+    })
+}
+
+fn previous(dice: &mut Dice<'_>) -> Previous {
+    Previous {
+        stream: dice.text(),
+        seq: Seq(dice.number()),
+        digest: dice.text().into_bytes(),
+        snapshot: dice.text().into_bytes(),
+    }
+}
+
+fn launch(kind: &str, place: &Place, dice: &mut Dice<'_>) -> Option<Event> {
+    let Place { instance, launch, .. } = place.clone();
+    Some(match kind {
+        LaunchRequested::KIND => LaunchRequested {
+            launch,
+            attempt: attempt(dice),
+            offering: offering(dice),
+            count: if dice.rarely(4) { dice.short() } else { 1 },
+            reserved_for: (0..dice.below(3)).map(|_| dice.alloc()).collect(),
+            why: why::launch(dice),
+        }
+        .into(),
+        LaunchAccepted::KIND => {
+            let attempt = attempt(dice);
+            let mut instances: Vec<_> = (0..dice.below(3)).map(|_| dice.instance()).collect();
+            if !dice.rarely(8) {
+                instances = vec![instance];
+            }
+            LaunchAccepted { launch, attempt, instances }.into()
+        }
+        LaunchRefused::KIND => LaunchRefused {
+            launch,
+            attempt: attempt(dice),
+            class: why::refusal(dice),
+            message: dice.text(),
+            until: dice.time(),
+        }
+        .into(),
+        InstanceLost::KIND => InstanceLost { instance, message: dice.text() }.into(),
+        BootTimedOut::KIND => {
+            BootTimedOut { instance, waited: dice.millis(), until: dice.time() }.into()
+        }
+        InstanceUnreachable::KIND => InstanceUnreachable { instance, silent: dice.millis() }.into(),
+        InstanceReachable::KIND => InstanceReachable { instance }.into(),
+        DrainStarted::KIND => DrainStarted { instance, why: why::drain(dice) }.into(),
+        TerminateRequested::KIND => {
+            TerminateRequested { instance, why: why::terminate(dice) }.into()
+        }
+        InstanceTerminated::KIND => InstanceTerminated { instance, cost: dice.price() }.into(),
+        _ => return None,
+    })
+}
+
+fn attempt(dice: &mut Dice<'_>) -> u32 {
+    if dice.rarely(16) { dice.short() } else { 1 }
+}
+
+fn alloc(kind: &str, place: &Place, dice: &mut Dice<'_>) -> Option<Event> {
+    let Place { alloc, driver, instance, .. } = place.clone();
+    Some(match kind {
+        AllocGranted::KIND => AllocGranted {
+            alloc,
+            driver,
+            instance,
+            resources: dice.resources(),
+            lease: dice.millis(),
+            address: dice.text(),
+            why: why::grant(dice),
+        }
+        .into(),
+        AllocPending::KIND => AllocPending { alloc, driver, why: why::pending(dice) }.into(),
+        AllocRefused::KIND => AllocRefused { alloc, driver, why: why::refused(dice) }.into(),
+        AllocExpired::KIND => {
+            AllocExpired { alloc, driver, instance, execs_until: dice.time() }.into()
+        }
+        AllocRevoked::KIND => {
+            let (execs_until, why) = (dice.time(), why::revoked(dice));
+            AllocRevoked { alloc, driver, instance, execs_until, why }.into()
+        }
+        _ => return None,
+    })
+}

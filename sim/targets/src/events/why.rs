@@ -1,0 +1,146 @@
+//! Reasons, with figures out of dice.
+
+use crate::dice::Dice;
+use schema::resources::{Dimension, Shortage};
+use schema::why::{
+    DrainWhy, FailureClass, GrantWhy, LaunchWhy, OomSource, OomVictim, PendingWhy, RefusalClass,
+    RefusedWhy, RevokedWhy, TerminateWhy,
+};
+
+pub(super) fn grant(dice: &mut Dice<'_>) -> GrantWhy {
+    match dice.below(4) {
+        0 => GrantWhy::Reserved { launch: dice.place().launch },
+        1 => GrantWhy::BestFit { candidates: dice.short(), left: dice.resources() },
+        2 => GrantWhy::Named,
+        _ => GrantWhy::Unknown,
+    }
+}
+
+pub(super) fn pending(dice: &mut Dice<'_>) -> PendingWhy {
+    match dice.below(8) {
+        0 => {
+            let launch = dice.place().launch;
+            PendingWhy::Launching { launch, kind: dice.text().into(), price: dice.price() }
+        }
+        1 => {
+            let (asked, committed) = (dice.price(), dice.price());
+            PendingWhy::Budget { asked, committed, limit: dice.price() }
+        }
+        2 => PendingWhy::MaxPending { limit: dice.short() },
+        3 => PendingWhy::MaxInstances { limit: dice.short() },
+        4 => PendingWhy::NamedInstanceBusy { instance: dice.instance() },
+        5 => PendingWhy::BackedOff { kind: dice.text().into() },
+        6 => PendingWhy::Frozen,
+        _ => PendingWhy::Unknown,
+    }
+}
+
+fn shortage(dice: &mut Dice<'_>) -> Shortage {
+    let dimension = match dice.below(4) {
+        0 => Dimension::Cpu,
+        1 => Dimension::Memory,
+        2 => Dimension::Disk,
+        _ => Dimension::Feature(dice.text().into()),
+    };
+    Shortage { dimension, asked: dice.number(), available: dice.number() }
+}
+
+pub(super) fn refused(dice: &mut Dice<'_>) -> RefusedWhy {
+    match dice.below(5) {
+        0 => {
+            let (shortage, largest) = (shortage(dice), dice.text().into());
+            RefusedWhy::TooLarge { shortage, largest, has: dice.resources() }
+        }
+        1 => RefusedWhy::NoOfferings,
+        2 => RefusedWhy::OverBudget { asked: dice.price(), limit: dice.price() },
+        3 => RefusedWhy::NoSuchInstance { instance: dice.instance() },
+        _ => RefusedWhy::Unknown,
+    }
+}
+
+pub(super) fn revoked(dice: &mut Dice<'_>) -> RevokedWhy {
+    match dice.below(7) {
+        0 => RevokedWhy::Unreachable { silent: dice.millis() },
+        1 => RevokedWhy::Interrupted,
+        2 => RevokedWhy::InstanceKilled,
+        3 => RevokedWhy::AllocKilled,
+        4 => RevokedWhy::InstanceLost,
+        5 => RevokedWhy::Terminating,
+        _ => RevokedWhy::Unknown,
+    }
+}
+
+pub(super) fn launch(dice: &mut Dice<'_>) -> LaunchWhy {
+    match dice.below(3) {
+        0 => LaunchWhy::Demand {
+            requests: dice.short(),
+            offerings: dice.short(),
+            price_per_core: dice.price(),
+            committed: dice.price(),
+        },
+        1 => LaunchWhy::MinInstances { floor: dice.short() },
+        _ => LaunchWhy::Unknown,
+    }
+}
+
+pub(super) fn terminate(dice: &mut Dice<'_>) -> TerminateWhy {
+    match dice.below(7) {
+        0 => TerminateWhy::Idle { idle: dice.millis() },
+        1 => TerminateWhy::BootTimeout,
+        2 => TerminateWhy::Unreachable { silent: dice.millis() },
+        3 => TerminateWhy::Drained,
+        4 => TerminateWhy::Killed,
+        5 => TerminateWhy::Stopping,
+        _ => TerminateWhy::Unknown,
+    }
+}
+
+pub(super) fn drain(dice: &mut Dice<'_>) -> DrainWhy {
+    match dice.below(4) {
+        0 => DrainWhy::Interruption,
+        1 => DrainWhy::Operator,
+        2 => DrainWhy::Stopping,
+        _ => DrainWhy::Unknown,
+    }
+}
+
+pub(super) fn failure(dice: &mut Dice<'_>) -> FailureClass {
+    match dice.below(9) {
+        0 => FailureClass::ImageMissing { image: dice.text() },
+        1 => FailureClass::CannotStart,
+        2 => FailureClass::AllocEnded,
+        3 => FailureClass::TooLarge { shortage: shortage(dice) },
+        4 => FailureClass::NoRuntime,
+        5 => FailureClass::Lost,
+        6 => FailureClass::TimedOut,
+        7 => FailureClass::Agent,
+        _ => FailureClass::Unknown,
+    }
+}
+
+pub(super) fn refusal(dice: &mut Dice<'_>) -> RefusalClass {
+    match dice.below(5) {
+        0 => RefusalClass::Capacity,
+        1 => RefusalClass::Quota,
+        2 => RefusalClass::Configuration,
+        3 => RefusalClass::Abandoned,
+        _ => RefusalClass::Unknown,
+    }
+}
+
+pub(super) fn source(dice: &mut Dice<'_>) -> OomSource {
+    match dice.below(3) {
+        0 => OomSource::Runtime,
+        1 => OomSource::Cgroup,
+        _ => OomSource::Kernel,
+    }
+}
+
+pub(super) fn victim(dice: &mut Dice<'_>) -> OomVictim {
+    match dice.below(4) {
+        0 => OomVictim::Main,
+        1 => OomVictim::Child,
+        2 => OomVictim::Unspecified,
+        _ => OomVictim::Unknown,
+    }
+}
