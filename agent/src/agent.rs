@@ -107,6 +107,7 @@ impl Agent {
         let booted = booted(&options, address, since);
         let contact = watch::Sender::new(Instant::now());
         let beat = beat(&options, growing.clone(), contact.clone());
+        let writing = author.clone();
         let (desk, heard) = Desk::new(options.instance.clone(), author);
         let mut turn =
             Turn::new(options, orders, desk, heard, reader, growing, contact.subscribe());
@@ -115,6 +116,8 @@ impl Agent {
             result = served => result.map_err(|source| local("the data plane", source)),
             result = beat => result,
             result = turn.run(stop) => result,
+            // What it does from now on nobody would learn, while its heartbeats said that all is well.
+            () = writing.stopped() => Err(AuthorError::Stopped.into()),
         }
     }
 }

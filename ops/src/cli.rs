@@ -6,6 +6,7 @@ mod run;
 mod serve;
 mod show;
 mod steer;
+mod verify;
 mod why;
 
 use crate::output::Output;
@@ -58,6 +59,8 @@ pub(crate) enum Verb {
     State(show::StateArgs),
     /// Show what was decided about something, and why
     Why(why::WhyArgs),
+    /// Check a whole log: records, invariants, what its leaders wrote down; exits 1 if it is not sound
+    Verify,
     /// Show or change what the cluster may do
     Policy(steer::PolicyArgs),
     /// Keep an instance, and give it no more allocs
@@ -98,6 +101,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Events(args) => show::events(args, context()?).await,
         Verb::State(args) => show::show_state(args, context()?).await,
         Verb::Why(args) => why::why(args, context()?).await,
+        Verb::Verify => verify::verify(context()?).await,
         Verb::Policy(args) => steer::policy(args, context()?).await,
         Verb::Hold(args) => steer::hold(args, context()?).await,
         Verb::Drain(args) => steer::drain(args, context()?).await,

@@ -174,3 +174,24 @@ fn a_killed_agent_comes_back_and_misses_no_end() {
     world.audit();
     assert_eq!(world.state().execs.len(), 2);
 }
+
+/// Whatever keeps an agent from going on, as a full disk may: its execs do not go with it.
+#[test]
+fn an_agent_that_fails_leaves_its_execs_to_the_next_one() {
+    let world = World::start(1, 1);
+    let run = world.begin(&["run", "--memory", "64MiB", "--", "sh", "-c", "sleep 3; exit 7"]);
+    world.until(|| world.started() == 1);
+    let dir = world.instance_dir();
+    let (logs, aside) = (dir.join("logs"), dir.join("logs.aside"));
+    std::fs::rename(&logs, &aside).expect("moved");
+    std::fs::write(&logs, "no directory").expect("written");
+    world.kill_agent();
+    let said = || std::fs::read_to_string(dir.join("agent.log")).unwrap_or_default();
+    world.until(|| said().contains("cannot use"));
+    std::fs::remove_file(&logs).expect("removed");
+    std::fs::rename(&aside, &logs).expect("moved back");
+    let output = run.wait_with_output().expect("ends");
+    let err = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(7), "{err}");
+    world.audit();
+}

@@ -1,10 +1,15 @@
 //! What people see of a cluster: the verbs that show something, on a log that was recorded once.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use replay::log::{
     AppendError, Batch, Entry, Fence, Identity, Log, OpenError, ReadError, Reader, Stored,
     embedded, matches, remote,
 };
+use replay_core::State;
+use replay_core::author::Line;
+use schema::codec;
+use schema::event::{Checkpoint, Event};
 use schema::id::ClusterId;
 use schema::unit::{LogTime, Seq};
 use std::process::Command;
@@ -64,6 +69,11 @@ impl Log for Recorded {
     }
 }
 
+fn corpus() -> Vec<Stored> {
+    let bytes = std::fs::read(CORPUS).expect("the corpus");
+    rmp_serde::from_slice(&bytes).expect("records")
+}
+
 struct World {
     url: String,
     _runtime: Runtime,
@@ -71,10 +81,13 @@ struct World {
 
 impl World {
     fn new() -> World {
+        World::of(corpus())
+    }
+
+    fn of(records: Vec<Stored>) -> World {
         let runtime = Runtime::new().expect("a runtime");
         let cluster = ClusterId::new("default").expect("an id");
-        let bytes = std::fs::read(CORPUS).expect("the corpus");
-        let records = Arc::new(rmp_serde::from_slice(&bytes).expect("records"));
+        let records = Arc::new(records);
         let (stream, generation, created) = ("FLEETLOG_default_G1".into(), 1, LogTime(0));
         let log = Recorded { records, identity: Identity { stream, generation, created } };
         let url = runtime.block_on(async {
@@ -128,6 +141,51 @@ fn what_was() {
         &["events", "--id", exec],
         &["events", "--id", exec, "--output", "json"],
     ]));
+}
+
+#[test]
+fn whether_it_can_be_trusted() {
+    let mut records = corpus();
+    let last = records.last().expect("a record").clone();
+    let garbage = Bytes::from_static(b"\xc1\xff not a record");
+    records.push(Stored { seq: last.seq.next(), payload: garbage, ..last });
+    let world = World::of(records);
+    insta::assert_snapshot!(world.all(&[
+        &["verify"],
+        &["verify", "--output", "json"],
+        &["verify", "--output", "quiet"],
+    ]));
+}
+
+/// Whoever writes as the leader can say anything of the past: what does not follow from it is found.
+#[test]
+fn a_forged_checkpoint_is_found() {
+    let true_one = World::of(with_checkpoint(|digest| digest.to_vec()));
+    insta::assert_snapshot!("a_true_checkpoint_agrees", true_one.fleetlog(&["verify"]));
+    let forged = World::of(with_checkpoint(|_| vec![7; 32]));
+    insta::assert_snapshot!(forged.all(&[&["verify"], &["verify", "--output", "json"]]));
+}
+
+/// The corpus up to where its last leader steps down. Instead of that it writes down what this makes
+/// of the digest at its election.
+fn with_checkpoint(claim: impl Fn([u8; 32]) -> Vec<u8>) -> Vec<Stored> {
+    let mut records = corpus();
+    let decoded = |stored: &Stored| codec::decode(&stored.payload);
+    let resigned = |stored: &Stored| {
+        decoded(stored).is_ok_and(|record| matches!(record.event, Event::LeaderResigned(_)))
+    };
+    let last = records.iter().rposition(resigned).expect("its leader steps down");
+    records.truncate(last + 1);
+    let mut instead = records.pop().expect("the resignation");
+    let mut state = State::default();
+    replay::fold::fold(&mut state, &records, |_, _, _, _| {});
+    let (seq, digest) = *state.marks.back().expect("a digest at the election");
+    let mut record = decoded(&instead).expect("a record");
+    record.event = Checkpoint { seq, digest: claim(digest.0) }.into();
+    let line = Line::of(&ClusterId::new("default").expect("an id"), &record).expect("a line");
+    (instead.subject, instead.payload) = (line.subject, line.payload.into());
+    records.push(instead);
+    records
 }
 
 #[test]

@@ -159,6 +159,11 @@ impl Author {
         landed.await.unwrap_or(Err(AuthorError::Stopped)).map(drop)
     }
 
+    /// Waits until the author has stopped. Whoever may have nothing to write for long learns of it here.
+    pub async fn stopped(&self) {
+        self.asks.closed().await;
+    }
+
     async fn ask(
         &self,
         event: Option<Event>,

@@ -25,4 +25,5 @@ pub use case::{Case, Report};
 pub use coverage::Coverage;
 pub use crash::{Crash, Point, Who};
 pub use faults::{Fault, Hit};
+pub use rng::Rng;
 pub use shrink::shrink;

@@ -1,9 +1,9 @@
 //! Whatever dies, each exec runs once and its true end arrives once.
 
 use super::world::{PATIENCE, Place, World, crash, end_of, eventually, id, keeper, sh};
-use agent::Agent;
 use agent::runtime::Runtime;
 use agent::runtime::process::Processes;
+use agent::{Agent, AgentError};
 use schema::event::{Event, ExecConfig};
 use schema::unit::Millis;
 use std::path::Path;
@@ -42,6 +42,17 @@ async fn an_end_that_came_meanwhile_is_told() {
     agent.await.expect("no panic").expect("it goes");
     assert_eq!(world.ends("x-1").await, ["exited 9"]);
     assert_eq!((lines(&world.file("count")), known(&world).await), (1, 0));
+}
+
+/// It would look alive, and do nothing of what it is told: its successor has to go on.
+#[tokio::test]
+async fn an_agent_that_cannot_write_any_more_ends_even_if_it_has_nothing_more_to_say() {
+    let (world, agent) = World::open().await;
+    world.log.fill();
+    world.free("a-1").await;
+    let ended = tokio::time::timeout(PATIENCE, agent).await.expect("it ends");
+    let error = ended.expect("no panic").expect_err("it has failed");
+    assert!(matches!(error, AgentError::Write(_)), "{error}");
 }
 
 #[tokio::test]

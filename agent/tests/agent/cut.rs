@@ -1,20 +1,27 @@
-//! A log that can be put out of an agent's reach, and brought back.
+//! A log that can be put out of an agent's reach, and brought back; or that takes no more of its records.
 
 use async_trait::async_trait;
 use replay::log::{AppendError, Batch, Entry, Fence, Identity, Log, OpenError, ReadError, Reader};
 use schema::unit::Seq;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 
 pub(crate) struct Cut {
     log: Arc<dyn Log>,
     cut: watch::Sender<bool>,
+    full: AtomicBool,
 }
 
 impl Cut {
     pub(crate) fn new(log: Arc<dyn Log>) -> Arc<Cut> {
-        Arc::new(Cut { log, cut: watch::Sender::new(false) })
+        Arc::new(Cut { log, cut: watch::Sender::new(false), full: AtomicBool::new(false) })
+    }
+
+    /// From now on it refuses for good what it is given.
+    pub(crate) fn fill(&self) {
+        self.full.store(true, Ordering::SeqCst);
     }
 
     /// The log as everyone else has it.
@@ -32,6 +39,9 @@ impl Log for Cut {
     async fn append(&self, round: &[Entry], fence: Option<&Fence>) -> Result<Seq, AppendError> {
         if *self.cut.borrow() {
             return Err(AppendError::Unresolved("the log is cut off".into()));
+        }
+        if self.full.load(Ordering::SeqCst) {
+            return Err(AppendError::Refused("the log is full".into()));
         }
         self.log.append(round, fence).await
     }

@@ -307,8 +307,9 @@ pub(crate) async fn agent(args: AgentArgs, names: &ClusterArgs) -> anyhow::Resul
         result = &mut agent => result,
         _ = terminate.recv() => tokio::time::timeout(GRACE, agent).await.unwrap_or(Ok(())),
     };
-    tokio::task::spawn_blocking(move || agent::keeper::end(&dir)).await?;
+    // One that failed is started again, and finds its execs as they are.
     result?;
+    tokio::task::spawn_blocking(move || agent::keeper::end(&dir)).await?;
     Ok(ExitCode::SUCCESS)
 }
 

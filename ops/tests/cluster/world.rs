@@ -13,6 +13,7 @@ use schema::record::Record;
 use schema::requirements::Requirements;
 use schema::resources::Resources;
 use schema::unit::{Millis, Seq};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -103,8 +104,8 @@ impl World {
 
     /// Kills the only instance's agent (SIGKILL).
     pub(crate) fn kill_agent(&self) {
-        let dir = self.dir.path().join("up/instances").join(self.instance());
-        let pid = std::fs::read_to_string(dir.join("pid")).expect("its agent runs");
+        let pid = std::fs::read_to_string(self.instance_dir().join("pid"));
+        let pid = pid.expect("its agent runs");
         let pid = rustix::process::Pid::from_raw(pid.trim().parse().expect("a number"));
         let pid = pid.expect("a process id");
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
@@ -113,6 +114,11 @@ impl World {
     pub(crate) fn instance(&self) -> String {
         let (_, out, _) = self.fleetlog(&["instances", "--output", "quiet"]);
         out.lines().next().expect("an instance").to_owned()
+    }
+
+    /// Where the only instance keeps its files.
+    pub(crate) fn instance_dir(&self) -> PathBuf {
+        self.dir.path().join("up/instances").join(self.instance())
     }
 
     pub(crate) async fn log(&self) -> Option<Arc<dyn Log>> {
