@@ -129,7 +129,7 @@ impl Turn {
         for runtime in &self.options.runtimes {
             for exec in runtime.known(&self.options.instance).await {
                 // Its end is on the log or in the outbox, or its alloc is gone.
-                if !self.orders.execs.contains_key(&exec) {
+                if !self.orders.begun(&exec) {
                     runtime.kill(&exec, KILL).await;
                     runtime.forget(&exec).await;
                 }

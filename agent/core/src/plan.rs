@@ -91,7 +91,8 @@ fn begin(id: &ExecId, exec: &ExecOrder, whole: Option<&Resources>, live: bool) -
         cause: exec.cause,
     });
     match shortage {
-        _ if run.started => Action::Run(run),
+        // What runs has an end of its own, and is ended like anything else that must not run.
+        _ if exec.progress != Progress::Wanted => Action::Run(run),
         _ if !live => Action::Refuse(run, FailureClass::AllocEnded),
         Some(shortage) => Action::Refuse(run, FailureClass::TooLarge { shortage }),
         None => Action::Run(run),
@@ -101,7 +102,7 @@ fn begin(id: &ExecId, exec: &ExecOrder, whole: Option<&Resources>, live: bool) -
 /// The signal that an exec must have. None before it has started: what is sent too early is lost.
 fn signal(exec: &ExecOrder, live: bool) -> Option<i32> {
     match exec.progress {
-        Progress::Wanted => None,
+        Progress::Wanted | Progress::Begun => None,
         Progress::Started if live => exec.kill,
         Progress::Started => Some(KILL),
     }
