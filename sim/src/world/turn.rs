@@ -146,6 +146,7 @@ impl World {
             return;
         }
         agent.turn(self.now, (!cut).then_some(&self.log));
+        self.errors.append(&mut agent.broken);
         let up = agent.up;
         self.write(&node);
         if up {
