@@ -199,7 +199,7 @@ impl World {
             }
             Node::Driver(n) => {
                 if let Answer::Stored(_) = answer {
-                    self.drivers[*n].writer.landed();
+                    self.drivers[*n].landed(self.now);
                 }
             }
         }
