@@ -21,6 +21,9 @@ use uuid::Uuid;
 /// How far behind the clock of a driver that comes back may be, in milliseconds.
 const BEHIND: u64 = 30_000;
 
+/// How long what does not end by itself takes, in milliseconds: longer than any seed.
+const ENDLESS: u64 = 3_600_000;
+
 pub(crate) struct Driver {
     pub(crate) id: DriverId,
     cluster: ClusterId,
@@ -179,7 +182,8 @@ impl Driver {
         if self.submitted.insert(alloc.clone()) {
             for _ in 0..self.rng.between(1, 4) {
                 let exec = ExecId::made(self.rng.draw() >> 20, self.rng.draw());
-                let length = self.rng.between(10, 6000);
+                let endless = self.rng.chance(50);
+                let length = if endless { ENDLESS } else { self.rng.between(10, 6000) };
                 let code = self.rng.below(5);
                 let command = vec![length.to_string(), code.to_string()];
                 let timeout = self.rng.chance(100).then(|| Millis(self.rng.between(10, 6000)));
