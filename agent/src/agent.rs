@@ -1,16 +1,14 @@
 //! An agent: what it needs, and how it comes up. What it does then is the [turn](crate::turn).
 
-use crate::exec::Desk;
 use crate::journal::Journal;
 use crate::logs;
 use crate::runtime::Runtime;
 use crate::serve::{self, Growing};
-use crate::turn::{self, Turn};
-use agent_core::Orders;
+use crate::turn::{self, Clock, Found, Turn};
+use agent_core::agent::{Agent as Core, Place};
 use bytes::Bytes;
-use replay::author::{Author, AuthorError};
+use replay::author::{Author, AuthorError, Identity};
 use replay::log::{Log, ReadError, Telemetry};
-use schema::codec;
 use schema::event::InstanceBooted;
 use schema::id::{AuthorId, ClusterId, InstanceId, LaunchId};
 use schema::resources::Resources;
@@ -101,16 +99,19 @@ impl Agent {
             .map_err(|source| local("a port for the data plane", source))?;
         let filter = subject::for_instance(&options.cluster, &options.instance);
         let mut reader = options.log.read(Seq(1), Some(&filter)).await?;
-        let mut orders = Orders::new(options.instance.clone());
-        turn::catch_up(&mut *reader, &options.cluster, &mut orders).await?;
-        let author = author(&options, &journal, &mut orders)?;
+        let clock = Clock::start();
+        let mut core = Core::new(clock.now(), place(&options));
+        turn::catch_up(&mut *reader, &mut core).await?;
+        let identity = identity(&options, &journal, &mut core)?;
+        let unsent = identity.unsent.len() as u64;
+        let author = Author::start(options.log.clone(), identity, journal.outbox());
         let booted = booted(&options, address, since);
         let contact = watch::Sender::new(Instant::now());
         let beat = beat(&options, growing.clone(), contact.clone());
         let writing = author.clone();
-        let (desk, heard) = Desk::new(options.instance.clone(), author);
-        let mut turn =
-            Turn::new(options, orders, desk, heard, reader, growing, contact.subscribe());
+        let contact = contact.subscribe();
+        let found = Found { clock, core, author, unsent, reader, growing, contact };
+        let mut turn = Turn::new(options, found);
         turn.boot(booted).await;
         tokio::select! {
             result = served => result.map_err(|source| local("the data plane", source)),
@@ -134,18 +135,23 @@ async fn open(options: &Options) -> Result<Journal, AgentError> {
     opened.unwrap_or_else(|error| Err(error.to_string())).map_err(AgentError::Journal)
 }
 
-/// Starts writing where the journal left off. What it could not bring onto the log has happened.
-fn author(options: &Options, journal: &Journal, orders: &mut Orders) -> Result<Author, AgentError> {
+fn place(options: &Options) -> Place {
+    Place {
+        cluster: options.cluster.clone(),
+        instance: options.instance.clone(),
+        runtimes: options.runtimes.iter().map(|runtime| runtime.name().into()).collect(),
+        grace: options.grace,
+    }
+}
+
+/// Goes on writing where the journal left off.
+fn identity(options: &Options, journal: &Journal, core: &mut Core) -> Result<Identity, AgentError> {
     let id = AuthorId::from(&options.instance);
-    let last = orders.last_of(Role::Agent, &id);
+    let last = core.orders().last_of(Role::Agent, &id);
     let identity = journal.identity(options.cluster.clone(), id, last);
     let identity = identity.map_err(AgentError::Journal)?;
-    for (_, entry) in &identity.unsent {
-        if let Ok(record) = codec::decode(&entry.payload) {
-            orders.follow(&record.event);
-        }
-    }
-    Ok(Author::start(options.log.clone(), identity, journal.outbox()))
+    identity.unsent.iter().for_each(|(_, entry)| core.left_behind(&entry.payload));
+    Ok(identity)
 }
 
 fn booted(options: &Options, address: String, since: Instant) -> InstanceBooted {

@@ -10,6 +10,8 @@ use schema::why::FailureClass;
 use smol_str::SmolStr;
 use std::path::PathBuf;
 
+pub use agent_core::exec::{End, Failure};
+
 mod capture;
 pub mod docker;
 pub mod process;
@@ -31,31 +33,6 @@ pub struct Spec {
     pub stdout: PathBuf,
     /// File for its stderr.
     pub stderr: PathBuf,
-}
-
-/// Why an exec could not be run, or its end not be told.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct Failure {
-    /// What kind of failure.
-    pub class: FailureClass,
-    /// What was tried, on what, and what came of it.
-    pub message: String,
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct End {
-    /// Exit code; 128 + signal if a signal ended it.
-    pub code: i32,
-    /// From its start to its end; 0 if not known.
-    pub wall: Millis,
-    /// User and system time.
-    pub cpu: Millis,
-    /// Most memory in bytes; 0 if not known.
-    pub memory_peak: u64,
-    /// The runtime says that something of it was killed for memory.
-    pub oom: bool,
 }
 
 /// What execs run in.

@@ -1,91 +1,138 @@
-//! The agent's loop: read what concerns this instance, fold it, do what is left to do. Nothing in it
-//! waits for the log or for a runtime: a lease that has run out ends its execs whatever hangs.
+//! The agent's loop: journal, log, runtimes and clock around the pure [core](agent_core::agent), which
+//! says what is to be done. Nothing in it waits for the log or for a runtime: a lease that has run out
+//! ends its execs whatever hangs.
 
 use crate::agent::{AgentError, Options};
-use crate::exec::{Desk, Heard};
+use crate::exec::{How, see};
 use crate::logs::{self, Output};
 use crate::runtime::{Runtime, Spec};
 use crate::serve::Growing;
+use agent_core::agent::{Agent as Core, Do};
+use agent_core::exec::{KILL, Said};
 use agent_core::plan::Run;
-use agent_core::{Action, Orders, plan};
 use replay::author::{Author, AuthorError};
-use replay::log::{ReadError, Reader};
-use schema::codec;
-use schema::event::{
-    AllocClosed, AllocOpened, Event, ExecConfig, ExecFailed, InstanceBooted, InstanceStopping,
-    Interruption, InterruptionNoticed,
-};
-use schema::id::{ClusterId, ExecId};
-use schema::resources::{Dimension, Shortage, show_bytes, show_cpu};
+use replay::log::{Batch, ReadError, Reader};
+use schema::event::{Event, InstanceBooted};
+use schema::id::ExecId;
 use schema::unit::{Millis, Seq};
-use schema::why::FailureClass;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
 
 const TICK: Duration = Duration::from_millis(100);
-/// How long an agent that goes tries to bring its last records onto the log.
-const LINGER: Duration = Duration::from_secs(10);
-/// SIGKILL is sent again after this long to what is still there.
-const AGAIN: Duration = Duration::from_secs(1);
-const KILL: i32 = 9;
+/// How long an agent that goes waits for what its runtimes still have to do.
+const LAST: Duration = Duration::from_secs(1);
 
 type Done = Result<(), AuthorError>;
+type Landing = oneshot::Receiver<Result<Seq, AuthorError>>;
+
+/// What the world tells the agent, in order.
+pub(crate) enum Heard {
+    /// What a runtime says of an exec.
+    Exec(ExecId, Said),
+    /// So many more records have landed.
+    Landed(u64),
+}
+
+/// This process's monotonic clock.
+#[derive(Clone, Copy)]
+pub(crate) struct Clock(Instant);
+
+impl Clock {
+    pub(crate) fn start() -> Clock {
+        Clock(Instant::now())
+    }
+
+    pub(crate) fn now(self) -> Millis {
+        Millis::of(self.0.elapsed())
+    }
+
+    fn at(self, instant: Instant) -> Millis {
+        Millis::of(instant.duration_since(self.0))
+    }
+}
+
+/// What an agent that comes up has found.
+pub(crate) struct Found {
+    pub(crate) clock: Clock,
+    pub(crate) core: Core,
+    pub(crate) author: Author,
+    /// How many records an earlier life left behind.
+    pub(crate) unsent: u64,
+    pub(crate) reader: Box<dyn Reader>,
+    pub(crate) growing: Growing,
+    pub(crate) contact: watch::Receiver<Instant>,
+}
 
 /// An agent that is up.
 pub(crate) struct Turn {
     options: Options,
-    orders: Orders,
-    desk: Desk,
+    clock: Clock,
+    core: Core,
+    tell: mpsc::UnboundedSender<Heard>,
     heard: mpsc::UnboundedReceiver<Heard>,
-    /// Own events of the loop, which are written in order without making it wait.
     own: mpsc::UnboundedSender<(Event, Seq)>,
     reader: Box<dyn Reader>,
     growing: Growing,
     contact: watch::Receiver<Instant>,
-    /// Execs that are seen to, until their ends are written down.
-    running: BTreeSet<ExecId>,
-    signalled: BTreeMap<ExecId, (i32, Instant)>,
+    /// What each exec runs in, from its start until it is forgotten.
+    running: BTreeMap<ExecId, Arc<dyn Runtime>>,
     /// All that goes on beside the loop; it ends with the loop.
     tasks: JoinSet<Done>,
 }
 
 /// Reads to the end of what the log holds for this instance.
-pub(crate) async fn catch_up(
-    reader: &mut dyn Reader,
-    cluster: &ClusterId,
-    orders: &mut Orders,
-) -> Result<(), ReadError> {
+pub(crate) async fn catch_up(reader: &mut dyn Reader, core: &mut Core) -> Result<(), ReadError> {
     loop {
         let batch = reader.next_batch(TICK).await?;
-        fold(cluster, orders, &batch.records);
+        fold(core, &batch);
         if batch.pending == 0 {
             return Ok(());
         }
     }
 }
 
-fn fold(cluster: &ClusterId, orders: &mut Orders, records: &[replay::log::Stored]) {
-    for stored in records {
-        match codec::decode_at(cluster, &stored.subject, &stored.payload) {
-            Some(record) => orders.apply(stored.seq, &record),
-            None => {
-                tracing::warn!(seq = %stored.seq, "a record that is none was skipped");
-                orders.skip();
-            }
+fn fold(core: &mut Core, batch: &Batch) {
+    for stored in &batch.records {
+        if !core.fold(stored.seq, &stored.subject, &stored.payload) {
+            tracing::warn!(seq = %stored.seq, "a record that is none was skipped");
         }
     }
 }
 
-/// Writes in order what the loop has to say, and returns when all of it has landed, and all that an
-/// earlier life left behind.
-async fn forward(author: Author, mut own: mpsc::UnboundedReceiver<(Event, Seq)>) -> Done {
-    while let Some((event, cause)) = own.recv().await {
-        author.post(event, cause).await?;
+/// Writes in order, and tells what has landed: first what an earlier life left behind.
+async fn write(
+    author: Author,
+    unsent: u64,
+    mut own: mpsc::UnboundedReceiver<(Event, Seq)>,
+    tell: mpsc::UnboundedSender<Heard>,
+) -> Done {
+    let (sent, landings) = mpsc::unbounded_channel();
+    let posting = async {
+        while let Some((event, cause)) = own.recv().await {
+            let _ = sent.send(author.post(event, cause).await?);
+        }
+        drop(sent);
+        Ok(())
+    };
+    tokio::try_join!(biased; land(&author, unsent, landings, tell), posting).map(drop)
+}
+
+async fn land(
+    author: &Author,
+    unsent: u64,
+    mut landings: mpsc::UnboundedReceiver<Landing>,
+    tell: mpsc::UnboundedSender<Heard>,
+) -> Done {
+    author.landed().await?;
+    let _ = tell.send(Heard::Landed(unsent));
+    while let Some(landing) = landings.recv().await {
+        landing.await.unwrap_or(Err(AuthorError::Stopped))?;
+        let _ = tell.send(Heard::Landed(1));
     }
-    author.landed().await
+    Ok(())
 }
 
 fn done(ended: Result<Done, JoinError>) -> Done {
@@ -97,47 +144,26 @@ fn done(ended: Result<Done, JoinError>) -> Done {
 }
 
 impl Turn {
-    pub(crate) fn new(
-        options: Options,
-        orders: Orders,
-        desk: Desk,
-        heard: mpsc::UnboundedReceiver<Heard>,
-        reader: Box<dyn Reader>,
-        growing: Growing,
-        contact: watch::Receiver<Instant>,
-    ) -> Turn {
+    pub(crate) fn new(options: Options, found: Found) -> Turn {
+        let Found { clock, core, author, unsent, reader, growing, contact } = found;
+        let (tell, heard) = mpsc::unbounded_channel();
         let (own, inbox) = mpsc::unbounded_channel();
         let mut tasks = JoinSet::new();
-        tasks.spawn(forward(desk.author.clone(), inbox));
-        Turn {
-            options,
-            orders,
-            desk,
-            heard,
-            own,
-            reader,
-            growing,
-            contact,
-            running: BTreeSet::new(),
-            signalled: BTreeMap::new(),
-            tasks,
-        }
+        tasks.spawn(write(author, unsent, inbox, tell.clone()));
+        let running = BTreeMap::new();
+        Turn { options, clock, core, tell, heard, own, reader, growing, contact, running, tasks }
     }
 
     /// Clears away what an earlier life left behind, and says that the instance is up.
     pub(crate) async fn boot(&mut self, booted: InstanceBooted) {
         for runtime in &self.options.runtimes {
-            for exec in runtime.known(&self.options.instance).await {
-                // Its end is on the log or in the outbox, or its alloc is gone.
-                if !self.orders.execs.contains_key(&exec) {
-                    runtime.kill(&exec, KILL).await;
-                    runtime.forget(&exec).await;
-                }
+            let known = runtime.known(&self.options.instance).await;
+            for exec in self.core.known(known) {
+                runtime.kill(&exec, KILL).await;
+                runtime.forget(&exec).await;
             }
         }
-        if !self.orders.stop {
-            self.write(booted, Seq(0));
-        }
+        self.core.boot(booted);
     }
 
     /// Does what is ordered until told to go.
@@ -148,54 +174,108 @@ impl Turn {
         let mut stop = Box::pin(stop);
         let mut stopping = false;
         loop {
-            self.act();
-            let idle = self.orders.allocs.is_empty() && self.orders.execs.is_empty();
-            if self.orders.stop && idle && self.running.is_empty() {
-                return self.leave().await;
+            self.core.contact(self.clock.at(*self.contact.borrow()));
+            for wanted in self.core.step(self.clock.now()) {
+                if let Do::Leave(unlanded) = wanted {
+                    return self.leave(unlanded).await;
+                }
+                self.have(wanted);
             }
             let interruption = &mut self.options.interruption;
             tokio::select! {
-                batch = self.reader.next_batch(TICK) => {
-                    fold(&self.options.cluster, &mut self.orders, &batch?.records);
+                batch = self.reader.next_batch(TICK) => fold(&mut self.core, &batch?),
+                Some(first) = self.heard.recv() => {
+                    let mut next = Some(first);
+                    while let Some(heard) = next {
+                        self.hear(heard);
+                        next = self.heard.try_recv().ok();
+                    }
                 }
-                Some(heard) = self.heard.recv() => self.hear(heard),
                 Some(ended) = self.tasks.join_next() => done(ended)?,
                 Ok(()) = interruption.changed() => {
                     let left = *interruption.borrow_and_update();
-                    left.into_iter().for_each(|left| self.interrupted(left));
+                    left.into_iter().for_each(|left| self.core.interrupted(left));
                 }
                 reason = &mut stop, if !stopping => {
                     stopping = true;
-                    self.orders.stop = true;
-                    let instance = self.options.instance.clone();
-                    self.write(InstanceStopping { instance, reason }, Seq(0));
+                    self.core.stop(reason);
                 }
             }
         }
     }
 
-    /// Takes in all that the execs have said, in the order in which they said it.
-    fn hear(&mut self, first: Heard) {
-        let mut next = Some(first);
-        while let Some(heard) = next {
-            match heard {
-                Heard::Wrote(event) => self.orders.follow(&event),
-                Heard::Ended(exec) => self.settle(&exec),
+    fn hear(&mut self, heard: Heard) {
+        match heard {
+            Heard::Landed(more) => self.core.landed(more),
+            Heard::Exec(exec, said) => {
+                if matches!(said, Said::Ended(..) | Said::Failed(_)) {
+                    self.growing.send_modify(|growing| {
+                        growing.remove(&exec);
+                    });
+                }
+                self.core.heard(self.clock.now(), &exec, said);
             }
-            next = self.heard.try_recv().ok();
         }
     }
 
-    fn settle(&mut self, exec: &ExecId) {
-        self.running.remove(exec);
-        self.signalled.remove(exec);
+    fn have(&mut self, wanted: Do) {
+        match wanted {
+            Do::Write(event, cause) => {
+                // Nobody takes it once the author has stopped, which ends the loop by itself.
+                let _ = self.own.send((*event, cause));
+            }
+            Do::Start(run) => self.see(*run, How::Start),
+            Do::Find(run) => self.see(*run, How::Find),
+            Do::Signal(exec, signal) => {
+                let Some(runtime) = self.running.get(&exec).cloned() else { return };
+                self.tasks.spawn(async move {
+                    runtime.kill(&exec, signal).await;
+                    Ok(())
+                });
+            }
+            Do::Forget(exec) => {
+                let Some(runtime) = self.running.remove(&exec) else { return };
+                self.tasks.spawn(async move {
+                    runtime.forget(&exec).await;
+                    Ok(())
+                });
+            }
+            Do::Leave(_) => {}
+        }
+    }
+
+    fn see(&mut self, run: Run, how: How) {
+        let mut runtimes = self.options.runtimes.iter();
+        // The core asks only for what there is.
+        let Some(runtime) = runtimes.find(|r| r.name() == run.runtime()).cloned() else { return };
+        self.running.insert(run.exec.clone(), runtime.clone());
         self.growing.send_modify(|growing| {
-            growing.remove(exec);
+            growing.insert(run.exec.clone());
+        });
+        let spec = Spec {
+            instance: self.options.instance.clone(),
+            stdout: logs::file(&self.options.dir, &run.exec, Output::Stdout),
+            stderr: logs::file(&self.options.dir, &run.exec, Output::Stderr),
+            exec: run.exec,
+            alloc: run.alloc,
+            config: run.config,
+            limits: run.limits,
+        };
+        let seen = see(spec, how, runtime, self.tell.clone());
+        self.tasks.spawn(async move {
+            seen.await;
+            Ok(())
         });
     }
 
-    /// Brings what was said onto the log, and what has landed out of the runtimes.
-    async fn leave(&mut self) -> Result<(), AgentError> {
+    /// Lets runtimes do what they were told last.
+    async fn leave(&mut self, unlanded: u64) -> Result<(), AgentError> {
+        if unlanded > 0 {
+            tracing::warn!(
+                unlanded,
+                "the log is out of reach: the last records are in the journal"
+            );
+        }
         self.own = mpsc::unbounded_channel().0;
         let all = async {
             while let Some(ended) = self.tasks.join_next().await {
@@ -203,108 +283,6 @@ impl Turn {
             }
             Ok(())
         };
-        let left = tokio::time::timeout(LINGER, all).await.unwrap_or_else(|_| {
-            tracing::warn!("the log is out of reach: the last records are in the journal");
-            Ok(())
-        });
-        left.map_err(AgentError::Write)
-    }
-
-    /// Writes an own event down; it has happened, whenever it lands.
-    fn write(&mut self, event: impl Into<Event>, cause: Seq) {
-        let event = event.into();
-        self.orders.follow(&event);
-        // Nobody takes it once the author has stopped, which ends the loop by itself.
-        let _ = self.own.send((event, cause));
-    }
-
-    fn interrupted(&mut self, left: Millis) {
-        let instance = self.options.instance.clone();
-        let interruption = Interruption::Spot;
-        self.write(InterruptionNoticed { instance, interruption, left }, Seq(0));
-    }
-
-    fn act(&mut self) {
-        let cut_off = Millis::of(self.contact.borrow().elapsed());
-        self.orders.lapse(cut_off, self.options.grace);
-        for action in plan(&self.orders, &self.running) {
-            let instance = self.options.instance.clone();
-            match action {
-                Action::Open(alloc, driver, cause) => {
-                    self.write(AllocOpened { alloc, driver, instance }, cause);
-                }
-                Action::Close(alloc, driver, cause) => {
-                    self.write(AllocClosed { alloc, driver, instance }, cause);
-                }
-                Action::Run(run) => self.start(*run),
-                Action::Kill(exec, signal) => self.kill(exec, signal),
-                Action::Refuse(run, class) => self.refuse(*run, class),
-            }
-        }
-    }
-
-    fn start(&mut self, run: Run) {
-        let Some(runtime) = self.runtime_for(&run.config) else {
-            return self.refuse(run, FailureClass::NoRuntime);
-        };
-        self.running.insert(run.exec.clone());
-        self.growing.send_modify(|growing| {
-            growing.insert(run.exec.clone());
-        });
-        let spec = Spec {
-            instance: self.options.instance.clone(),
-            exec: run.exec.clone(),
-            alloc: run.alloc.clone(),
-            config: run.config.clone(),
-            limits: run.limits.clone(),
-            stdout: logs::file(&self.options.dir, &run.exec, Output::Stdout),
-            stderr: logs::file(&self.options.dir, &run.exec, Output::Stderr),
-        };
-        self.tasks.spawn(self.desk.clone().run(run, spec, runtime));
-    }
-
-    fn runtime_for(&self, config: &ExecConfig) -> Option<Arc<dyn Runtime>> {
-        let wanted = if config.image.is_some() { "docker" } else { "process" };
-        self.options.runtimes.iter().find(|runtime| runtime.name() == wanted).cloned()
-    }
-
-    fn refuse(&mut self, run: Run, class: FailureClass) {
-        let message = format!("{} was not run in {}: {}", run.exec, run.alloc, because(&class));
-        let instance = self.options.instance.clone();
-        let Run { exec, alloc, driver, cause, .. } = run;
-        self.write(ExecFailed { exec, alloc, driver, instance, class, message }, cause);
-    }
-
-    fn kill(&mut self, exec: ExecId, signal: i32) {
-        let due = |(last, at): &(i32, Instant)| {
-            *last != signal || (signal == KILL && at.elapsed() > AGAIN)
-        };
-        if !self.running.contains(&exec) || !self.signalled.get(&exec).is_none_or(due) {
-            return;
-        }
-        let order = self.orders.execs.get(&exec);
-        let Some(runtime) = order.and_then(|order| self.runtime_for(&order.config)) else { return };
-        self.signalled.insert(exec.clone(), (signal, Instant::now()));
-        self.tasks.spawn(async move {
-            runtime.kill(&exec, signal).await;
-            Ok(())
-        });
-    }
-}
-
-fn because(class: &FailureClass) -> String {
-    match class {
-        FailureClass::AllocEnded => "the alloc is not open here".into(),
-        FailureClass::NoRuntime => "this instance has no runtime for it".into(),
-        FailureClass::TooLarge { shortage: Shortage { dimension, asked, available } } => {
-            let amount = |amount| match dimension {
-                Dimension::Cpu => show_cpu(amount),
-                Dimension::Memory | Dimension::Disk => show_bytes(amount),
-                Dimension::Feature(_) => amount.to_string(),
-            };
-            let (asked, available) = (amount(*asked), amount(*available));
-            format!("it asks for {dimension} {asked}, and the alloc has {available}")
-        }
-        _ => "it cannot be run here".into(),
+        tokio::time::timeout(LAST, all).await.unwrap_or(Ok(())).map_err(AgentError::Write)
     }
 }

@@ -4,8 +4,9 @@ use crate::alloc::{Alloc, AllocOptions, AllocRequest, OnDrop};
 use crate::exec::Exec;
 use crate::keep::{TICK, follow};
 use crate::logs;
-use crate::shared::{Parts, Shared, fold};
-use driver_core::view::{AllocView, ExecView, View};
+use crate::shared::{Clock, Parts, Shared, fold};
+use driver_core::Driver as Core;
+use driver_core::view::{AllocView, ExecView};
 use replay::author::{Author, AuthorError, Forgetful, Identity};
 use replay::log::{Log, ReadError, Reader};
 use schema::event::{AllocRequested, DriverJoined, DriverLeft};
@@ -97,19 +98,22 @@ impl Driver {
         opened(&*log).await?;
         let filter = subject::for_driver(&cluster, &driver);
         let mut reader = log.read(Seq(1), Some(&filter)).await?;
-        let mut view = View::new(driver.clone());
-        while !catch_up(&mut *reader, &mut view, &cluster).await? {}
-        let incarnation = newer_than(view.newest(), Uuid::now_v7());
+        let clock = Clock::start();
+        let mut core = Core::new(clock.now(), cluster.clone(), driver.clone(), lease);
+        while !catch_up(&mut *reader, &mut core).await? {}
+        let incarnation = core.join(Uuid::now_v7());
         let identity =
             Identity { incarnation, ..Identity::fresh(cluster.clone(), AuthorId::from(&driver)) };
         let author = Author::start(log.clone(), identity, Box::new(Forgetful));
         let joined =
             DriverJoined { driver: driver.clone(), version: env!("CARGO_PKG_VERSION").into() };
         let http = logs::client();
-        let parts = Parts { cluster, driver, log, http, lease, author, incarnation, view };
+        let parts = Parts { cluster, driver, log, http, lease, author, clock, core };
         let shared = Arc::new(Shared::new(parts));
-        let seq = shared.write(joined).await?;
-        while shared.read(&mut *reader, TICK).await? < seq {}
+        shared.write(joined).await?;
+        while !shared.joined() {
+            shared.read(&mut *reader, TICK).await?;
+        }
         let task = tokio::spawn(follow(shared.clone(), reader));
         Ok(Driver { shared, _task: Arc::new(AbortOnDrop(task)) })
     }
@@ -205,27 +209,10 @@ async fn opened(log: &dyn Log) -> Result<(), DriverError> {
 }
 
 /// Folds what is there; says whether that was all of it.
-async fn catch_up(
-    reader: &mut dyn Reader,
-    view: &mut View,
-    cluster: &ClusterId,
-) -> Result<bool, DriverError> {
+async fn catch_up(reader: &mut dyn Reader, core: &mut Core) -> Result<bool, DriverError> {
     let batch = reader.next_batch(TICK).await?;
-    fold(view, cluster, &batch);
+    fold(core, &batch);
     Ok(batch.pending == 0)
-}
-
-/// A life after the last one, even where this machine's clock is behind the last one's: a
-/// millisecond later than it, with randomness of its own.
-fn newer_than(last: Option<Uuid>, fresh: Uuid) -> Uuid {
-    const TAIL: u128 = (1 << 62) - 1;
-    match last {
-        Some(last) if last >= fresh => {
-            let later = last.as_u128().saturating_add(1 << 80);
-            Uuid::from_u128(later & !TAIL | fresh.as_u128() & TAIL)
-        }
-        Some(_) | None => fresh,
-    }
 }
 
 pub(crate) fn unix_ms() -> u64 {
@@ -235,21 +222,4 @@ pub(crate) fn unix_ms() -> u64 {
 
 pub(crate) fn random() -> u64 {
     Uuid::new_v4().as_u64_pair().0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_life_is_newer_than_the_last_whatever_the_clock_says() {
-        let fresh = Uuid::now_v7();
-        assert_eq!(newer_than(None, fresh), fresh);
-        let ahead = Uuid::from_u128(fresh.as_u128() + (1 << 100));
-        let next = newer_than(Some(ahead), fresh);
-        assert!(next > ahead);
-        assert_eq!(next.get_version_num(), 7);
-        assert_ne!(next, newer_than(Some(ahead), Uuid::now_v7()));
-        assert!(newer_than(Some(fresh), fresh) > fresh);
-    }
 }

@@ -1,18 +1,18 @@
-//! What all handles of one driver share: its view, its author, and who waits for what.
+//! What all handles of one driver share: its [core](driver_core::driver), its author, and who waits
+//! for what.
 
 use crate::driver::DriverError;
+use driver_core::Driver as Core;
 use driver_core::view::{AllocView, Changed, ExecView, Given, View};
 use replay::author::Author;
 use replay::log::{Batch, Log, Reader};
-use schema::codec;
-use schema::event::Event;
+use schema::event::{AllocsKept, Event};
 use schema::id::{AllocId, ClusterId, DriverId, ExecId};
 use schema::unit::{Millis, Seq};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
-use uuid::Uuid;
 
 pub(crate) struct Shared {
     pub(crate) cluster: ClusterId,
@@ -20,22 +20,43 @@ pub(crate) struct Shared {
     pub(crate) log: Arc<dyn Log>,
     pub(crate) http: reqwest::Client,
     pub(crate) lease: Millis,
-    /// The shortest lease among the allocs that are held.
-    pub(crate) shortest: watch::Sender<Option<Millis>>,
+    /// When allocs must be kept next, by [`Clock`].
+    pub(crate) due: watch::Sender<Option<Millis>>,
+    pub(crate) clock: Clock,
     author: Author,
-    incarnation: Uuid,
     tables: Mutex<Tables>,
     /// The last record that was folded.
     applied: watch::Sender<Seq>,
     failed: watch::Sender<Option<DriverError>>,
 }
 
+/// This process's monotonic clock.
+#[derive(Clone, Copy)]
+pub(crate) struct Clock(Instant);
+
+impl Clock {
+    pub(crate) fn start() -> Clock {
+        Clock(Instant::now())
+    }
+
+    pub(crate) fn now(self) -> Millis {
+        Millis::of(self.0.elapsed())
+    }
+
+    /// When it is this late; never, if that is beyond all clocks.
+    pub(crate) async fn reaches(self, moment: Option<Millis>) {
+        match moment.and_then(|moment| self.0.checked_add(moment.duration())) {
+            Some(at) => tokio::time::sleep_until(at.into()).await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
 struct Tables {
-    view: View,
+    core: Core,
     /// Who waits for what; nobody for what has ended.
     allocs: BTreeMap<AllocId, watch::Sender<AllocView>>,
     execs: BTreeMap<ExecId, watch::Sender<ExecView>>,
-    deadlines: BTreeMap<AllocId, Instant>,
 }
 
 /// What a driver is made of.
@@ -46,40 +67,30 @@ pub(crate) struct Parts {
     pub(crate) http: reqwest::Client,
     pub(crate) lease: Millis,
     pub(crate) author: Author,
-    pub(crate) incarnation: Uuid,
-    pub(crate) view: View,
+    pub(crate) clock: Clock,
+    pub(crate) core: Core,
 }
 
 /// Folds a batch; returns what it changed.
-pub(crate) fn fold(view: &mut View, cluster: &ClusterId, batch: &Batch) -> Vec<Changed> {
-    let mut changed = Vec::new();
-    for stored in &batch.records {
-        if let Some(record) = codec::decode_at(cluster, &stored.subject, &stored.payload) {
-            changed.extend(view.apply(&record, stored.seq, stored.time));
-        }
-    }
-    changed
+pub(crate) fn fold(core: &mut Core, batch: &Batch) -> Vec<Changed> {
+    let records = batch.records.iter();
+    records.flat_map(|r| core.fold(r.seq, r.time, &r.subject, &r.payload)).collect()
 }
 
 impl Shared {
     pub(crate) fn new(parts: Parts) -> Shared {
-        let Parts { cluster, driver, log, http, lease, author, incarnation, view } = parts;
-        let shortest = watch::Sender::new(view.held().1);
-        let tables = Tables {
-            view,
-            allocs: BTreeMap::new(),
-            execs: BTreeMap::new(),
-            deadlines: BTreeMap::new(),
-        };
+        let Parts { cluster, driver, log, http, lease, author, clock, core } = parts;
+        let due = watch::Sender::new(core.due());
+        let tables = Tables { core, allocs: BTreeMap::new(), execs: BTreeMap::new() };
         Shared {
             cluster,
             driver,
             log,
             http,
             lease,
-            shortest,
+            due,
+            clock,
             author,
-            incarnation,
             tables: Mutex::new(tables),
             applied: watch::Sender::new(Seq(0)),
             failed: watch::Sender::new(None),
@@ -90,9 +101,14 @@ impl Shared {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether this life's joining has come back from the log.
+    pub(crate) fn joined(&self) -> bool {
+        self.tables().core.joined()
+    }
+
     /// Looks at what is known now.
     pub(crate) fn look<T>(&self, look: impl FnOnce(&View) -> T) -> T {
-        look(&self.tables().view)
+        look(self.tables().core.view())
     }
 
     /// Writes a record; gives up when the driver cannot go on.
@@ -149,7 +165,7 @@ impl Shared {
         id: &AllocId,
     ) -> Result<watch::Receiver<AllocView>, DriverError> {
         let mut tables = self.tables();
-        let view = tables.view.allocs.get(id).cloned();
+        let view = tables.core.view().allocs.get(id).cloned();
         let view = view.ok_or_else(|| DriverError::Unknown(id.to_string()))?;
         if settled(&view) {
             return Ok(watch::Sender::new(view).subscribe());
@@ -168,7 +184,7 @@ impl Shared {
     /// What is known of an exec, if the log has it.
     pub(crate) fn watch_exec(&self, id: &ExecId) -> Option<watch::Receiver<ExecView>> {
         let mut tables = self.tables();
-        let view = tables.view.execs.get(id).cloned()?;
+        let view = tables.core.view().execs.get(id).cloned()?;
         if view.end.is_some() {
             return Some(watch::Sender::new(view).subscribe());
         }
@@ -182,28 +198,47 @@ impl Shared {
         given.ok_or_else(|| DriverError::Unknown(id.to_string()))
     }
 
-    /// Reads and folds a batch; returns the last sequence of it.
+    /// Reads and folds a batch.
     pub(crate) async fn read(
         &self,
         reader: &mut dyn Reader,
         wait: Duration,
-    ) -> Result<Seq, DriverError> {
+    ) -> Result<(), DriverError> {
         let batch = reader.next_batch(wait).await?;
         let mut tables = self.tables();
-        let changed = fold(&mut tables.view, &self.cluster, &batch);
-        let mut news = tables.news(changed);
-        news.extend(tables.expire());
-        let (newest, shortest) = (tables.view.newest(), tables.view.held().1);
+        let mut changed = fold(&mut tables.core, &batch);
+        changed.extend(tables.core.expire(self.clock.now()));
+        let news = tables.news(changed);
+        let (taken_over, due) = (tables.core.taken_over(), tables.core.due());
         // Told without the lock: whoever looks at what is told may be waiting for the tables.
         drop(tables);
         news.into_iter().for_each(News::tell);
-        if newest > Some(self.incarnation) {
+        if taken_over {
             return Err(DriverError::TakenOver(self.driver.clone()));
         }
-        self.shortest.send_if_modified(|known| std::mem::replace(known, shortest) != shortest);
+        self.keep_at(due);
         let last = batch.records.last().map_or(Seq(0), |stored| stored.seq);
         self.applied.send_if_modified(|at| last > std::mem::replace(at, last.max(*at)));
-        Ok(last)
+        Ok(())
+    }
+
+    /// What to write now to keep allocs alive.
+    pub(crate) fn keepalive(&self) -> Vec<AllocsKept> {
+        let mut tables = self.tables();
+        let records = tables.core.keep(self.clock.now());
+        self.keep_at(tables.core.due());
+        records
+    }
+
+    /// All of the keepalive has landed.
+    pub(crate) fn kept(&self) {
+        let mut tables = self.tables();
+        tables.core.kept(self.clock.now());
+        self.keep_at(tables.core.due());
+    }
+
+    fn keep_at(&self, due: Option<Millis>) {
+        self.due.send_if_modified(|known| std::mem::replace(known, due) != due);
     }
 }
 
@@ -237,30 +272,16 @@ impl Tables {
     }
 
     fn news_of_alloc(&mut self, id: &AllocId) -> Option<News> {
-        let view = self.view.allocs.get(id)?;
+        let view = self.core.view().allocs.get(id)?;
         let watch =
             if settled(view) { self.allocs.remove(id) } else { self.allocs.get(id).cloned() };
         Some(News::Alloc(watch?, view.clone()))
     }
 
     fn news_of_exec(&mut self, id: &ExecId) -> Option<News> {
-        let view = self.view.execs.get(id)?;
+        let view = self.core.view().execs.get(id)?;
         let ended = view.end.is_some();
         let watch = if ended { self.execs.remove(id) } else { self.execs.get(id).cloned() };
         Some(News::Exec(watch?, view.clone()))
-    }
-
-    /// Gives up on execs of allocs that are over, once nobody can report them any more.
-    fn expire(&mut self) -> Vec<News> {
-        let now = Instant::now();
-        for (id, awaited) in &self.view.awaited {
-            self.deadlines.entry(id.clone()).or_insert_with(|| now + awaited.duration());
-        }
-        let awaited = &self.view.awaited;
-        self.deadlines.retain(|id, _| awaited.contains_key(id));
-        let due = self.deadlines.iter().filter(|(_, at)| **at <= now).map(|(id, _)| id.clone());
-        let lost: Vec<Changed> =
-            due.collect::<Vec<_>>().iter().flat_map(|id| self.view.lose(id)).collect();
-        self.news(lost)
     }
 }

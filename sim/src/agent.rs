@@ -1,55 +1,59 @@
-//! An instance: the real orders and plan of an agent, its journal and its processes, which both
-//! outlive the agent.
+//! An instance: the real agent, and what a machine adds to it: a journal, and processes. Both outlive
+//! the agent; what it had not made durable does not, and it may die between any two of its effects.
+
+mod machine;
 
 use crate::log::Log;
+use crate::rng::Rng;
+use agent_core::agent::{Agent as Core, Do, Place};
 use agent_core::plan::Run;
-use agent_core::{Action, Orders, plan};
+use machine::{Process, Stage};
 use replay_core::author::{Line, Writer};
-use schema::codec;
-use schema::event::{
-    AllocClosed, AllocOpened, Event, ExecExited, ExecFailed, ExecStarted, InstanceBooted,
-    Interruption, InterruptionNoticed, LogDigest, Usage,
-};
+use schema::event::{Event, InstanceBooted};
 use schema::id::{AllocId, AuthorId, ClusterId, ExecId, InstanceId, LaunchId};
 use schema::resources::Resources;
 use schema::subject::Subject;
 use schema::unit::{Millis, Seq};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 use uuid::Uuid;
 
 /// How long a cut-off agent lets execs run beyond their lease.
 const GRACE: Millis = Millis(5000);
-const KILLED: i32 = 137;
 
-/// A process on the instance.
-#[derive(Debug, Clone)]
-struct Process {
-    alloc: AllocId,
-    ends: u64,
-    code: i32,
+/// What is durable of what an agent writes: the last number that it used, and what the log may not
+/// have.
+#[derive(Default)]
+struct Journal {
+    last_number: u64,
+    unsent: Vec<(u64, Line)>,
 }
 
 pub(crate) struct Agent {
     pub(crate) instance: InstanceId,
     launch: LaunchId,
     resources: Resources,
+    cluster: ClusterId,
     /// Whether the agent runs.
     pub(crate) up: bool,
     /// It has gone, as it was told to.
     pub(crate) done: bool,
-    pub(crate) writer: Writer,
-    orders: Orders,
+    core: Core,
     next: Seq,
-    running: BTreeMap<ExecId, Run>,
+    /// Written, and not in the hands of the author, which has a round in flight.
+    posted: VecDeque<(Event, Seq)>,
+    writer: Writer,
+    journal: Journal,
+    rng: Rng,
+    /// Running or ended.
     processes: BTreeMap<ExecId, Process>,
-    /// Ends that the log does not have yet, by number.
-    ends: BTreeMap<u64, ExecId>,
-    /// When the log was last in reach.
-    contact: u64,
+    /// What is under way for this life of the agent.
+    watched: BTreeMap<ExecId, (Run, Stage)>,
     /// How often each exec was started here.
     pub(crate) starts: BTreeMap<ExecId, u32>,
-    /// The true exit code of each process that ended.
+    /// How each process that was ever started ends, or has ended.
     pub(crate) codes: BTreeMap<ExecId, i32>,
+    /// What must not be.
+    pub(crate) broken: Vec<String>,
 }
 
 impl Agent {
@@ -59,199 +63,154 @@ impl Agent {
         launch: LaunchId,
         resources: Resources,
     ) -> Agent {
-        let author = AuthorId::from(&instance);
-        let writer = Writer::new(cluster.clone(), author, Uuid::from_u128(1), 0, Vec::new());
+        let seed = instance
+            .as_str()
+            .bytes()
+            .fold(0, |seed: u64, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)));
         Agent {
-            orders: Orders::new(instance.clone()),
+            core: Core::new(Millis(0), place(cluster, &instance)),
+            writer: writer(cluster, &instance, &Journal::default()),
             instance,
             launch,
             resources,
+            cluster: cluster.clone(),
             up: false,
             done: false,
-            writer,
             next: Seq(1),
-            running: BTreeMap::new(),
+            posted: VecDeque::new(),
+            journal: Journal::default(),
+            rng: Rng::new(seed),
             processes: BTreeMap::new(),
-            ends: BTreeMap::new(),
-            contact: 0,
+            watched: BTreeMap::new(),
             starts: BTreeMap::new(),
             codes: BTreeMap::new(),
+            broken: Vec::new(),
         }
     }
 
-    /// The agent comes up, the first time or again: what it knows is the log and its journal.
+    /// The agent comes up, the first time or again: what it knows is the log, its journal, and what
+    /// runs.
     pub(crate) fn start(&mut self, now: u64, log: &Log) {
-        self.up = true;
-        self.orders = Orders::new(self.instance.clone());
-        (self.next, self.contact) = (Seq(1), now);
-        self.running.clear();
+        (self.up, self.next) = (true, Seq(1));
+        self.core = Core::new(Millis(now), place(&self.cluster, &self.instance));
+        self.writer = writer(&self.cluster, &self.instance, &self.journal);
+        self.posted.clear();
+        self.watched.clear();
         self.read(log);
-        let unsent: Vec<Event> = self
-            .writer
-            .unsent()
-            .filter_map(|(_, line)| codec::decode(&line.payload).ok())
-            .map(|record| record.event)
-            .collect();
-        unsent.iter().for_each(|event| self.orders.follow(event));
-        self.processes.retain(|exec, _| self.orders.execs.contains_key(exec));
-        let booted = InstanceBooted {
+        self.journal.unsent.iter().for_each(|(_, line)| self.core.left_behind(&line.payload));
+        for exec in self.core.known(self.processes.keys().cloned().collect()) {
+            self.kill(now, &exec);
+            self.processes.remove(&exec);
+        }
+        self.core.boot(InstanceBooted {
             instance: self.instance.clone(),
             launch: self.launch.clone(),
             resources: self.resources.clone(),
             address: "sim".into(),
             version: "sim".into(),
             boot: Millis(0),
-            runtimes: Vec::new(),
-        };
-        self.write(booted, Seq(0));
+            runtimes: vec!["process".into()],
+        });
     }
 
     fn read(&mut self, log: &Log) {
         for message in log.from(self.next) {
             let mine = Subject::parse(message.subject)
                 .is_ok_and(|subject| subject.instance.as_ref() == Some(&self.instance));
-            match codec::decode(message.payload) {
-                Ok(record) if mine => self.orders.apply(message.seq, &record),
-                _ => {}
+            if mine {
+                self.core.fold(message.seq, message.subject, message.payload);
             }
         }
         self.next = log.end().next();
     }
 
-    fn write(&mut self, event: impl Into<Event>, cause: Seq) -> u64 {
-        let event = event.into();
-        self.orders.follow(&event);
-        // Nothing that is written here can be too long.
-        self.writer.write(event, cause).map_or(0, |(number, _)| number)
-    }
-
     pub(crate) fn interrupted(&mut self, left: Millis) {
-        let (instance, interruption) = (self.instance.clone(), Interruption::Spot);
-        self.write(InterruptionNoticed { instance, interruption, left }, Seq(0));
+        self.core.interrupted(left);
     }
 
     /// Reads what there is (nothing if it is cut off) and does what is left to do.
     pub(crate) fn turn(&mut self, now: u64, log: Option<&Log>) {
         if let Some(log) = log {
             self.read(log);
-            self.contact = now;
+            self.core.contact(Millis(now));
         }
-        self.orders.lapse(Millis(now - self.contact), GRACE);
-        self.reap(now);
-        let running: BTreeSet<ExecId> = self.running.keys().cloned().collect();
-        for action in plan(&self.orders, &running) {
-            self.act(now, action);
+        for (exec, said) in self.machine(now) {
+            self.core.heard(Millis(now), &exec, said);
         }
-        self.reap(now);
-        let idle = self.orders.allocs.is_empty() && self.orders.execs.is_empty();
-        if self.orders.stop && idle && self.running.is_empty() && self.writer.is_empty() {
-            (self.up, self.done) = (false, true);
+        for wanted in self.core.step(Millis(now)) {
+            self.have(now, wanted);
         }
+        self.fit(now);
     }
 
-    fn act(&mut self, now: u64, action: Action) {
-        let instance = self.instance.clone();
-        match action {
-            Action::Open(alloc, driver, cause) => {
-                self.write(AllocOpened { alloc, driver, instance }, cause);
+    fn have(&mut self, now: u64, wanted: Do) {
+        match wanted {
+            Do::Write(event, cause) => {
+                self.judge(now, &event);
+                self.posted.push_back((*event, cause));
             }
-            Action::Close(alloc, driver, cause) => {
-                self.write(AllocClosed { alloc, driver, instance }, cause);
-            }
-            Action::Run(run) => self.run(now, *run),
-            Action::Kill(exec, _) => {
-                if let Some(process) = self.processes.get_mut(&exec)
-                    && process.ends > now
-                {
-                    (process.ends, process.code) = (now, KILLED);
-                }
-            }
-            Action::Refuse(run, class) => {
-                let Run { exec, alloc, driver, cause, .. } = *run;
-                let message = "refused".to_owned();
-                self.write(ExecFailed { exec, alloc, driver, instance, class, message }, cause);
-            }
-        }
-    }
-
-    fn run(&mut self, now: u64, run: Run) {
-        let exec = run.exec.clone();
-        if !self.processes.contains_key(&exec) {
-            if run.started {
-                // It is the machine that remembers processes; one that it does not know is lost.
-                return self.lose(run);
-            }
-            *self.starts.entry(exec.clone()).or_default() += 1;
-            self.processes.insert(exec.clone(), process(now, &run));
-        }
-        if !run.started {
-            let Run { exec, alloc, driver, cause, .. } = run.clone();
-            let (instance, handle) = (self.instance.clone(), "1".into());
-            self.write(ExecStarted { exec, alloc, driver, instance, handle }, cause);
-        }
-        self.running.insert(exec, run);
-    }
-
-    fn lose(&mut self, run: Run) {
-        let Run { exec, alloc, driver, cause, .. } = run;
-        let (instance, class) = (self.instance.clone(), schema::why::FailureClass::Lost);
-        let message = "no such process".to_owned();
-        self.write(ExecFailed { exec, alloc, driver, instance, class, message }, cause);
-    }
-
-    /// Writes down the ends of processes.
-    fn reap(&mut self, now: u64) {
-        let over = |(exec, _): &(&ExecId, &Run)| {
-            self.processes.get(*exec).is_none_or(|process| process.ends <= now)
-        };
-        let over: Vec<(ExecId, Run)> =
-            self.running.iter().filter(over).map(|(e, r)| (e.clone(), r.clone())).collect();
-        for (exec, run) in over {
-            self.running.remove(&exec);
-            let code = self.processes.get(&exec).map_or(KILLED, |process| process.code);
-            self.codes.insert(exec.clone(), code);
-            let Run { alloc, driver, cause, .. } = run;
-            let (instance, logs) = (self.instance.clone(), LogDigest::default());
-            let usage = Usage::default();
-            let (id, exited) = (exec.clone(), exec);
-            let event = ExecExited { exec: exited, alloc, driver, instance, code, usage, logs };
-            let number = self.write(event, cause);
-            self.ends.insert(number, id);
-        }
-    }
-
-    /// The round in flight has landed: what the log has, the machine may forget.
-    pub(crate) fn landed(&mut self) {
-        for number in self.writer.landed().into_iter().flatten() {
-            if let Some(exec) = self.ends.remove(&number) {
-                self.processes.remove(&exec);
-            }
+            Do::Start(run) => self.start_exec(now, *run),
+            Do::Find(run) => self.find_exec(now, *run),
+            Do::Signal(exec, _) => self.signal(now, &exec),
+            Do::Forget(exec) => drop(self.processes.remove(&exec)),
+            Do::Leave(_) => (self.up, self.done) = (false, true),
         }
     }
 
     /// It is killed; if its instance reboots, its processes are too.
-    pub(crate) fn killed(&mut self, reboot: bool) {
+    pub(crate) fn killed(&mut self, now: u64, reboot: bool) {
         self.up = false;
         if reboot {
+            for exec in self.processes.keys().cloned().collect::<Vec<_>>() {
+                self.kill(now, &exec);
+            }
             self.processes.clear();
         }
     }
 
-    /// Whether something of this alloc runs now.
-    pub(crate) fn runs_in(&self, now: u64, alloc: &AllocId) -> bool {
-        self.processes.values().any(|process| process.alloc == *alloc && now < process.ends)
+    /// What runs has room: the allocs that it is of are no more than the machine.
+    fn fit(&mut self, now: u64) {
+        let runs = |id: &AllocId| self.processes.values().any(|process| process.runs_in(id, now));
+        let allocs = self.core.orders().allocs.iter().filter(|(id, _)| runs(id));
+        let sum = allocs.fold(Resources::default(), |sum, (_, alloc)| sum.plus(&alloc.resources));
+        if !self.resources.holds(&sum) {
+            let (instance, whole) = (&self.instance, &self.resources);
+            self.broken.push(format!("{instance} has {whole}, and runs allocs of {sum}"));
+        }
     }
 
-    /// The round to send.
+    /// Nothing outlives its alloc.
+    fn judge(&mut self, now: u64, event: &Event) {
+        let Event::AllocClosed(closed) = event else { return };
+        if self.processes.values().any(|process| process.runs_in(&closed.alloc, now)) {
+            self.broken.push(format!("{} was closed while something of it runs", closed.alloc));
+        }
+    }
+
+    /// The round to send: all that was posted is in it, or behind it, and durable from now on.
     pub(crate) fn round(&mut self) -> Vec<Line> {
+        for (event, cause) in self.posted.drain(..) {
+            // Nothing that is written here can be too long.
+            let _ = self.writer.write(event, cause);
+        }
+        let unsent = self.writer.unsent().map(|(number, line)| (number, line.clone()));
+        self.journal = Journal { last_number: self.writer.last_number(), unsent: unsent.collect() };
         self.writer.round()
+    }
+
+    /// The round in flight has landed. That is durable with the next one only.
+    pub(crate) fn landed(&mut self) {
+        let numbers = self.writer.landed();
+        self.core.landed(numbers.map_or(0, |numbers| numbers.count() as u64));
     }
 }
 
-/// How long it takes, and how it ends: as its command says.
-fn process(now: u64, run: &Run) -> Process {
-    let number = |index: usize| run.config.command.get(index).and_then(|text| text.parse().ok());
-    let (length, code) = (number(0).unwrap_or(100), number(1).unwrap_or(0));
-    let alloc = run.alloc.clone();
-    Process { alloc, ends: now + length, code: i32::try_from(code).unwrap_or(0) }
+fn place(cluster: &ClusterId, instance: &InstanceId) -> Place {
+    let (cluster, instance) = (cluster.clone(), instance.clone());
+    Place { cluster, instance, runtimes: vec!["process".into()], grace: GRACE }
+}
+
+fn writer(cluster: &ClusterId, instance: &InstanceId, journal: &Journal) -> Writer {
+    let (author, life) = (AuthorId::from(instance), Uuid::from_u128(1));
+    Writer::new(cluster.clone(), author, life, journal.last_number, journal.unsent.clone())
 }

@@ -1,15 +1,14 @@
-//! A driver: the real view and author, and somebody who asks for allocs, runs a few execs in each and
-//! frees it.
+//! A driver: the real one, and somebody who asks for allocs, runs a few execs in each and frees it.
 
 use crate::log::Log;
 use crate::rng::Rng;
-use driver_core::view::{AllocView, View};
+use driver_core::Driver as Core;
+use driver_core::view::AllocView;
 use replay_core::author::{Line, Writer};
-use schema::codec;
 use schema::event::Event;
 use schema::event::{
-    AllocFreed, AllocRequested, AllocsKept, DriverJoined, DriverLeft, ExecConfig,
-    ExecKillRequested, ExecSubmitted,
+    AllocFreed, AllocRequested, DriverJoined, DriverLeft, ExecConfig, ExecKillRequested,
+    ExecSubmitted,
 };
 use schema::id::{AllocId, AuthorId, ClusterId, DriverId, ExecId};
 use schema::requirements::{Constraint, Requirements};
@@ -19,25 +18,30 @@ use schema::unit::{Millis, Seq};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
+/// How far behind the clock of a driver that comes back may be, in milliseconds.
+const BEHIND: u64 = 30_000;
+
+/// How long what does not end by itself takes, in milliseconds: longer than any seed.
+const ENDLESS: u64 = 3_600_000;
+
 pub(crate) struct Driver {
     pub(crate) id: DriverId,
     cluster: ClusterId,
     pub(crate) up: bool,
     pub(crate) done: bool,
-    pub(crate) writer: Writer,
-    view: View,
+    writer: Writer,
+    core: Core,
     next: Seq,
     /// How many allocs it wants in all, and how long their leases are.
     wants: usize,
     lease: Millis,
     rng: Rng,
-    life: u64,
-    joined: bool,
     asked: usize,
     /// Allocs whose execs were submitted, and such as were freed, in this life.
     submitted: BTreeSet<AllocId>,
     freed: BTreeSet<AllocId>,
-    kept: u64,
+    /// The last record of the keepalive that is under way.
+    keeping: Option<u64>,
 }
 
 impl Driver {
@@ -46,50 +50,52 @@ impl Driver {
         let wants = usize::try_from(rng.between(1, allocs)).unwrap_or(1);
         let lease = Millis(rng.between(4000, 20_000));
         let rng = Rng::new(rng.draw());
-        let writer = writer(cluster, &id, 0);
-        let view = View::new(id.clone());
+        let writer = writer(cluster, &id, Uuid::nil());
+        let core = Core::new(Millis(0), cluster.clone(), id.clone(), lease);
         Driver {
             id,
             cluster: cluster.clone(),
             up: false,
             done: false,
             writer,
-            view,
+            core,
             next: Seq(1),
             wants,
             lease,
             rng,
-            life: 0,
-            joined: false,
             asked: 0,
             submitted: BTreeSet::new(),
             freed: BTreeSet::new(),
-            kept: 0,
+            keeping: None,
         }
     }
 
     /// It comes up, the first time or again: all it knows is on the log.
     pub(crate) fn start(&mut self, now: u64, log: &Log) {
-        self.life += 1;
-        (self.up, self.joined, self.next, self.kept) = (true, false, Seq(1), now);
-        self.writer = writer(&self.cluster, &self.id, self.life);
-        self.view = View::new(self.id.clone());
+        (self.up, self.next, self.keeping) = (true, Seq(1), None);
+        self.core = Core::new(Millis(now), self.cluster.clone(), self.id.clone(), self.lease);
         self.read(log);
-        self.asked = self.view.allocs.len();
-        self.submitted = self.view.execs.values().map(|exec| exec.alloc.clone()).collect();
+        let fresh = self.fresh(now);
+        self.writer = writer(&self.cluster, &self.id, self.core.join(fresh));
+        let view = self.core.view();
+        self.asked = view.allocs.len();
+        self.submitted = view.execs.values().map(|exec| exec.alloc.clone()).collect();
         self.freed.clear();
-        let joined = DriverJoined { driver: self.id.clone(), version: "sim".into() };
-        self.write(joined);
+        self.write(DriverJoined { driver: self.id.clone(), version: "sim".into() });
+    }
+
+    /// What clock and randomness give for a new life; now and then the clock has gone back.
+    fn fresh(&mut self, now: u64) -> Uuid {
+        let behind = if self.rng.chance(200) { self.rng.below(BEHIND) } else { 0 };
+        let clock = u128::from((now + BEHIND).saturating_sub(behind));
+        Uuid::from_u128(clock << 80 | u128::from(self.rng.draw() >> 2))
     }
 
     fn read(&mut self, log: &Log) {
         for message in log.from(self.next) {
             let subject = Subject::parse(message.subject);
-            if subject.is_ok_and(|subject| subject.driver.as_ref() == Some(&self.id))
-                && let Some(record) =
-                    codec::decode_at(&self.cluster, message.subject, message.payload)
-            {
-                self.view.apply(&record, message.seq, message.time);
+            if subject.is_ok_and(|subject| subject.driver.as_ref() == Some(&self.id)) {
+                self.core.fold(message.seq, message.time, message.subject, message.payload);
             }
         }
         self.next = log.end().next();
@@ -104,29 +110,30 @@ impl Driver {
     pub(crate) fn turn(&mut self, now: u64, log: Option<&Log>) {
         if let Some(log) = log {
             self.read(log);
+            if self.core.taken_over() {
+                // By an earlier life, whose clock was ahead, and whose records came late: once more.
+                return self.start(now, log);
+            }
         }
-        if !self.joined && self.view.left {
+        if !self.core.joined() {
             return;
         }
-        self.joined = true;
-        if now.saturating_sub(self.kept) >= self.lease.0 / 3 {
-            self.kept = now;
-            self.keep();
-        }
+        self.core.expire(Millis(now));
+        self.keep(now);
         if self.asked < self.wants && self.rng.chance(300) {
             self.asked += 1;
             self.ask();
         }
-        for (id, view) in self.view.allocs.clone() {
+        for (id, view) in self.core.view().allocs.clone() {
             if let AllocView::Granted(_) = view {
                 self.use_it(&id);
             }
         }
         let open = |view: &AllocView| matches!(view, AllocView::Waiting(_) | AllocView::Granted(_));
-        let ended = !self.view.allocs.values().any(open);
-        let all = self.asked >= self.wants && self.view.allocs.len() >= self.asked;
+        let ended = !self.core.view().allocs.values().any(open);
+        let all = self.asked >= self.wants && self.core.view().allocs.len() >= self.asked;
         if all && ended && self.writer.is_empty() {
-            if self.view.left {
+            if self.core.view().left {
                 (self.up, self.done) = (false, true);
             } else {
                 self.write(DriverLeft { driver: self.id.clone() });
@@ -134,11 +141,20 @@ impl Driver {
         }
     }
 
-    fn keep(&mut self) {
-        let (allocs, _) = self.view.held();
-        if !allocs.is_empty() {
-            let (driver, interval) = (self.id.clone(), self.lease);
-            self.write(AllocsKept { driver, allocs, interval });
+    fn keep(&mut self, now: u64) {
+        let records = self.core.keep(Millis(now));
+        if !records.is_empty() {
+            records.into_iter().for_each(|kept| self.write(kept));
+            self.keeping = Some(self.writer.last_number());
+        }
+    }
+
+    /// The round in flight has landed.
+    pub(crate) fn landed(&mut self, now: u64) {
+        let landed = self.writer.landed().map(|numbers| *numbers.end());
+        if self.keeping.is_some() && landed >= self.keeping {
+            self.keeping = None;
+            self.core.kept(Millis(now));
         }
     }
 
@@ -158,27 +174,32 @@ impl Driver {
         self.write(requested);
     }
 
-    /// Runs some execs in an alloc, kills one now and then, and frees it when all have ended.
+    /// Runs some execs in an alloc, kills one now and then, and frees it when all have ended, or, now
+    /// and then, before.
     fn use_it(&mut self, alloc: &AllocId) {
-        let Some(given) = self.view.given.get(alloc).cloned() else { return };
+        let Some(given) = self.core.view().given.get(alloc).cloned() else { return };
         let (driver, instance) = (self.id.clone(), given.instance);
         if self.submitted.insert(alloc.clone()) {
             for _ in 0..self.rng.between(1, 4) {
                 let exec = ExecId::made(self.rng.draw() >> 20, self.rng.draw());
-                let length = self.rng.between(10, 6000);
+                let endless = self.rng.chance(50);
+                let length = if endless { ENDLESS } else { self.rng.between(10, 6000) };
                 let code = self.rng.below(5);
                 let command = vec![length.to_string(), code.to_string()];
-                let config = ExecConfig { command, ..ExecConfig::default() };
+                let timeout = self.rng.chance(100).then(|| Millis(self.rng.between(10, 6000)));
+                let config = ExecConfig { command, timeout, ..ExecConfig::default() };
                 let (alloc, driver) = (alloc.clone(), driver.clone());
                 let instance = instance.clone();
                 self.write(ExecSubmitted { exec, alloc, driver, instance, config });
             }
             return;
         }
-        let own = self.view.execs.iter().filter(|(_, exec)| exec.alloc == *alloc);
+        let own = self.core.view().execs.iter().filter(|(_, exec)| exec.alloc == *alloc);
         let own: Vec<(ExecId, bool)> = own.map(|(id, e)| (id.clone(), e.end.is_some())).collect();
         if let Some((exec, _)) = own.iter().find(|(_, ended)| !ended) {
-            if self.rng.chance(5) {
+            if self.rng.chance(5) && self.freed.insert(alloc.clone()) {
+                self.write(AllocFreed { alloc: alloc.clone(), driver, instance });
+            } else if self.rng.chance(5) {
                 let (exec, alloc, signal) = (exec.clone(), alloc.clone(), 9);
                 self.write(ExecKillRequested { exec, alloc, driver, instance, signal });
             }
@@ -193,7 +214,6 @@ impl Driver {
     }
 }
 
-fn writer(cluster: &ClusterId, id: &DriverId, life: u64) -> Writer {
-    let incarnation = Uuid::from_u128(u128::from(life));
-    Writer::new(cluster.clone(), AuthorId::from(id), incarnation, 0, Vec::new())
+fn writer(cluster: &ClusterId, id: &DriverId, life: Uuid) -> Writer {
+    Writer::new(cluster.clone(), AuthorId::from(id), life, 0, Vec::new())
 }

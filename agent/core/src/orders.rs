@@ -72,8 +72,10 @@ pub struct ExecOrder {
 /// How far an exec has got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// Not started, as far as was written.
+    /// Not started, as far as is known.
     Wanted,
+    /// Started by an earlier life, which could not write it down: its runtime knows of it.
+    Begun,
     /// Written to have started.
     Started,
 }
@@ -123,6 +125,15 @@ impl Orders {
         for alloc in self.allocs.values_mut() {
             alloc.over |= cut_off.0 > alloc.lease.0.saturating_add(grace.0);
         }
+    }
+
+    /// A runtime knows of this exec, at boot; says whether it is one of these orders.
+    pub fn begun(&mut self, exec: &ExecId) -> bool {
+        let Some(order) = self.execs.get_mut(exec) else { return false };
+        if order.progress == Progress::Wanted {
+            order.progress = Progress::Begun;
+        }
+        true
     }
 
     fn accepts(&mut self, record: &Record) -> bool {

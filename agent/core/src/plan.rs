@@ -1,6 +1,7 @@
 //! What is left to do for the orders of an instance: from the orders alone, so that an agent that
 //! comes back starts from here.
 
+use crate::exec::KILL;
 use crate::orders::{AllocOrder, ExecOrder, Orders, Progress};
 use schema::event::ExecConfig;
 use schema::id::{AllocId, DriverId, ExecId};
@@ -16,7 +17,7 @@ pub enum Action {
     Open(AllocId, DriverId, Seq),
     /// Run the exec, or find it again if it was started in an earlier life.
     Run(Box<Run>),
-    /// Send a signal to the exec; one that was sent already is not wanted again.
+    /// Send a signal to the exec, unless it was sent already.
     Kill(ExecId, i32),
     /// Say that the exec cannot be run.
     Refuse(Box<Run>, FailureClass),
@@ -43,13 +44,18 @@ pub struct Run {
     pub cause: Seq,
 }
 
-/// SIGKILL: what ends execs of an alloc that is over.
-const KILL: i32 = 9;
+impl Run {
+    /// What it runs in.
+    #[must_use]
+    pub fn runtime(&self) -> &'static str {
+        if self.config.image.is_some() { "docker" } else { "process" }
+    }
+}
 
-/// What is left to do. `running` are the execs that are already seen to, up to and with the writing
-/// of their ends.
+/// What is left to do. `watched` says which execs are already seen to, up to and with the writing of
+/// their ends.
 #[must_use]
-pub fn plan(orders: &Orders, running: &BTreeSet<ExecId>) -> Vec<Action> {
+pub fn plan(orders: &Orders, watched: impl Fn(&ExecId) -> bool) -> Vec<Action> {
     let over = |alloc: &AllocOrder| alloc.over || orders.stop;
     let mut actions = Vec::new();
     for (id, alloc) in &orders.allocs {
@@ -63,7 +69,7 @@ pub fn plan(orders: &Orders, running: &BTreeSet<ExecId>) -> Vec<Action> {
         let alloc = orders.allocs.get(&exec.alloc).filter(|alloc| alloc.driver == exec.driver);
         let whole = alloc.map(|alloc| &alloc.resources);
         let live = alloc.is_some_and(|alloc| !over(alloc));
-        if !running.contains(id) {
+        if !watched(id) {
             actions.push(begin(id, exec, whole, live));
         }
         actions.extend(signal(exec, live).map(|signal| Action::Kill(id.clone(), signal)));
@@ -91,7 +97,8 @@ fn begin(id: &ExecId, exec: &ExecOrder, whole: Option<&Resources>, live: bool) -
         cause: exec.cause,
     });
     match shortage {
-        _ if run.started => Action::Run(run),
+        // What runs has an end of its own, and is ended like anything else that must not run.
+        _ if exec.progress != Progress::Wanted => Action::Run(run),
         _ if !live => Action::Refuse(run, FailureClass::AllocEnded),
         Some(shortage) => Action::Refuse(run, FailureClass::TooLarge { shortage }),
         None => Action::Run(run),
@@ -101,7 +108,7 @@ fn begin(id: &ExecId, exec: &ExecOrder, whole: Option<&Resources>, live: bool) -
 /// The signal that an exec must have. None before it has started: what is sent too early is lost.
 fn signal(exec: &ExecOrder, live: bool) -> Option<i32> {
     match exec.progress {
-        Progress::Wanted => None,
+        Progress::Wanted | Progress::Begun => None,
         Progress::Started if live => exec.kill,
         Progress::Started => Some(KILL),
     }

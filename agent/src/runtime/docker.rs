@@ -7,7 +7,7 @@ use bollard::Docker as Client;
 use bollard::errors::Error;
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerState, ContainerStateStatusEnum,
-    HostConfig, HostConfigLogConfig,
+    ContainerSummaryStateEnum, HostConfig, HostConfigLogConfig,
 };
 use bollard::query_parameters::{
     CreateContainerOptions, InspectContainerOptions, KillContainerOptions, ListContainersOptions,
@@ -134,6 +134,12 @@ impl Docker {
             }),
             ..Default::default()
         }
+    }
+
+    /// Removes a container that was made and never started, unless it is being started just now.
+    async fn uncreate(&self, exec: &ExecId) -> bool {
+        let options = RemoveContainerOptions { force: false, ..Default::default() };
+        self.client.remove_container(&self.name(exec), Some(options)).await.is_ok()
     }
 
     /// Begins to copy what an exec writes into its files, unless that has begun.
@@ -281,8 +287,16 @@ impl Runtime for Docker {
             tracing::warn!(%error, "cannot list what earlier lives left behind");
             Vec::new()
         });
-        let exec = |labels: HashMap<String, String>| ExecId::new(labels.get(EXEC)?).ok();
-        found.into_iter().filter_map(|container| exec(container.labels?)).collect()
+        let mut known = Vec::new();
+        for container in found {
+            let labels = container.labels.unwrap_or_default();
+            let Some(exec) = labels.get(EXEC).and_then(|id| ExecId::new(id).ok()) else { continue };
+            let created = container.state == Some(ContainerSummaryStateEnum::CREATED);
+            if !(created && self.uncreate(&exec).await) {
+                known.push(exec);
+            }
+        }
+        known
     }
 
     async fn kill(&self, exec: &ExecId, signal: i32) {

@@ -1,15 +1,20 @@
 //! Whatever dies, each exec runs once and its true end arrives once.
 
 use super::world::{PATIENCE, Place, World, crash, end_of, eventually, id, keeper, sh};
-use agent::runtime::Runtime;
 use agent::runtime::process::Processes;
+use agent::runtime::{End, Failure, Runtime, Spec};
 use agent::{Agent, AgentError};
+use async_trait::async_trait;
 use schema::event::{Event, ExecConfig};
+use schema::id::{ExecId, InstanceId};
 use schema::unit::Millis;
+use smol_str::SmolStr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 /// Waits at a gate, notes that it ran, and exits with 9.
 fn gated(world: &World) -> ExecConfig {
@@ -211,6 +216,64 @@ async fn time_limits_count_across_lives() {
     drop(processes);
     let _agent = world.agent();
     assert_eq!(world.end("x-1").await, "failed: x-1 ran for longer than its limit of 700 ms");
+}
+
+/// A runtime whose agent dies before it hears that an exec has started.
+struct Mute {
+    processes: Processes,
+    mute: watch::Sender<bool>,
+}
+
+#[async_trait]
+impl Runtime for Mute {
+    fn name(&self) -> &'static str {
+        "docker"
+    }
+    async fn start(&self, spec: &Spec) -> Result<SmolStr, Failure> {
+        let started = self.processes.start(spec).await;
+        let _ = self.mute.subscribe().wait_for(|mute| !mute).await;
+        started
+    }
+    async fn wait(&self, spec: &Spec) -> Result<End, Failure> {
+        self.processes.wait(spec).await
+    }
+    async fn settle(&self, spec: &Spec) {
+        self.processes.settle(spec).await;
+    }
+    async fn age(&self, exec: &ExecId) -> Millis {
+        self.processes.age(exec).await
+    }
+    async fn kill(&self, exec: &ExecId, signal: i32) {
+        self.processes.kill(exec, signal).await;
+    }
+    async fn known(&self, instance: &InstanceId) -> Vec<ExecId> {
+        self.processes.known(instance).await
+    }
+    async fn forget(&self, exec: &ExecId) {
+        self.processes.forget(exec).await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_started_unheard_does_not_outlive_its_alloc() {
+    let mut world = World::new();
+    let (dir, pid) = (world.file("mute"), world.file("pid"));
+    std::fs::create_dir(&dir).expect("a directory");
+    let processes = Processes::start(&dir, &keeper()).await.expect("a keeper");
+    let runtime = Arc::new(Mute { processes, mute: watch::Sender::new(true) });
+    world.place.docker = Some(runtime.clone());
+    let agent = world.agent();
+    world.grant("a-1").await;
+    let script = sh(&format!("echo $$ > {}; exec sleep 600", pid.display()));
+    world.submit("x-1", ExecConfig { image: Some("any".into()), ..script }).await;
+    eventually("it runs", || lines(&pid) == 1).await;
+    crash(agent).await;
+    world.free("a-1").await;
+    runtime.mute.send_replace(false);
+    let _agent = world.agent();
+    let end = world.end("x-1").await;
+    agent::keeper::end(&dir);
+    assert_eq!(end, "exited 137", "it ran until its agent was back");
 }
 
 fn keeper_pid(world: &World) -> i32 {

@@ -19,7 +19,7 @@ const CORES: [(&str, &[&str]); 5] = [
         "fleetlog-controlplane-core",
         &["fleetlog-replay-core", "fleetlog-schema", "thiserror", "uuid"],
     ),
-    ("fleetlog-agent-core", &["fleetlog-schema", "uuid"]),
+    ("fleetlog-agent-core", &["fleetlog-schema", "smol_str", "uuid"]),
     ("fleetlog-driver-core", &["fleetlog-schema", "uuid"]),
 ];
 /// What no core may reach, however indirectly: runtimes, networks, files, clocks, dice.

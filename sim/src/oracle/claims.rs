@@ -5,8 +5,8 @@ use replay_core::State;
 use replay_core::state::alloc::AllocStatus;
 use replay_core::state::instance::{Instance, Phase, Reach};
 use schema::event::{
-    AllocClosed, AllocExpired, AllocGranted, AllocRefused, AllocsKept, Event, ExecExited,
-    LaunchRequested, TerminateRequested,
+    AllocExpired, AllocGranted, AllocRefused, AllocsKept, Event, ExecExited, LaunchRequested,
+    TerminateRequested,
 };
 use schema::id::{AllocId, DriverId, InstanceId, LaunchId};
 use schema::policy::Offering;
@@ -60,7 +60,6 @@ impl Claims {
                 let theirs = self.granted.get(&e.alloc) == Some(&e.driver);
                 (!theirs).then(|| format!("{} was freed by {}, who has it not", e.alloc, e.driver))
             }
-            Event::AllocClosed(e) => closed(e, truth),
             Event::ExecExited(e) => exited(e, truth),
             Event::TerminateRequested(e) => terminate(state, e),
             Event::InstanceTerminated(e) => gone(&e.instance, truth),
@@ -154,13 +153,6 @@ fn terminate(state: &State, e: &TerminateRequested) -> Option<String> {
 fn gone(id: &InstanceId, truth: Truth<'_>) -> Option<String> {
     let machine = truth.cloud.machines.get(id)?;
     machine.there(truth.now).then(|| format!("{id} is said to be gone, and runs"))
-}
-
-/// Nothing of an alloc runs once its agent has closed it.
-fn closed(e: &AllocClosed, truth: Truth<'_>) -> Option<String> {
-    let agent = truth.agents.get(&e.instance)?;
-    let runs = agent.runs_in(truth.now, &e.alloc);
-    runs.then(|| format!("{} was closed while something of it still ran", e.alloc))
 }
 
 /// An exec is said to have exited with the code that its process had.

@@ -147,7 +147,7 @@ impl World {
 
     pub(super) fn kill_agent(&mut self, id: &InstanceId, rng: &mut Rng, reboot: bool) {
         if let Some(agent) = self.agents.get_mut(id).filter(|agent| agent.up) {
-            agent.killed(reboot);
+            agent.killed(self.now, reboot);
             self.again(Node::Agent(id.clone()), rng);
         }
     }

@@ -176,6 +176,7 @@ impl World {
             return;
         }
         agent.turn(self.now, (!cut).then_some(&self.log));
+        self.errors.append(&mut agent.broken);
         let up = agent.up;
         self.write(&node);
         if up {
@@ -228,7 +229,7 @@ impl World {
             }
             Node::Driver(n) => {
                 if let Answer::Stored(_) = answer {
-                    self.drivers[*n].writer.landed();
+                    self.drivers[*n].landed(self.now);
                 }
             }
             Node::Passer => {}

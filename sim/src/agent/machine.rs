@@ -1,0 +1,137 @@
+//! The processes of an instance, and the runtime that starts, watches and kills them. Processes live
+//! on when the agent dies; what was under way for it does not.
+
+use super::Agent;
+use agent_core::exec::{End, Failure, Said};
+use agent_core::plan::Run;
+use schema::event::LogDigest;
+use schema::id::{AllocId, ExecId};
+use schema::unit::Millis;
+use schema::why::FailureClass;
+
+const KILLED: i32 = 137;
+/// Longest time until a process is there, and until the agent hears of it, in milliseconds.
+const SLOW: u64 = 300;
+/// How many of a thousand cannot be started, and how many signals of a thousand are lost.
+const UNSTARTABLE: u64 = 10;
+const LOST_SIGNAL: u64 = 100;
+
+/// A process, running or ended.
+pub(super) struct Process {
+    alloc: AllocId,
+    began: u64,
+    ends: u64,
+    code: i32,
+}
+
+impl Process {
+    pub(super) fn runs_in(&self, alloc: &AllocId, now: u64) -> bool {
+        self.alloc == *alloc && self.ends > now
+    }
+}
+
+/// How far the runtime has got with an exec, for the agent that asked.
+pub(super) enum Stage {
+    /// The process will be there then.
+    Starting(u64),
+    /// It cannot be; the agent hears so then.
+    Failing(u64),
+    /// The process is there; the agent hears so then.
+    Telling(u64),
+    /// The agent hears when it ends.
+    Waiting,
+}
+
+impl Agent {
+    /// Starts an exec; one that was started before is only found.
+    pub(super) fn start_exec(&mut self, now: u64, run: Run) {
+        let then = now + self.rng.below(SLOW);
+        let stage = match () {
+            () if self.processes.contains_key(&run.exec) => Stage::Telling(then),
+            () if self.rng.chance(UNSTARTABLE) => Stage::Failing(then),
+            () => Stage::Starting(then),
+        };
+        self.watched.insert(run.exec.clone(), (run, stage));
+    }
+
+    pub(super) fn find_exec(&mut self, now: u64, run: Run) {
+        let then = now + self.rng.below(SLOW);
+        self.watched.insert(run.exec.clone(), (run, Stage::Telling(then)));
+    }
+
+    /// SIGKILL, which may get lost.
+    pub(super) fn signal(&mut self, now: u64, exec: &ExecId) {
+        if !self.rng.chance(LOST_SIGNAL) {
+            self.kill(now, exec);
+        }
+    }
+
+    pub(super) fn kill(&mut self, now: u64, exec: &ExecId) {
+        if let Some(process) = self.processes.get_mut(exec).filter(|process| process.ends > now) {
+            (process.ends, process.code) = (now, KILLED);
+            self.codes.insert(exec.clone(), KILLED);
+        }
+    }
+
+    /// Goes on; returns what the agent hears of it. Of each exec one thing at a time: the agent may die
+    /// before the next.
+    pub(super) fn machine(&mut self, now: u64) -> Vec<(ExecId, Said)> {
+        let mut heard = Vec::new();
+        for exec in self.watched.keys().cloned().collect::<Vec<_>>() {
+            let Some((run, stage)) = self.watched.remove(&exec) else { continue };
+            let (stage, said) = self.go_on(now, &run, stage);
+            heard.extend(said.map(|said| (exec.clone(), said)));
+            if let Some(stage) = stage {
+                self.watched.insert(exec, (run, stage));
+            }
+        }
+        heard
+    }
+
+    fn go_on(&mut self, now: u64, run: &Run, stage: Stage) -> (Option<Stage>, Option<Said>) {
+        match stage {
+            Stage::Starting(then) | Stage::Failing(then) | Stage::Telling(then) if now < then => {
+                (Some(stage), None)
+            }
+            Stage::Starting(_) => {
+                self.begin(now, run);
+                (Some(Stage::Telling(now + self.rng.below(SLOW))), None)
+            }
+            Stage::Failing(_) => (None, Some(failed(FailureClass::CannotStart))),
+            Stage::Telling(_) => match self.processes.get(&run.exec) {
+                Some(process) => {
+                    let age = Millis(now - process.began);
+                    (Some(Stage::Waiting), Some(Said::Started { handle: "1".into(), age }))
+                }
+                None => (None, Some(failed(FailureClass::Lost))),
+            },
+            Stage::Waiting => match self.processes.get(&run.exec) {
+                Some(process) if process.ends > now => (Some(stage), None),
+                Some(process) => (None, Some(ended(process))),
+                None => (None, Some(failed(FailureClass::Lost))),
+            },
+        }
+    }
+
+    /// How long it takes, and how it ends: as its command says.
+    fn begin(&mut self, now: u64, run: &Run) {
+        let command = &run.config.command;
+        let number = |index: usize| command.get(index).and_then(|text| text.parse().ok());
+        let (length, code) = (number(0).unwrap_or(100), number(1).unwrap_or(0));
+        let code = i32::try_from(code).unwrap_or(0);
+        let process = Process { alloc: run.alloc.clone(), began: now, ends: now + length, code };
+        *self.starts.entry(run.exec.clone()).or_default() += 1;
+        self.codes.insert(run.exec.clone(), code);
+        self.processes.insert(run.exec.clone(), process);
+    }
+}
+
+fn ended(process: &Process) -> Said {
+    let wall = Millis(process.ends - process.began);
+    let end = End { code: process.code, wall, ..End::default() };
+    Said::Ended(end, LogDigest::default())
+}
+
+fn failed(class: FailureClass) -> Said {
+    Said::Failed(Failure { class, message: "as was drawn".to_owned() })
+}
