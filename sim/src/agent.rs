@@ -161,10 +161,7 @@ impl Agent {
     pub(crate) fn killed(&mut self, now: u64, reboot: bool) {
         self.up = false;
         if reboot {
-            for exec in self.processes.keys().cloned().collect::<Vec<_>>() {
-                self.kill(now, &exec);
-            }
-            self.processes.clear();
+            self.reboot(now);
         }
     }
 

@@ -7,11 +7,11 @@ use driver_core::view::AllocView;
 use replay_core::author::{Line, Writer};
 use schema::event::Event;
 use schema::event::{
-    AllocFreed, AllocRequested, DriverJoined, DriverLeft, ExecConfig, ExecKillRequested,
-    ExecSubmitted,
+    AllocFreed, AllocRequested, AllocWithdrawn, DriverJoined, DriverLeft, ExecConfig,
+    ExecKillRequested, ExecSubmitted,
 };
 use schema::id::{AllocId, AuthorId, ClusterId, DriverId, ExecId};
-use schema::requirements::{Constraint, Requirements};
+use schema::requirements::{Constraint, Market, Requirements};
 use schema::resources::Resources;
 use schema::subject::Subject;
 use schema::unit::{Millis, Seq};
@@ -124,6 +124,7 @@ impl Driver {
             self.asked += 1;
             self.ask();
         }
+        self.withdraw();
         for (id, view) in self.core.view().allocs.clone() {
             if let AllocView::Granted(_) = view {
                 self.use_it(&id);
@@ -158,20 +159,58 @@ impl Driver {
         }
     }
 
+    /// Asks for something; now and then for what is not to be had.
     fn ask(&mut self) {
-        let cpu = 500 * self.rng.between(1, 10);
+        let large = self.rng.chance(50);
+        let cpu = if large { 9000 } else { 500 * self.rng.between(1, 10) };
         let most = cpu * self.rng.between(1, 2);
         let amount = |cpu| Resources { cpu, memory: 64 << 20, ..Resources::default() };
         let requested = AllocRequested {
             alloc: AllocId::made(self.rng.draw() >> 20, self.rng.draw()),
             driver: self.id.clone(),
             requirements: Requirements { min: amount(cpu), max: amount(most), width: 1 },
-            constraint: Constraint::default(),
+            constraint: self.constraint(),
             priority: i32::try_from(self.rng.below(3)).unwrap_or(0),
             labels: BTreeMap::new(),
             lease: Some(self.lease),
         };
         self.write(requested);
+    }
+
+    /// Some care for the market, some want the instance that they have had before.
+    fn constraint(&mut self) -> Constraint {
+        let mut constraint = Constraint::default();
+        if self.rng.chance(200) {
+            let spot = self.rng.chance(500);
+            constraint.market = Some(if spot { Market::Spot } else { Market::OnDemand });
+        } else if self.rng.chance(200) {
+            let given = self.core.view().given.values().next();
+            constraint.instance = given.map(|given| given.instance.clone());
+        }
+        constraint
+    }
+
+    /// Now and then somebody no longer wants what has not come yet.
+    fn withdraw(&mut self) {
+        let waits = |(_, view): &(&AllocId, &AllocView)| matches!(view, AllocView::Waiting(_));
+        let first = self.core.view().allocs.iter().find(waits).map(|(id, _)| id.clone());
+        if let Some(alloc) = first
+            && self.rng.chance(5)
+        {
+            self.write(AllocWithdrawn { alloc, driver: self.id.clone() });
+        }
+    }
+
+    /// What to run: for a given time, with a given end; now and then what this instance cannot.
+    fn config(&mut self) -> ExecConfig {
+        let endless = self.rng.chance(50);
+        let length = if endless { ENDLESS } else { self.rng.between(10, 6000) };
+        let command = vec![length.to_string(), self.rng.below(5).to_string()];
+        let timeout = self.rng.chance(100).then(|| Millis(self.rng.between(10, 6000)));
+        let image = self.rng.chance(10).then(|| "image".into());
+        let too_much = Resources { cpu: 64_000, ..Resources::default() };
+        let limits = self.rng.chance(10).then_some(too_much);
+        ExecConfig { command, timeout, image, limits, ..ExecConfig::default() }
     }
 
     /// Runs some execs in an alloc, kills one now and then, and frees it when all have ended, or, now
@@ -182,12 +221,7 @@ impl Driver {
         if self.submitted.insert(alloc.clone()) {
             for _ in 0..self.rng.between(1, 4) {
                 let exec = ExecId::made(self.rng.draw() >> 20, self.rng.draw());
-                let endless = self.rng.chance(50);
-                let length = if endless { ENDLESS } else { self.rng.between(10, 6000) };
-                let code = self.rng.below(5);
-                let command = vec![length.to_string(), code.to_string()];
-                let timeout = self.rng.chance(100).then(|| Millis(self.rng.between(10, 6000)));
-                let config = ExecConfig { command, timeout, ..ExecConfig::default() };
+                let config = self.config();
                 let (alloc, driver) = (alloc.clone(), driver.clone());
                 let instance = instance.clone();
                 self.write(ExecSubmitted { exec, alloc, driver, instance, config });

@@ -22,6 +22,8 @@ pub(super) struct Process {
     began: u64,
     ends: u64,
     code: i32,
+    /// Nobody was left to see how it ended.
+    unseen: bool,
 }
 
 impl Process {
@@ -73,6 +75,18 @@ impl Agent {
         }
     }
 
+    /// The instance reboots: nothing runs any more, and of some processes nobody saw the end. That they
+    /// were started stands on the disk.
+    pub(super) fn reboot(&mut self, now: u64) {
+        for exec in self.processes.keys().cloned().collect::<Vec<_>>() {
+            self.kill(now, &exec);
+            let unseen = self.rng.chance(500);
+            if let Some(process) = self.processes.get_mut(&exec) {
+                process.unseen |= unseen;
+            }
+        }
+    }
+
     /// Goes on; returns what the agent hears of it. Of each exec one thing at a time: the agent may die
     /// before the next.
     pub(super) fn machine(&mut self, now: u64) -> Vec<(ExecId, Said)> {
@@ -98,7 +112,7 @@ impl Agent {
                 (Some(Stage::Telling(now + self.rng.below(SLOW))), None)
             }
             Stage::Failing(_) => (None, Some(failed(FailureClass::CannotStart))),
-            Stage::Telling(_) => match self.processes.get(&run.exec) {
+            Stage::Telling(_) => match self.processes.get(&run.exec).filter(|p| !p.unseen) {
                 Some(process) => {
                     let age = Millis(now - process.began);
                     (Some(Stage::Waiting), Some(Said::Started { handle: "1".into(), age }))
@@ -119,7 +133,8 @@ impl Agent {
         let number = |index: usize| command.get(index).and_then(|text| text.parse().ok());
         let (length, code) = (number(0).unwrap_or(100), number(1).unwrap_or(0));
         let code = i32::try_from(code).unwrap_or(0);
-        let process = Process { alloc: run.alloc.clone(), began: now, ends: now + length, code };
+        let (alloc, ends, unseen) = (run.alloc.clone(), now + length, false);
+        let process = Process { alloc, began: now, ends, code, unseen };
         *self.starts.entry(run.exec.clone()).or_default() += 1;
         self.codes.insert(run.exec.clone(), code);
         self.processes.insert(run.exec.clone(), process);
