@@ -157,6 +157,11 @@ impl Agent {
         }
     }
 
+    /// It is told to go.
+    pub(crate) fn stop(&mut self) {
+        self.core.stop("as was drawn".into());
+    }
+
     /// It is killed; if its instance reboots, its processes are too.
     pub(crate) fn killed(&mut self, now: u64, reboot: bool) {
         self.up = false;

@@ -73,6 +73,8 @@ faults! {
     Cut "cut" 150,
     /// An agent is killed, and started again.
     KillAgent "kill-agent" 150,
+    /// An agent is told to go, with all that it runs.
+    StopAgent "stop-agent" 60,
     /// An instance reboots: its processes are gone, its disk is not.
     Reboot "reboot" 60,
     /// A driver is killed, and started again under its id.

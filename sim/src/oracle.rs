@@ -2,6 +2,7 @@
 //! are over and all is quiet, that nothing is lost, doubled or leaked.
 
 mod claims;
+mod rollover;
 mod verdict;
 
 use crate::agent::Agent;

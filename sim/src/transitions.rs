@@ -1,5 +1,6 @@
 //! Which ways things may go: for each table of the state, every step from one status to another that a
-//! record may make. A step that is not here must never be seen; one that is here should be.
+//! record may make. A step that is not here must never be seen; one that is here should be. The fold takes
+//! an exec's end before its start; agents write the start first, so that this is no step here.
 
 use crate::coverage::Coverage;
 use replay_core::State;
@@ -46,8 +47,8 @@ steps!(ALLOC:
     "granted" -> "ended", "ending" -> "ended", "ended" -> "-",
 );
 steps!(EXEC:
-    "-" -> "submitted", "submitted" -> "started", "submitted" -> "exited", "submitted" -> "failed",
-    "submitted" -> "lost", "started" -> "exited", "started" -> "failed", "started" -> "lost",
+    "-" -> "submitted", "submitted" -> "started", "submitted" -> "failed", "submitted" -> "lost",
+    "started" -> "exited", "started" -> "failed", "started" -> "lost",
     "lost" -> "lost-late", "exited" -> "-", "failed" -> "-", "lost" -> "-", "lost-late" -> "-",
 );
 

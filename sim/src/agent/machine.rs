@@ -12,8 +12,10 @@ use schema::why::FailureClass;
 const KILLED: i32 = 137;
 /// Longest time until a process is there, and until the agent hears of it, in milliseconds.
 const SLOW: u64 = 300;
-/// How many of a thousand cannot be started, and how many signals of a thousand are lost.
+/// How many of a thousand cannot be started, run out of memory, and how many signals of a thousand are
+/// lost.
 const UNSTARTABLE: u64 = 10;
+const OUT_OF_MEMORY: u64 = 20;
 const LOST_SIGNAL: u64 = 100;
 
 /// A process, running or ended.
@@ -22,6 +24,8 @@ pub(super) struct Process {
     began: u64,
     ends: u64,
     code: i32,
+    /// Something of it was killed for memory.
+    oom: bool,
     /// Nobody was left to see how it ended.
     unseen: bool,
 }
@@ -111,7 +115,14 @@ impl Agent {
                 self.begin(now, run);
                 (Some(Stage::Telling(now + self.rng.below(SLOW))), None)
             }
-            Stage::Failing(_) => (None, Some(failed(FailureClass::CannotStart))),
+            Stage::Failing(_) => {
+                let class = match self.rng.below(3) {
+                    0 => FailureClass::ImageMissing { image: "image".into() },
+                    1 => FailureClass::Agent,
+                    _ => FailureClass::CannotStart,
+                };
+                (None, Some(failed(class)))
+            }
             Stage::Telling(_) => match self.processes.get(&run.exec).filter(|p| !p.unseen) {
                 Some(process) => {
                     let age = Millis(now - process.began);
@@ -133,8 +144,9 @@ impl Agent {
         let number = |index: usize| command.get(index).and_then(|text| text.parse().ok());
         let (length, code) = (number(0).unwrap_or(100), number(1).unwrap_or(0));
         let code = i32::try_from(code).unwrap_or(0);
+        let oom = self.rng.chance(OUT_OF_MEMORY);
         let (alloc, ends, unseen) = (run.alloc.clone(), now + length, false);
-        let process = Process { alloc, began: now, ends, code, unseen };
+        let process = Process { alloc, began: now, ends, code, oom, unseen };
         *self.starts.entry(run.exec.clone()).or_default() += 1;
         self.codes.insert(run.exec.clone(), code);
         self.processes.insert(run.exec.clone(), process);
@@ -143,7 +155,7 @@ impl Agent {
 
 fn ended(process: &Process) -> Said {
     let wall = Millis(process.ends - process.began);
-    let end = End { code: process.code, wall, ..End::default() };
+    let end = End { code: process.code, wall, oom: process.oom, ..End::default() };
     Said::Ended(end, LogDigest::default())
 }
 

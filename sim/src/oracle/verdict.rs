@@ -1,6 +1,6 @@
 //! What must be so once all is quiet.
 
-use super::{Observer, Truth};
+use super::{Observer, Truth, rollover};
 use crate::coverage::Coverage;
 use crate::log::Log;
 use crate::replica::Controller;
@@ -32,6 +32,7 @@ pub(crate) fn verdict(
         }
     }
     found.extend(replay(log, &digest.to_string()));
+    found.extend(rollover::check(state, coverage));
     found
 }
 

@@ -74,6 +74,14 @@ impl World {
                     self.cut.insert(node, until);
                 }
             }
+            Fault::StopAgent => {
+                if let Some(id) = self.any_agent(rng)
+                    && let Some(agent) = self.agents.get_mut(&id)
+                {
+                    agent.stop();
+                    self.turn_after(&Node::Agent(id), 0);
+                }
+            }
             Fault::KillAgent | Fault::Reboot => {
                 if let Some(id) = self.any_agent(rng) {
                     self.kill_agent(&id, rng, fault == Fault::Reboot);
@@ -194,6 +202,7 @@ fn by_itself(fault: Fault) -> bool {
             | Fault::PauseReplica
             | Fault::Cut
             | Fault::KillAgent
+            | Fault::StopAgent
             | Fault::Reboot
             | Fault::KillDriver
             | Fault::Vanish

@@ -1,0 +1,65 @@
+//! The generation ends: what follows in its log is void, and the next one begins where it ended.
+
+use crate::coverage::Coverage;
+use replay_core::author::Line;
+use replay_core::state::leader::Holder;
+use replay_core::{Message, Outcome, State, Void};
+use schema::SCHEMA_VERSION;
+use schema::event::{Event, Genesis, LeaderRenewed, Previous, RolledOver};
+use schema::id::AuthorId;
+use schema::record::Record;
+use schema::subject::Role;
+use schema::unit::{Epoch, Seq};
+use uuid::Uuid;
+
+/// Ends the generation of this state as its leader would, and begins the next.
+pub(super) fn check(state: &State, coverage: &mut Coverage) -> Option<String> {
+    let mut old = state.clone();
+    let Holder::Replica(leader) = &state.head.leader.holder else { return None };
+    let next = state.head.generation + 1;
+    let over = RolledOver { next };
+    if say(&mut old, leader, over.into()) != Some(Outcome::Applied) {
+        return Some("the leader cannot end the generation".to_owned());
+    }
+    coverage.count("event", "rolled-over");
+    let (ended, snapshot, digest) = (old.head.applied, old.snapshot(), old.digest());
+    let after = say(&mut old, leader, LeaderRenewed {}.into());
+    if after != Some(Outcome::Void(Void::GenerationEnded)) {
+        return Some(format!("after the end of the generation a record was {after:?}"));
+    }
+    coverage.void(Void::GenerationEnded);
+    let mut new = State::default();
+    let previous = Previous {
+        stream: format!("G{}", state.head.generation),
+        seq: ended,
+        digest: digest.0.to_vec(),
+        snapshot,
+    };
+    let (cluster, policy) = (state.head.cluster.clone()?, state.head.policy.clone());
+    let genesis = Genesis { cluster, generation: next, policy, previous: Some(previous) };
+    new.head.cluster.clone_from(&state.head.cluster);
+    let begun = say(&mut new, leader, genesis.into());
+    let money = |state: &State| (state.head.policy.clone(), state.head.committed);
+    let same = money(&new) == money(&old) && new.index == old.index;
+    let begun = begun == Some(Outcome::Applied) && same;
+    (!begun).then(|| "the next generation does not begin where this one ended".to_owned())
+}
+
+/// Appends an event as that author, and says what became of it.
+fn say(state: &mut State, author: &AuthorId, event: Event) -> Option<Outcome> {
+    let cluster = state.head.cluster.clone()?;
+    let last = state.authors.get(&(Role::Ctl, author.clone())).cloned();
+    let record = Record {
+        version: SCHEMA_VERSION,
+        author: author.clone(),
+        incarnation: last.as_ref().map_or(Uuid::nil(), |last| last.incarnation),
+        number: last.map_or(0, |last| last.number) + 1,
+        cause: Seq(0),
+        epoch: if state.head.generation == 0 { Epoch(0) } else { state.head.leader.epoch },
+        must_understand: false,
+        event,
+    };
+    let Line { subject, payload } = Line::of(&cluster, &record).ok()?;
+    let (seq, time) = (state.head.applied.next(), state.head.time);
+    Some(state.apply(Message { seq, time, subject: &subject, payload: &payload }))
+}
