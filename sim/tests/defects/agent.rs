@@ -7,6 +7,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
         name: "closed-too-early",
         what: "an alloc is said to be closed while something of it still runs",
         within: 200,
+        twice: false,
         edits: &[(
             "agent/core/src/plan.rs",
             "if over(alloc) && !busy.contains(id) {",
@@ -14,9 +15,32 @@ pub(crate) const DEFECTS: &[Defect] = &[
         )],
     },
     Defect {
+        name: "killed-once",
+        what: "SIGKILL is sent but once",
+        within: 200,
+        twice: false,
+        edits: &[(
+            "agent/core/src/exec.rs",
+            "(signal == KILL && now.0",
+            "(!ON && signal == KILL && now.0",
+        )],
+    },
+    Defect {
+        name: "forgotten-start",
+        what: "an agent that comes back does not ask what the one before it started",
+        within: 1000,
+        twice: false,
+        edits: &[(
+            "agent/core/src/orders.rs",
+            "if order.progress == Progress::Wanted {",
+            "if !ON && order.progress == Progress::Wanted {",
+        )],
+    },
+    Defect {
         name: "old-terms-count",
         what: "an agent follows controllers of terms that have ended",
         within: 3000,
+        twice: false,
         edits: &[(
             "agent/core/src/orders.rs",
             "if role == Role::Ctl && record.epoch < self.epoch {",
@@ -27,6 +51,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
         name: "never-lapses",
         what: "an agent that is cut off goes on for ever",
         within: 300,
+        twice: false,
         edits: &[(
             "agent/core/src/orders.rs",
             "alloc.over |= cut_off.0",
@@ -37,6 +62,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
         name: "run-again",
         what: "an exec that has ended is run again when it is submitted twice",
         within: 300,
+        twice: false,
         edits: &[(
             "agent/core/src/orders.rs",
             "Event::ExecSubmitted(e) if !self.has_ended(&e.alloc, &e.exec) => {",

@@ -7,6 +7,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
         name: "call-before-intent",
         what: "the cloud is called before the intent to launch is folded",
         within: 200,
+        twice: false,
         edits: &[(
             "controlplane/core/src/replica.rs",
             "let round = Round::new(now, &self.me, &self.state, events, epoch, fenced)?;",
@@ -29,6 +30,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
         name: "token-of-the-term",
         what: "the cloud's token for a launch is another one in each term",
         within: 300,
+        twice: false,
         edits: &[(
             "sim/src/cloud.rs",
             "let token = (order.launch.clone(), order.attempt);",
@@ -40,6 +42,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
         name: "silence-is-refusal",
         what: "a launch without an answer is taken for refused",
         within: 200,
+        twice: false,
         edits: &[(
             "controlplane/core/src/effects.rs",
             "LaunchAnswer::Unknown(_) => self.repeat(now, key),",
@@ -54,6 +57,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
         name: "going-is-gone",
         what: "an instance that goes is taken for gone",
         within: 200,
+        twice: false,
         edits: &[(
             "controlplane/core/src/effects.rs",
             "TerminateAnswer::Going | TerminateAnswer::Unknown(_) => self.repeat(now, key),",
@@ -65,6 +69,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
         name: "never-repeated",
         what: "a termination without an answer is not repeated",
         within: 200,
+        twice: false,
         edits: &[(
             "controlplane/core/src/effects.rs",
             "fn repeat(&mut self, now: Moment, key: EffectKey) {",
@@ -78,6 +83,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
         name: "no-boot-timeout",
         what: "an instance that never boots is waited for",
         within: 200,
+        twice: false,
         edits: &[(
             "controlplane/core/src/decide/trouble.rs",
             "if waited >= draft.state.head.policy.boot_timeout {",
@@ -88,6 +94,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
         name: "any-order",
         what: "the instances with room are gone through in the order of a hash map",
         within: 200,
+        twice: true,
         edits: &[(
             "controlplane/core/src/decide/place.rs",
             "for (id, free) in &draft.free {",
@@ -100,6 +107,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
         name: "busy-is-idle",
         what: "an instance with allocs is taken for idle",
         within: 200,
+        twice: false,
         edits: &[(
             "controlplane/core/src/decide/idle.rs",
             "&& instance.allocs == 0",
@@ -110,6 +118,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
         name: "time-stands-still",
         what: "nobody moves log time on when something falls due on a quiet log",
         within: 200,
+        twice: false,
         edits: &[(
             "controlplane/core/src/replica/next.rs",
             "if round.is_empty() && (challenged || self.due(now) || stale()) {",
@@ -120,6 +129,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
         name: "killed-in-silence",
         what: "the driver of a request that an operator killed is not told",
         within: 300,
+        twice: false,
         edits: &[(
             "controlplane/core/src/decide/trouble.rs",
             "draft.push(AllocRefused { alloc, driver, why: RefusedWhy::Killed });",
@@ -132,6 +142,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
         name: "kept-for-nobody",
         what: "a launch that was refused stays promised to those it was for",
         within: 300,
+        twice: false,
         edits: &[(
             "replay/core/src/state/launch.rs",
             "for alloc in &reserved {",

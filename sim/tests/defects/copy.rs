@@ -69,9 +69,10 @@ impl Copied {
     }
 
     /// Runs so many seeds with a defect on, up to the first in which something is found.
-    pub(crate) fn run(&self, defect: &str, seeds: u64) -> Run {
+    pub(crate) fn run(&self, defect: &str, seeds: u64, twice: bool) -> Run {
         let mut command = Command::new(&self.program);
-        command.args(["--first", "--twice", "--seeds", &seeds.to_string()]);
+        command.args(["--first", "--seeds", &seeds.to_string()]);
+        command.args(twice.then_some("--twice"));
         let output = command.env("FLEETLOG_DEFECT", defect).output().expect("the copy runs");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let sound = output.status.success();

@@ -7,6 +7,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
         name: "any-leader",
         what: "no fence, and the fold hears whoever speaks for a leader, of whatever term",
         within: 200,
+        twice: false,
         edits: &[
             (
                 "replay/core/src/state/leader.rs",
@@ -29,6 +30,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
         name: "no-numbers",
         what: "the number of a record is not looked at",
         within: 200,
+        twice: false,
         edits: &[(
             "replay/core/src/state/author.rs",
             "if next.number <= before {",
@@ -39,6 +41,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
         name: "renewed-after-end",
         what: "a keepalive brings back a lease that has ended",
         within: 200,
+        twice: false,
         edits: &[(
             "replay/core/src/state/alloc.rs",
             "let Ok(alloc) = self.owned(id, &e.driver) else { continue };",
@@ -52,6 +55,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
         name: "pending-costs-nothing",
         what: "launches under way do not count against the budget",
         within: 200,
+        twice: false,
         edits: &[
             (
                 "replay/core/src/state/launch.rs",
@@ -71,6 +75,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
         name: "early-end",
         what: "a lease may be said to have run out five seconds before it has",
         within: 200,
+        twice: false,
         edits: &[
             ("replay/core/src/state/alloc.rs", "&& time < until", "&& !ON && time < until"),
             (
@@ -91,6 +96,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
         name: "silent-is-open",
         what: "instances that are not heard take allocs",
         within: 200,
+        twice: false,
         edits: &[
             (
                 "replay/core/src/state/instance.rs",
@@ -108,6 +114,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
         name: "room-at-once",
         what: "what an alloc took is given away before its agent has closed it",
         within: 200,
+        twice: false,
         edits: &[(
             "replay/core/src/state/alloc.rs",
             "let (grant, until) = (grant.clone(), *until);
@@ -124,6 +131,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
         name: "anybody-frees",
         what: "an alloc is anybody's to free",
         within: 300,
+        twice: false,
         edits: &[(
             "replay/core/src/state/alloc.rs",
             "if alloc.driver == *driver { Ok(alloc) } else { Err(Void::NotOwner) }",
@@ -134,6 +142,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
         name: "anybody-speaks",
         what: "agents and drivers may speak for one another",
         within: 300,
+        twice: false,
         edits: &[(
             "replay/core/src/fold.rs",
             "itself(record.speaks_for_itself())?;",
@@ -144,6 +153,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
         name: "fence-by-event",
         what: "an election moves the fence under whatever subject it stands",
         within: 3000,
+        twice: false,
         edits: &[(
             "replay/core/src/fold.rs",
             "if subject::is_election(message.subject, self.head.cluster.as_ref()) {",
@@ -156,10 +166,11 @@ pub(crate) const DEFECTS: &[Defect] = &[
         name: "forgotten-when",
         what: "since when a driver is over does not follow from the tables",
         within: 300,
+        twice: false,
         edits: &[(
             "replay/core/src/state/index.rs",
-            "if let Some(over) = driver.over {",
-            "if let Some(over) = if ON { driver.left } else { driver.over } {",
+            "if let (0, Some(left)) = (driver.allocs, driver.left) {",
+            "if let (0, Some(left)) = (if ON { 0 } else { driver.allocs }, driver.left) {",
         )],
     },
 ];
