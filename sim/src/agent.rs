@@ -35,6 +35,8 @@ pub(crate) struct Agent {
     cluster: ClusterId,
     /// Whether the agent runs.
     pub(crate) up: bool,
+    /// Since when.
+    pub(crate) since: u64,
     /// It has gone, as it was told to.
     pub(crate) done: bool,
     core: Core,
@@ -75,6 +77,7 @@ impl Agent {
             resources,
             cluster: cluster.clone(),
             up: false,
+            since: 0,
             done: false,
             next: Seq(1),
             posted: VecDeque::new(),
@@ -91,7 +94,7 @@ impl Agent {
     /// The agent comes up, the first time or again: what it knows is the log, its journal, and what
     /// runs.
     pub(crate) fn start(&mut self, now: u64, log: &Log) {
-        (self.up, self.next) = (true, Seq(1));
+        (self.up, self.since, self.next) = (true, now, Seq(1));
         self.core = Core::new(Millis(now), place(&self.cluster, &self.instance));
         self.writer = writer(&self.cluster, &self.instance, &self.journal);
         self.posted.clear();
@@ -168,6 +171,11 @@ impl Agent {
         if reboot {
             self.reboot(now);
         }
+    }
+
+    /// The allocs of which something runs.
+    pub(crate) fn runs(&self, now: u64) -> impl Iterator<Item = &AllocId> {
+        self.processes.values().filter_map(move |process| process.running(now))
     }
 
     /// What runs has room: the allocs that it is of are no more than the machine.

@@ -115,7 +115,8 @@ impl Cloud {
         if let Some(refused) = refusal(now, faults) {
             return (refused, Vec::new());
         }
-        let name = |n: u32| InstanceId::new(format!("i-{}-{n}", order.launch)).ok();
+        let known = self.machines.len();
+        let name = |n: u32| InstanceId::new(format!("i-{:08x}", known + n as usize)).ok();
         let born: Vec<InstanceId> = (0..order.count).filter_map(name).collect();
         for instance in &born {
             let machine = Machine {

@@ -32,6 +32,8 @@ pub(crate) struct Driver {
     writer: Writer,
     core: Core,
     next: Seq,
+    /// How many requests it may still withdraw.
+    withdrawals: u64,
     /// How many allocs it wants in all, and how long their leases are.
     wants: usize,
     lease: Millis,
@@ -49,7 +51,8 @@ impl Driver {
         let id = DriverId::made(number, rng.draw());
         let wants = usize::try_from(rng.between(1, allocs)).unwrap_or(1);
         let lease = Millis(rng.between(4000, 20_000));
-        let rng = Rng::new(rng.draw());
+        let mut rng = Rng::new(rng.draw());
+        let withdrawals = rng.below(8).saturating_sub(5);
         let writer = writer(cluster, &id, Uuid::nil());
         let core = Core::new(Millis(0), cluster.clone(), id.clone(), lease);
         Driver {
@@ -60,6 +63,7 @@ impl Driver {
             writer,
             core,
             next: Seq(1),
+            withdrawals,
             wants,
             lease,
             rng,
@@ -195,8 +199,10 @@ impl Driver {
         let waits = |(_, view): &(&AllocId, &AllocView)| matches!(view, AllocView::Waiting(_));
         let first = self.core.view().allocs.iter().find(waits).map(|(id, _)| id.clone());
         if let Some(alloc) = first
+            && self.withdrawals > 0
             && self.rng.chance(5)
         {
+            self.withdrawals -= 1;
             self.write(AllocWithdrawn { alloc, driver: self.id.clone() });
         }
     }

@@ -156,6 +156,11 @@ impl Faults {
         (self.healed, self.latency) = (true, 5);
     }
 
+    /// Whether one of these has gone wrong so far.
+    pub(crate) fn struck(&self, faults: &[Fault]) -> bool {
+        self.hits.iter().any(|(hit, _)| faults.contains(&hit.fault))
+    }
+
     /// Whether the next opportunity for this fault is taken; if so, with the randomness for how.
     pub(crate) fn strikes(&mut self, now: u64, fault: Fault) -> Option<Rng> {
         if self.healed {

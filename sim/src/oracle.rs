@@ -13,7 +13,7 @@ use crate::transitions::Watch;
 use claims::Claims;
 use replay_core::{Message, Outcome, State, invariant};
 use schema::codec;
-use schema::id::InstanceId;
+use schema::id::{AllocId, InstanceId};
 use std::collections::BTreeMap;
 
 pub(crate) use verdict::verdict;
@@ -68,6 +68,11 @@ impl Observer {
             found.push(format!("the cloud bills {billed} an hour, {committed} are accounted for"));
         }
         found
+    }
+
+    /// Until when, in virtual milliseconds, execs of this alloc may run, if it was taken back.
+    pub(crate) fn promised(&self, alloc: &AllocId) -> Option<u64> {
+        self.claims.promised.get(alloc).copied()
     }
 
     /// Whether nothing is left to happen.

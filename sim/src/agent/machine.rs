@@ -32,7 +32,12 @@ pub(super) struct Process {
 
 impl Process {
     pub(super) fn runs_in(&self, alloc: &AllocId, now: u64) -> bool {
-        self.alloc == *alloc && self.ends > now
+        self.running(now) == Some(alloc)
+    }
+
+    /// The alloc that it is of, while it runs.
+    pub(super) fn running(&self, now: u64) -> Option<&AllocId> {
+        (self.ends > now).then_some(&self.alloc)
     }
 }
 

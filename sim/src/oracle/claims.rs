@@ -8,10 +8,11 @@ use schema::event::{
     AllocExpired, AllocGranted, AllocRefused, AllocsKept, Event, ExecExited, LaunchRequested,
     TerminateRequested,
 };
-use schema::id::{AllocId, DriverId, InstanceId, LaunchId};
+use schema::id::{AllocId, AuthorId, DriverId, InstanceId, LaunchId};
 use schema::policy::Offering;
 use schema::record::Record;
-use schema::unit::{LogTime, Micros};
+use schema::subject::Role;
+use schema::unit::{Epoch, LogTime, Micros};
 use schema::why::{RefusedWhy, TerminateWhy};
 use std::collections::BTreeMap;
 
@@ -26,6 +27,10 @@ pub(super) struct Claims {
     pub(super) born: BTreeMap<InstanceId, LaunchId>,
     /// Allocs that have been granted, and to whom.
     granted: BTreeMap<AllocId, DriverId>,
+    /// Who leads, in which term.
+    leader: Option<(AuthorId, Epoch)>,
+    /// Until when, in virtual milliseconds, execs of an alloc that was taken back may run.
+    pub(super) promised: BTreeMap<AllocId, u64>,
 }
 
 impl Claims {
@@ -40,6 +45,15 @@ impl Claims {
             return Some(format!("{} was heard, who spoke for another", record.author));
         }
         match &record.event {
+            Event::LeaderElected(e) => {
+                self.leader = Some((e.replica.clone(), e.epoch));
+                None
+            }
+            Event::Genesis(_) | Event::ReplicaStarted(_) | Event::LeaderChallenged(_) => None,
+            event if event.role() == Role::Ctl && !self.leads(record) => Some(format!(
+                "{} was heard in term {}, and does not lead",
+                record.author, record.epoch
+            )),
             Event::LaunchRequested(e) => self.launch(state, e),
             Event::LaunchAccepted(e) => {
                 self.born.extend(e.instances.iter().map(|id| (id.clone(), e.launch.clone())));
@@ -54,7 +68,14 @@ impl Claims {
                 self.keep(state, e);
                 None
             }
-            Event::AllocExpired(e) => self.expire(state, e),
+            Event::AllocExpired(e) => {
+                self.promise(state, truth, &e.alloc, e.execs_until);
+                self.expire(state, e)
+            }
+            Event::AllocRevoked(e) => {
+                self.promise(state, truth, &e.alloc, e.execs_until);
+                None
+            }
             Event::AllocRefused(e) => refuse(state, e),
             Event::AllocFreed(e) => {
                 let theirs = self.granted.get(&e.alloc) == Some(&e.driver);
@@ -66,6 +87,16 @@ impl Claims {
             Event::InstanceLost(e) => gone(&e.instance, truth),
             _ => None,
         }
+    }
+
+    fn leads(&self, record: &Record) -> bool {
+        self.leader.as_ref() == Some(&(record.author.clone(), record.epoch))
+    }
+
+    /// Drivers are told how long execs of an alloc may still run that was taken back.
+    fn promise(&mut self, state: &State, truth: Truth<'_>, alloc: &AllocId, until: LogTime) {
+        let rest = until.since(state.head.time);
+        self.promised.insert(alloc.clone(), truth.now + rest.0);
     }
 
     /// The caps hold for every intent, at the instant at which it lands.

@@ -13,7 +13,7 @@ use schema::unit::Millis;
 use std::sync::Arc;
 
 /// How long somebody is cut off, or stands still, in milliseconds.
-const WHILE: (u64, u64) = (200, 15_000);
+const WHILE: (u64, u64) = (200, 30_000);
 /// How soon a supervisor starts again what was killed.
 const RESTART: (u64, u64) = (50, 3000);
 /// How long before it is taken away an instance is told so: two minutes, or what is left of them when

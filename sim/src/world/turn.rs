@@ -1,7 +1,7 @@
 //! Somebody's turn: read, think, and want things done.
 
 use super::network::name;
-use super::{Node, TICK, What, World};
+use super::{Node, SECOND, TICK, What, World};
 use crate::agent::Agent;
 use crate::crash::Point;
 use crate::faults::Fault;
@@ -9,11 +9,14 @@ use crate::replica::Controller;
 use crate::rng::Rng;
 use controlplane_core::replica::Do;
 use controlplane_core::round::Answer;
-use schema::id::InstanceId;
+use schema::id::{AllocId, InstanceId};
 use std::sync::Arc;
 
 /// Pause before a round is sent again.
 const AGAIN: u64 = 20;
+/// By how much execs may outlast what a driver was told: rounds take a while to land, and an agent that
+/// was killed to come back.
+const LATE: u64 = 3 * SECOND;
 /// How often an agent says that it lives, in milliseconds.
 const BEAT: u64 = 1000;
 /// By how much a replica's clock may be fast, in thousandths.
@@ -47,6 +50,11 @@ impl World {
 
     /// An agent or a driver comes up.
     pub(super) fn start(&mut self, node: &Node) {
+        // Nobody can come up who cannot read the log, nor join before there is one.
+        if self.is_cut(node) || (matches!(node, Node::Driver(_)) && self.log.end().0 == 0) {
+            let life = self.life(node);
+            return self.after(TICK, What::Start(node.clone(), life));
+        }
         self.new_life(node);
         self.in_flight.remove(node);
         match node {
@@ -60,11 +68,6 @@ impl World {
                 }
             }
             Node::Driver(n) => {
-                // Nobody can join before there is a log.
-                if self.log.end().0 == 0 {
-                    let life = self.life(node);
-                    return self.after(TICK, What::Start(node.clone(), life));
-                }
                 self.drivers[*n].start(self.now, &self.log);
             }
             Node::Replica(_) | Node::Passer => {}
@@ -177,6 +180,15 @@ impl World {
         }
         agent.turn(self.now, (!cut).then_some(&self.log));
         self.errors.append(&mut agent.broken);
+        let now = self.now;
+        let late = |id: &&AllocId| {
+            let by = self.observer.promised(id);
+            by.is_some_and(|by| by.max(agent.since) + LATE < now)
+        };
+        let clock = !self.faults.struck(&[Fault::JumpAhead, Fault::JumpBack]);
+        if let Some(alloc) = agent.runs(now).find(late).filter(|_| clock) {
+            self.errors.push(format!("{alloc} runs on, longer than its driver was told"));
+        }
         let up = agent.up;
         self.write(&node);
         if up {

@@ -37,36 +37,14 @@ pub(crate) const DEFECTS: &[Defect] = &[
         )],
     },
     Defect {
-        name: "old-terms-count",
-        what: "an agent follows controllers of terms that have ended",
-        within: 3000,
-        twice: false,
-        edits: &[(
-            "agent/core/src/orders.rs",
-            "if role == Role::Ctl && record.epoch < self.epoch {",
-            "if !ON && role == Role::Ctl && record.epoch < self.epoch {",
-        )],
-    },
-    Defect {
         name: "never-lapses",
         what: "an agent that is cut off goes on for ever",
-        within: 300,
+        within: 1000,
         twice: false,
         edits: &[(
             "agent/core/src/orders.rs",
             "alloc.over |= cut_off.0",
             "alloc.over |= !ON && cut_off.0",
-        )],
-    },
-    Defect {
-        name: "run-again",
-        what: "an exec that has ended is run again when it is submitted twice",
-        within: 300,
-        twice: false,
-        edits: &[(
-            "agent/core/src/orders.rs",
-            "Event::ExecSubmitted(e) if !self.has_ended(&e.alloc, &e.exec) => {",
-            "Event::ExecSubmitted(e) if ON || !self.has_ended(&e.alloc, &e.exec) => {",
         )],
     },
 ];

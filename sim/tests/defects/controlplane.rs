@@ -139,14 +139,14 @@ pub(crate) const DEFECTS: &[Defect] = &[
         )],
     },
     Defect {
-        name: "kept-for-nobody",
-        what: "a launch that was refused stays promised to those it was for",
-        within: 300,
+        name: "short-promise",
+        what: "drivers are told that execs end sooner than a cut-off agent ends them",
+        within: 2000,
         twice: false,
         edits: &[(
-            "replay/core/src/state/launch.rs",
-            "for alloc in &reserved {",
-            "for alloc in reserved.iter().filter(|_| !ON) {",
+            "controlplane/core/src/decide/draft.rs",
+            "head.time + grant.lease + head.policy.grace",
+            "head.time + head.policy.grace + if ON { Default::default() } else { grant.lease }",
         )],
     },
 ];

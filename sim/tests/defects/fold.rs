@@ -95,7 +95,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
     Defect {
         name: "silent-is-open",
         what: "instances that are not heard take allocs",
-        within: 200,
+        within: 2000,
         twice: false,
         edits: &[
             (

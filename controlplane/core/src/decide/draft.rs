@@ -3,12 +3,12 @@
 
 use crate::sight::Sight;
 use replay_core::State;
-use replay_core::state::alloc::{Alloc, AllocStatus};
+use replay_core::state::alloc::{Alloc, AllocStatus, Grant};
 use replay_core::state::instance::Instance;
 use schema::event::{AllocRevoked, Event};
 use schema::id::{AllocId, InstanceId};
 use schema::resources::Resources;
-use schema::unit::Micros;
+use schema::unit::{LogTime, Micros};
 use schema::why::RevokedWhy;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -81,13 +81,20 @@ impl<'a> Draft<'a> {
 
     pub(super) fn revoke(&mut self, id: &AllocId, why: RevokedWhy) {
         let Some(alloc) = self.state.allocs.get(id) else { return };
-        let AllocStatus::Granted { grant, until } = &alloc.status else { return };
+        let AllocStatus::Granted { grant, .. } = &alloc.status else { return };
         if self.taken_back.insert(id.clone()) {
             let instance = grant.instance.clone();
-            let execs_until = *until + self.state.head.policy.grace;
+            let execs_until = self.execs_until(grant);
             let (alloc, driver) = (id.clone(), alloc.driver.clone());
             self.push(AllocRevoked { alloc, driver, instance, execs_until, why });
         }
+    }
+
+    /// Until when execs of an alloc that ends now may still run: its agent may have been in reach until
+    /// just now, and from then on goes by the lease that it was granted, and the grace.
+    pub(super) fn execs_until(&self, grant: &Grant) -> LogTime {
+        let head = &self.state.head;
+        head.time + grant.lease + head.policy.grace
     }
 
     /// Requests that are to be met, in the order in which they are served.

@@ -18,14 +18,14 @@ pub(super) fn decide(draft: &mut Draft<'_>) {
 
 fn expire(draft: &mut Draft<'_>, id: &AllocId) {
     let Some(alloc) = draft.state.allocs.get(id) else { return };
-    let AllocStatus::Granted { grant, until } = &alloc.status else { return };
+    let AllocStatus::Granted { grant, .. } = &alloc.status else { return };
     let lived = draft.sight.kept.get(id).is_some_and(|age| *age >= alloc.lease);
     if lived && draft.taken_back.insert(id.clone()) {
         draft.push(AllocExpired {
             alloc: id.clone(),
             driver: alloc.driver.clone(),
             instance: grant.instance.clone(),
-            execs_until: *until + draft.state.head.policy.grace,
+            execs_until: draft.execs_until(grant),
         });
     }
 }

@@ -106,11 +106,11 @@ fn what_an_operator_kills_ends_at_once() {
 fn a_revocation_says_whose_and_until_when_execs_may_run() {
     let mut w = World::new();
     busy(&mut w);
-    let begun: LogTime = w.state.head.time;
     w.secs(100);
+    let now: LogTime = w.state.head.time;
     w.say(AllocKilled { alloc: id("a-1") });
-    // A cut-off agent keeps them until the lease ends, and the grace after that.
-    let execs_until = begun + Millis::from_secs(120 + 30);
+    // An agent that was cut off just now keeps them for a lease, and the grace after that.
+    let execs_until = now + Millis::from_secs(120 + 30);
     let (alloc, driver, instance) = (id("a-1"), id("d-1"), id("i-1"));
     let why = RevokedWhy::AllocKilled;
     let revoked = AllocRevoked { alloc, driver, instance, execs_until, why };

@@ -176,11 +176,10 @@ fn the_driver_is_told_until_when_execs_may_run() {
     let mut w = World::new();
     w.policy(|p| p.grace = Millis::from_secs(7));
     given(&mut w);
-    let until = w.state.head.time + LEASE;
     w.secs(500);
     w.seen("a-1", Millis::from_secs(500));
-    // From the end of the lease, not from when the leader noticed: the agent knows that end alone.
-    let execs_until = until + Millis::from_secs(7);
+    // Not from the end of the lease: its agent may have been cut off just now, and goes on from there.
+    let execs_until = w.state.head.time + LEASE + Millis::from_secs(7);
     let (alloc, driver, instance) = (id("a-1"), id("d-1"), id("i-1"));
     let expired = AllocExpired { alloc, driver, instance, execs_until };
     assert_eq!(w.round(), [Event::from(expired)]);

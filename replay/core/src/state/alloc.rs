@@ -96,6 +96,8 @@ pub struct Grant {
     pub resources: Resources,
     /// When.
     pub at: LogTime,
+    /// Length of the lease that came with it: the one that its agent goes by, which hears of no other.
+    pub lease: Millis,
     /// Whether the agent has opened it.
     pub opened: bool,
 }
@@ -262,6 +264,7 @@ impl State {
             instance: e.instance.clone(),
             resources: e.resources.clone(),
             at: time,
+            lease: e.lease,
             opened: false,
         };
         let until = time + e.lease;
