@@ -52,7 +52,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Starts all of it, on so many servers; returns once somebody leads.
+    /// Starts so many servers, and makes the rest: it is started as soon as it is tended.
     ///
     /// # Errors
     /// Something does not come up.
