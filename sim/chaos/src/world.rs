@@ -12,7 +12,6 @@ use crate::servers::Servers;
 use crate::tally::Tally;
 use crate::watch::Watch;
 use anyhow::{Context as _, bail};
-use rustix::process::Signal;
 use schema::id::ClusterId;
 use std::fs::{File, OpenOptions};
 use std::os::unix::process::CommandExt;
@@ -193,15 +192,6 @@ impl World {
     /// The word cannot be written.
     pub(crate) fn tell_drivers(&self) -> anyhow::Result<()> {
         File::create(stop(self.dir())).map(drop).context("cannot tell the drivers to finish")
-    }
-
-    /// Tells the controllers to end: whoever leads resigns first.
-    pub(crate) fn tell_controllers(&self) {
-        for part in &self.controllers {
-            if let Some(pid) = part.pid() {
-                part.signal(pid, Signal::TERM);
-            }
-        }
     }
 
     /// A verb of `fleetlog` on this cluster; it prints where this process does.
