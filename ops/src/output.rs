@@ -123,5 +123,7 @@ pub(crate) fn start_logging(verbose: u8) {
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
+        // It would tell of a line that it cannot write on the same stderr, and panic when it cannot.
+        .log_internal_errors(false)
         .init();
 }

@@ -188,6 +188,18 @@ fn with_checkpoint(claim: impl Fn([u8; 32]) -> Vec<u8>) -> Vec<Stored> {
     records
 }
 
+/// As where the disk is full on which an agent's log is: what it does must not depend on what it says.
+#[test]
+fn what_cannot_be_logged_harms_nothing() {
+    let world = World::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fleetlog"));
+    command.args(["--log", &world.url, "--cluster", "default", "-vv", "execs"]);
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("a device");
+    let output = command.stderr(full).output().expect("runs");
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 4);
+}
+
 #[test]
 fn why_it_was() {
     let world = World::new();

@@ -39,6 +39,7 @@ async fn a_stream_with_other_settings_is_refused_by_name() {
         name: "FLEETLOG_test_G1".into(),
         subjects: vec!["fl.test.log.>".into()],
         max_messages: 5,
+        compression: Some(stream::Compression::S2),
         ..Default::default()
     };
     admin.create_stream(wrong).await.expect("made");
@@ -49,6 +50,19 @@ async fn a_stream_with_other_settings_is_refused_by_name() {
     {
         assert!(text.contains(setting), "{setting} is not named: {text}");
     }
+}
+
+/// A replica that cuts its last block short compresses it, and goes on appending plain records behind
+/// (nats-server 2.15.1): what it then has cannot be read.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_is_not_compressed() {
+    let dir = directory();
+    let server = NatsServer::start(dir.path()).expect("a nats-server");
+    opened(&server.url()).await;
+    let admin = jetstream::new(async_nats::connect(server.url()).await.expect("connects"));
+    let stream = admin.get_stream("FLEETLOG_test_G1").await.expect("is there");
+    let compression = stream.cached_info().config.compression.clone();
+    assert_eq!(compression, Some(stream::Compression::None));
 }
 
 #[tokio::test(flavor = "multi_thread")]

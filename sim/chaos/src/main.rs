@@ -117,7 +117,7 @@ async fn chaos(args: Args) -> anyhow::Result<ExitCode> {
     // A task of its own: whatever becomes of it, what it started is ended.
     let mut running = tokio::spawn(run(world.clone(), Plan::new(seed, servers), lasts));
     let good = tokio::select! {
-        good = &mut running => Some(good.context("the run itself failed")?),
+        good = &mut running => Some(good.unwrap_or_else(|panic| Err(panic.into()))),
         () = stopped.next() => {
             say("stopping");
             running.abort();

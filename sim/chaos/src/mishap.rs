@@ -6,6 +6,7 @@ use crate::say;
 use crate::tally::now;
 use crate::world::World;
 use rustix::process::Signal;
+use schema::unit::Epoch;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
@@ -71,16 +72,16 @@ pub(crate) async fn befall(world: Arc<World>, turns: Arc<Turns>, step: Step) -> 
     Ok(())
 }
 
-/// Which controller leads, by its place in the list, once one does.
-async fn leading(world: &World) -> Option<(usize, String)> {
+/// Which controller leads, by its place in the list, and in which term, once one does.
+async fn leading(world: &World) -> Option<(usize, String, Epoch)> {
     let since = Instant::now();
     while since.elapsed() < THERE {
         let leader = world.watch.leader();
         let named = |name: &String| world.controllers.iter().position(|part| part.name() == *name);
-        if let Some((name, _)) = leader
+        if let Some((name, term)) = leader
             && let Some(index) = named(&name).filter(|i| world.controllers[*i].pid().is_some())
         {
-            return Some((index, name));
+            return Some((index, name, term));
         }
         tokio::time::sleep(POLL).await;
     }
@@ -88,20 +89,12 @@ async fn leading(world: &World) -> Option<(usize, String)> {
     None
 }
 
-fn hit(world: &World, name: &str) {
-    if let Some((leader, epoch)) = world.watch.leader()
-        && leader == name
-    {
-        world.tally.hit(epoch);
-    }
-}
-
 async fn kill_leader(world: &World, again: Duration) {
-    let Some((index, name)) = leading(world).await else { return };
-    hit(world, &name);
+    let Some((index, name, term)) = leading(world).await else { return };
+    world.tally.hit(term);
     if world.controllers[index].kill(again).is_some() {
         world.tally.did("leaders killed");
-        say(&format!("killed {name}, which leads; again in {}", seconds(again)));
+        say(&format!("killed {name}, which leads in term {term}; again in {}", seconds(again)));
     }
 }
 
@@ -119,13 +112,13 @@ fn kill_standby(world: &World, again: Duration, which: u64) {
 }
 
 async fn pause_leader(world: &World, lasts: Duration) {
-    let Some((index, name)) = leading(world).await else { return };
+    let Some((index, name, term)) = leading(world).await else { return };
     let part = &world.controllers[index];
     let Some(pid) = part.pid() else { return };
-    hit(world, &name);
+    world.tally.hit(term);
     if part.signal(pid, Signal::STOP) {
         world.tally.did("leaders paused");
-        say(&format!("paused {name}, which leads, for {}", seconds(lasts)));
+        say(&format!("paused {name}, which leads in term {term}, for {}", seconds(lasts)));
         tokio::time::sleep(lasts).await;
         let woke = part.signal(pid, Signal::CONT);
         let leader = world.watch.leader().map_or("nobody".to_owned(), |(name, _)| name);
@@ -224,14 +217,12 @@ async fn partition(world: &World, far: Far, lasts: Duration) -> anyhow::Result<(
         Far::Driver => &world.drivers[0],
     };
     let name = part.name();
-    let leads = world.watch.leader().is_some_and(|(leader, _)| leader == name);
-    if leads {
-        hit(world, &name);
-    }
+    let term = world.watch.leader().filter(|(leader, _)| *leader == name).map(|(_, term)| term);
+    term.into_iter().for_each(|term| world.tally.hit(term));
     place.set(false)?;
     world.tally.did("partitions");
     let agents = if far == Far::Controller { " and the agents that it started" } else { "" };
-    let leads = if leads { ", which leads," } else { "" };
+    let leads = term.map(|term| format!(", which leads in term {term},")).unwrap_or_default();
     say(&format!("cut off {name}{leads}{agents} for {}", seconds(lasts)));
     tokio::time::sleep(lasts).await;
     place.set(true)

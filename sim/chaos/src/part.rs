@@ -23,6 +23,8 @@ struct Life {
     child: Option<Child>,
     /// When it is started next, if it does not run.
     again: Option<Instant>,
+    /// Told to end: not to be started again, however it does.
+    retired: bool,
 }
 
 impl Part {
@@ -55,6 +57,16 @@ impl Part {
         Some(life.name.clone())
     }
 
+    /// Tells it to end (SIGTERM), and does not start it again.
+    pub(crate) fn retire(&self) {
+        let mut life = self.life();
+        (life.retired, life.again) = (true, None);
+        let pid = life.child.as_ref().and_then(|child| Pid::from_raw(child.id().cast_signed()));
+        if let Some(pid) = pid {
+            let _ = kill_process(pid, Signal::TERM);
+        }
+    }
+
     /// Sends a signal to the process that has this id, if it is still this part's.
     pub(crate) fn signal(&self, pid: u32, signal: Signal) -> bool {
         let life = self.life();
@@ -72,14 +84,15 @@ impl Part {
         let ended = life.child.as_mut().map(Child::try_wait).transpose()?.flatten();
         if let Some(status) = ended {
             life.child = None;
-            life.again = (!status.success()).then(|| Instant::now() + AGAIN);
-            let how = if status.success() { "is done".into() } else { format!("fell: {status}") };
+            let fell = !status.success() && !life.retired;
+            life.again = fell.then(|| Instant::now() + AGAIN);
+            let how = if fell { format!("fell: {status}") } else { "is done".into() };
             return Ok(Some(format!("{} {how}", life.name)));
         }
         if life.again.is_some_and(|at| at <= Instant::now()) {
             let (name, mut command) = (self.make)();
             let child = command.spawn()?;
-            *life = Life { name, child: Some(child), again: None };
+            *life = Life { name, child: Some(child), ..Life::default() };
         }
         Ok(None)
     }

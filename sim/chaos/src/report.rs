@@ -3,16 +3,20 @@
 use crate::judge::{Election, Findings};
 use crate::print;
 use crate::tally::Tally;
+use schema::unit::Epoch;
 use std::time::Duration;
 
 /// Most that is told of one kind.
 const MOST: usize = 10;
 
+/// How long a leader was missed, and the term that it led.
+type Missed = (Duration, Epoch);
+
 /// How long leaders that were hit were missed, in order; those that were while a server was away, too,
 /// apart.
 struct Failovers {
-    plain: Vec<Duration>,
-    while_away: Vec<Duration>,
+    plain: Vec<Missed>,
+    while_away: Vec<Missed>,
 }
 
 impl Failovers {
@@ -25,7 +29,7 @@ impl Failovers {
             let Some(blow) = blows.iter().rev().find(hit) else { continue };
             let took = Duration::from_nanos(at.0 - blow.at.0);
             let away = tally.away(blow.at, *at);
-            if away { while_away.push(took) } else { plain.push(took) }
+            if away { &mut while_away } else { &mut plain }.push((took, *after));
         }
         plain.sort_unstable();
         while_away.sort_unstable();
@@ -33,10 +37,13 @@ impl Failovers {
     }
 
     fn words(&self) -> String {
-        let told = |name: &str, all: &[Duration]| {
-            let at = |percent| percentile(all, percent).as_secs_f64();
+        let told = |name: &str, all: &[Missed]| {
+            let at = |percent| percentile(all, percent).0.as_secs_f64();
             let (half, most, worst) = (at(50), at(99), at(100));
-            format!("{name}{}: p50 {half:.2} s, p99 {most:.2} s, max {worst:.2} s", all.len())
+            let (count, term) = (all.len(), percentile(all, 100).1);
+            format!(
+                "{name}{count}: p50 {half:.2} s, p99 {most:.2} s, max {worst:.2} s (after term {term})"
+            )
         };
         let mut words = vec![told("", &self.plain)];
         if !self.while_away.is_empty() {
@@ -47,7 +54,7 @@ impl Failovers {
 }
 
 /// The least that so many percent of these, which are in order, do not exceed; zero if there are none.
-fn percentile(all: &[Duration], percent: usize) -> Duration {
+fn percentile(all: &[Missed], percent: usize) -> Missed {
     let rank = (all.len() * percent).div_ceil(100).max(1);
     all.get(rank - 1).copied().unwrap_or_default()
 }
@@ -78,15 +85,15 @@ fn zero_all(findings: &Findings) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use schema::unit::{Epoch, LogTime};
+    use schema::unit::LogTime;
 
     #[test]
     fn percentiles_are_of_what_was_measured() {
-        let all: Vec<_> = (1..=200).map(Duration::from_secs).collect();
-        let of = |percent| percentile(&all, percent).as_secs();
+        let all: Vec<_> = (1..=200).map(|n| (Duration::from_secs(n), Epoch(n))).collect();
+        let of = |percent| percentile(&all, percent).0.as_secs();
         assert_eq!((of(50), of(99), of(100)), (100, 198, 200));
-        assert_eq!(percentile(&all[..1], 50), Duration::from_secs(1));
-        assert_eq!(percentile(&[], 99), Duration::ZERO);
+        assert_eq!(percentile(&all[..1], 50), all[0]);
+        assert_eq!(percentile(&[], 99), Missed::default());
     }
 
     #[test]
@@ -95,7 +102,7 @@ mod tests {
         tally.hit(Epoch(3));
         let at = LogTime(tally.blows()[0].at.0 + 2_000_000_000);
         let of = |after| Failovers::of(&[Election { after: Epoch(after), at }], &tally).plain;
-        assert_eq!(of(3), [Duration::from_secs(2)]);
+        assert_eq!(of(3), [(Duration::from_secs(2), Epoch(3))]);
         assert!(of(4).is_empty());
     }
 }

@@ -28,7 +28,8 @@ pub(crate) async fn come_to_rest(world: &World) -> anyhow::Result<bool> {
     let mut leaked = world.watch.look(unfinished);
     let awake = world.drivers.iter().filter(|part| !part.done());
     leaked.extend(awake.map(|part| format!("driver {} does not finish", part.name())));
-    world.tell_controllers();
+    // Whoever leads resigns first.
+    world.controllers.iter().for_each(Part::retire);
     let controllers = until_done(world, since).await?;
     if drivers && fleet && controllers {
         say(&format!("at rest after {:.1} s", since.elapsed().as_secs_f64()));

@@ -12,7 +12,6 @@ use crate::servers::Servers;
 use crate::tally::Tally;
 use crate::watch::Watch;
 use anyhow::{Context as _, bail};
-use rustix::process::Signal;
 use schema::id::ClusterId;
 use std::fs::{File, OpenOptions};
 use std::os::unix::process::CommandExt;
@@ -52,7 +51,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Starts all of it, on so many servers; returns once somebody leads.
+    /// Starts so many servers, and makes the rest: it is started as soon as it is tended.
     ///
     /// # Errors
     /// Something does not come up.
@@ -193,15 +192,6 @@ impl World {
     /// The word cannot be written.
     pub(crate) fn tell_drivers(&self) -> anyhow::Result<()> {
         File::create(stop(self.dir())).map(drop).context("cannot tell the drivers to finish")
-    }
-
-    /// Tells the controllers to end: whoever leads resigns first.
-    pub(crate) fn tell_controllers(&self) {
-        for part in &self.controllers {
-            if let Some(pid) = part.pid() {
-                part.signal(pid, Signal::TERM);
-            }
-        }
     }
 
     /// A verb of `fleetlog` on this cluster; it prints where this process does.

@@ -66,7 +66,9 @@ fn config(cluster: &ClusterId, generation: u32, shape: Shape) -> Config {
         deny_purge: true,
         allow_direct: true,
         allow_atomic_publish: true,
-        compression: Some(Compression::S2),
+        // A replica that has to cut its last block short compresses it and appends plain records behind
+        // (seen with nats-server 2.15.1, when the stream's leader changes): it cannot be read any more.
+        compression: Some(Compression::None),
         description: Some("fleetlog: the state of a cluster; never purge, delete or limit".into()),
         ..Config::default()
     }
