@@ -178,6 +178,16 @@ impl Agent {
         self.processes.values().filter_map(move |process| process.running(now))
     }
 
+    /// The kinds of what is written and not durable.
+    pub(crate) fn writing(&self) -> impl Iterator<Item = &'static str> {
+        self.posted.iter().map(|(event, _)| event.kind())
+    }
+
+    /// How many processes were ever started.
+    pub(crate) fn spawned(&self) -> u32 {
+        self.starts.values().sum()
+    }
+
     /// What runs has room: the allocs that it is of are no more than the machine.
     fn fit(&mut self, now: u64) {
         let runs = |id: &AllocId| self.processes.values().any(|process| process.runs_in(id, now));

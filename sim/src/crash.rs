@@ -20,16 +20,16 @@ pub enum Point {
     Sending(&'static str),
     /// The log has stored such an event, and its author does not know.
     Stored(&'static str),
-    /// Its author has been told so, and has done nothing since.
-    Told(&'static str),
     /// A call to the cloud is about to leave.
     Calling(&'static str),
     /// The cloud has done what it was asked, and the caller does not know.
     Called(&'static str),
     /// The caller has been told what came of it, and has written nothing.
     Heard(&'static str),
-    /// The process of an exec has been started, and nothing of that was written down.
+    /// The process of an exec has been started, and the agent has not heard so.
     Spawned,
+    /// An agent has such an event to write, and it is not durable yet.
+    Writing(&'static str),
 }
 
 /// Somebody who dies once, the first time that it comes to this.
@@ -46,11 +46,11 @@ impl fmt::Display for Point {
         match self {
             Point::Sending(kind) => write!(f, "before {kind} is sent"),
             Point::Stored(kind) => write!(f, "once {kind} is stored"),
-            Point::Told(kind) => write!(f, "once it knows that {kind} is stored"),
             Point::Calling(call) => write!(f, "before the call to {call}"),
             Point::Called(call) => write!(f, "once the cloud has done {call}"),
             Point::Heard(call) => write!(f, "once it knows what came of {call}"),
             Point::Spawned => write!(f, "once the process is started"),
+            Point::Writing(kind) => write!(f, "before {kind} is durable"),
         }
     }
 }

@@ -32,6 +32,10 @@ pub(crate) struct Driver {
     writer: Writer,
     core: Core,
     next: Seq,
+    /// How many of a thousand of its execs end only when they are killed.
+    endless: u64,
+    /// How many of a thousand turns it uses to ask for something.
+    pace: u64,
     /// How many requests it may still withdraw.
     withdrawals: u64,
     /// How many allocs it wants in all, and how long their leases are.
@@ -52,6 +56,8 @@ impl Driver {
         let wants = usize::try_from(rng.between(1, allocs)).unwrap_or(1);
         let lease = Millis(rng.between(4000, 20_000));
         let mut rng = Rng::new(rng.draw());
+        let endless = if rng.chance(150) { 600 } else { 50 };
+        let pace = if rng.chance(300) { 20 } else { 300 };
         let withdrawals = rng.below(8).saturating_sub(5);
         let writer = writer(cluster, &id, Uuid::nil());
         let core = Core::new(Millis(0), cluster.clone(), id.clone(), lease);
@@ -63,6 +69,8 @@ impl Driver {
             writer,
             core,
             next: Seq(1),
+            endless,
+            pace,
             withdrawals,
             wants,
             lease,
@@ -124,7 +132,7 @@ impl Driver {
         }
         self.core.expire(Millis(now));
         self.keep(now);
-        if self.asked < self.wants && self.rng.chance(300) {
+        if self.asked < self.wants && self.rng.chance(self.pace) {
             self.asked += 1;
             self.ask();
         }
@@ -209,7 +217,7 @@ impl Driver {
 
     /// What to run: for a given time, with a given end; now and then what this instance cannot.
     fn config(&mut self) -> ExecConfig {
-        let endless = self.rng.chance(50);
+        let endless = self.rng.chance(self.endless);
         let length = if endless { ENDLESS } else { self.rng.between(10, 6000) };
         let command = vec![length.to_string(), self.rng.below(5).to_string()];
         let timeout = self.rng.chance(100).then(|| Millis(self.rng.between(10, 6000)));

@@ -71,6 +71,8 @@ faults! {
     SlowReplica "slow-replica" 200,
     /// Somebody is cut off from the log for a while.
     Cut "cut" 150,
+    /// An agent neither reads nor writes the log for a while, and is heard all the same.
+    Deaf "deaf" 100,
     /// An agent is killed, and started again.
     KillAgent "kill-agent" 150,
     /// An agent is told to go, with all that it runs.

@@ -94,7 +94,9 @@ pub(crate) struct World {
     /// Counts how often each was started; what is told to an earlier life is not heard.
     lives: BTreeMap<Node, u64>,
     in_flight: BTreeSet<Node>,
+    /// Who is cut off from everybody, and until when, and who from the log alone.
     cut: BTreeMap<Node, u64>,
+    deaf: BTreeMap<Node, u64>,
     stands: BTreeMap<Node, u64>,
     errors: Vec<String>,
 }
@@ -129,6 +131,7 @@ impl World {
             lives: BTreeMap::new(),
             in_flight: BTreeSet::new(),
             cut: BTreeMap::new(),
+            deaf: BTreeMap::new(),
             stands: BTreeMap::new(),
             errors: Vec::new(),
         };
@@ -171,7 +174,13 @@ impl World {
         *life
     }
 
+    /// Whether somebody is out of reach of the log.
     fn is_cut(&self, node: &Node) -> bool {
+        self.is_mute(node) || self.deaf.get(node).is_some_and(|until| self.now < *until)
+    }
+
+    /// Whether nobody hears them either.
+    fn is_mute(&self, node: &Node) -> bool {
         self.cut.get(node).is_some_and(|until| self.now < *until)
     }
 

@@ -13,7 +13,9 @@ use schema::unit::Millis;
 use std::sync::Arc;
 
 /// How long somebody is cut off, or stands still, in milliseconds.
-const WHILE: (u64, u64) = (200, 30_000);
+const WHILE: (u64, u64) = (200, 15_000);
+/// How long somebody may be cut off for once, in milliseconds: longer than leases run.
+const LONG: u64 = 60_000;
 /// How soon a supervisor starts again what was killed.
 const RESTART: (u64, u64) = (50, 3000);
 /// How long before it is taken away an instance is told so: two minutes, or what is left of them when
@@ -41,9 +43,9 @@ impl World {
         }
     }
 
+    /// Nothing new goes wrong. Whoever is cut off comes back in time.
     fn heal(&mut self) {
         self.faults.heal();
-        self.cut.clear();
         self.stands.clear();
         let says = operator::clears_up(&self.observer.state);
         self.say_in_passing(says);
@@ -70,8 +72,15 @@ impl World {
             }
             Fault::Cut => {
                 if let Some(node) = self.anybody(rng) {
-                    let until = self.now + rng.between(WHILE.0, WHILE.1);
+                    let most = if rng.chance(300) { LONG } else { WHILE.1 };
+                    let until = self.now + rng.between(WHILE.0, most);
                     self.cut.insert(node, until);
+                }
+            }
+            Fault::Deaf => {
+                if let Some(id) = self.any_agent(rng) {
+                    let until = self.now + rng.between(WHILE.0, LONG);
+                    self.deaf.insert(Node::Agent(id), until);
                 }
             }
             Fault::StopAgent => {
@@ -201,6 +210,7 @@ fn by_itself(fault: Fault) -> bool {
             | Fault::StopReplica
             | Fault::PauseReplica
             | Fault::Cut
+            | Fault::Deaf
             | Fault::KillAgent
             | Fault::StopAgent
             | Fault::Reboot

@@ -95,7 +95,7 @@ impl World {
         let up = self.agents.get(&id).is_some_and(|agent| agent.up);
         let heard = if up { self.replicas.len() } else { 0 };
         for n in 0..heard {
-            if !self.is_cut(&Node::Agent(id.clone())) && !self.is_cut(&Node::Replica(n)) {
+            if !self.is_mute(&Node::Agent(id.clone())) && !self.is_mute(&Node::Replica(n)) {
                 self.say(What::Lives(n, id.clone()));
             }
         }
@@ -178,21 +178,40 @@ impl World {
         if !agent.up {
             return;
         }
+        let before = agent.spawned();
         agent.turn(self.now, (!cut).then_some(&self.log));
         self.errors.append(&mut agent.broken);
-        let now = self.now;
+        let up = agent.up;
+        let died =
+            (agent.spawned() > before && self.dies(&node, Point::Spawned)) || self.dies_writing(id);
+        self.hold_to_promise(id);
+        if !died {
+            self.write(&node);
+        }
+        if up {
+            self.turn_after(&node, TICK);
+        }
+    }
+
+    /// Whether an agent dies here, with something written that is not durable.
+    fn dies_writing(&mut self, id: &InstanceId) -> bool {
+        let (Some(agent), Some(crash)) = (self.agents.get(id), &self.crash) else { return false };
+        let point = crash.at;
+        agent.writing().any(|kind| Point::Writing(kind) == point)
+            && self.dies(&Node::Agent(id.clone()), point)
+    }
+
+    /// Nothing of an alloc that was taken back runs for longer than its driver was told.
+    fn hold_to_promise(&mut self, id: &InstanceId) {
+        let (Some(agent), now) = (self.agents.get(id), self.now) else { return };
         let late = |id: &&AllocId| {
             let by = self.observer.promised(id);
             by.is_some_and(|by| by.max(agent.since) + LATE < now)
         };
-        let clock = !self.faults.struck(&[Fault::JumpAhead, Fault::JumpBack]);
-        if let Some(alloc) = agent.runs(now).find(late).filter(|_| clock) {
+        // Who was told a time by a clock that has jumped since knows nothing.
+        let steady = !self.faults.struck(&[Fault::JumpAhead, Fault::JumpBack]);
+        if let Some(alloc) = agent.runs(now).find(late).filter(|_| steady) {
             self.errors.push(format!("{alloc} runs on, longer than its driver was told"));
-        }
-        let up = agent.up;
-        self.write(&node);
-        if up {
-            self.turn_after(&node, TICK);
         }
     }
 

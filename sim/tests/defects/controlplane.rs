@@ -138,15 +138,4 @@ pub(crate) const DEFECTS: &[Defect] = &[
             }",
         )],
     },
-    Defect {
-        name: "short-promise",
-        what: "drivers are told that execs end sooner than a cut-off agent ends them",
-        within: 2000,
-        twice: false,
-        edits: &[(
-            "controlplane/core/src/decide/draft.rs",
-            "head.time + grant.lease + head.policy.grace",
-            "head.time + head.policy.grace + if ON { Default::default() } else { grant.lease }",
-        )],
-    },
 ];
