@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 pub struct Case {
     /// Everything follows from it.
     pub seed: u64,
+    /// A thousand requests at once, of twenty drivers, instead of what the seed draws.
+    pub crowd: bool,
     /// What goes wrong, if not what the seed draws.
     pub only: Option<BTreeSet<Hit>>,
     /// Somebody who dies at this point, once.

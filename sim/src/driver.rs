@@ -2,6 +2,7 @@
 
 use crate::log::Log;
 use crate::rng::Rng;
+use crate::setting::Setting;
 use driver_core::Driver as Core;
 use driver_core::view::AllocView;
 use replay_core::author::{Line, Writer};
@@ -51,13 +52,20 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(crate) fn new(cluster: &ClusterId, number: u64, allocs: u64, rng: &mut Rng) -> Driver {
+    pub(crate) fn new(
+        cluster: &ClusterId,
+        number: u64,
+        setting: &Setting,
+        rng: &mut Rng,
+    ) -> Driver {
         let id = DriverId::made(number, rng.draw());
-        let wants = usize::try_from(rng.between(1, allocs)).unwrap_or(1);
+        let least = if setting.at_once { setting.allocs } else { 1 };
+        let wants = usize::try_from(rng.between(least, setting.allocs)).unwrap_or(1);
         let lease = Millis(rng.between(4000, 20_000));
         let mut rng = Rng::new(rng.draw());
         let endless = if rng.chance(150) { 600 } else { 50 };
         let pace = if rng.chance(300) { 20 } else { 300 };
+        let pace = if setting.at_once { 1000 } else { pace };
         let withdrawals = rng.below(8).saturating_sub(5);
         let writer = writer(cluster, &id, Uuid::nil());
         let core = Core::new(Millis(0), cluster.clone(), id.clone(), lease);

@@ -11,8 +11,9 @@ use schema::unit::{Micros, Millis};
 pub(crate) struct Setting {
     pub(crate) replicas: u64,
     pub(crate) drivers: u64,
-    /// Most allocs that one driver asks for.
+    /// Most allocs that one driver asks for, and whether it asks for so many, at once.
     pub(crate) allocs: u64,
+    pub(crate) at_once: bool,
     pub(crate) policy: Policy,
 }
 
@@ -22,7 +23,15 @@ impl Setting {
         let large = rng.chance(20);
         let (drivers, allocs) =
             if large { (rng.between(6, 20), 30) } else { (rng.between(1, 5), 12) };
-        Setting { replicas: rng.between(2, 5), drivers, allocs, policy: policy(rng, large) }
+        let (replicas, at_once) = (rng.between(2, 5), false);
+        Setting { replicas, drivers, allocs, at_once, policy: policy(rng, large) }
+    }
+
+    /// Twenty drivers that ask for fifty allocs each, at once, with a budget for a part of them.
+    pub(crate) fn crowd(rng: &mut Rng) -> Setting {
+        let mut policy = policy(rng, true);
+        policy.max_hourly_cost = Micros(4_000_000);
+        Setting { replicas: 3, drivers: 20, allocs: 50, at_once: true, policy }
     }
 }
 

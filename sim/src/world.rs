@@ -104,10 +104,10 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(case: &Case) -> World {
         let mut rng = Rng::new(case.seed);
-        let setting = Setting::draw(&mut rng);
+        let setting = if case.crowd { Setting::crowd(&mut rng) } else { Setting::draw(&mut rng) };
         let faults = Faults::draw(&mut rng, case.only.clone());
         let cluster = ClusterId::made(0, rng.draw());
-        let driver = |n| Driver::new(&cluster, n, setting.allocs, &mut rng);
+        let driver = |n| Driver::new(&cluster, n, &setting, &mut rng);
         let drivers = (0..setting.drivers).map(driver).collect();
         let mut world = World {
             rng,

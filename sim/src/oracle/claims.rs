@@ -173,11 +173,17 @@ fn refuse(state: &State, e: &AllocRefused) -> Option<String> {
     (!so).then(|| format!("{} was refused for what is not so: {:?}", e.alloc, e.why))
 }
 
-/// Idle instances are idle.
+/// Idle instances are idle, and have been since their last alloc was closed.
 fn terminate(state: &State, e: &TerminateRequested) -> Option<String> {
-    let allocs = state.instances.get(&e.instance)?.allocs;
-    let idle = matches!(e.why, TerminateWhy::Idle { .. } | TerminateWhy::Drained);
-    (idle && allocs > 0).then(|| format!("{} is not empty: it has {allocs} allocs", e.instance))
+    let instance = state.instances.get(&e.instance)?;
+    let (id, allocs) = (&e.instance, instance.allocs);
+    let idle = matches!(e.why, TerminateWhy::Idle { .. });
+    if allocs > 0 && (idle || e.why == TerminateWhy::Drained) {
+        return Some(format!("{id} is not empty: it has {allocs} allocs"));
+    }
+    let since = state.head.time.since(instance.idle_since);
+    let early = idle && since < state.head.policy.idle_timeout;
+    early.then(|| format!("{id} has been idle for {since} only"))
 }
 
 /// What is said to be gone is.

@@ -28,7 +28,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
     Defect {
         name: "forgotten-start",
         what: "an agent that comes back does not ask what the one before it started",
-        within: 1000,
+        within: 200,
         twice: false,
         edits: &[(
             "agent/core/src/orders.rs",

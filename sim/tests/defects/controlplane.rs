@@ -29,7 +29,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
     Defect {
         name: "token-of-the-term",
         what: "the cloud's token for a launch is another one in each term",
-        within: 300,
+        within: 200,
         twice: false,
         edits: &[(
             "sim/src/cloud.rs",
@@ -128,7 +128,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
     Defect {
         name: "killed-in-silence",
         what: "the driver of a request that an operator killed is not told",
-        within: 300,
+        within: 200,
         twice: false,
         edits: &[(
             "controlplane/core/src/decide/trouble.rs",

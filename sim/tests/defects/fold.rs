@@ -95,7 +95,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
     Defect {
         name: "silent-is-open",
         what: "instances that are not heard take allocs",
-        within: 2000,
+        within: 500,
         twice: false,
         edits: &[
             (
@@ -130,7 +130,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
     Defect {
         name: "anybody-frees",
         what: "an alloc is anybody's to free",
-        within: 300,
+        within: 200,
         twice: false,
         edits: &[(
             "replay/core/src/state/alloc.rs",
@@ -141,7 +141,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
     Defect {
         name: "anybody-speaks",
         what: "agents and drivers may speak for one another",
-        within: 300,
+        within: 200,
         twice: false,
         edits: &[(
             "replay/core/src/fold.rs",
@@ -152,7 +152,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
     Defect {
         name: "fence-by-event",
         what: "an election moves the fence under whatever subject it stands",
-        within: 3000,
+        within: 500,
         twice: false,
         edits: &[(
             "replay/core/src/fold.rs",
@@ -165,7 +165,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
     Defect {
         name: "forgotten-when",
         what: "since when a driver is over does not follow from the tables",
-        within: 300,
+        within: 200,
         twice: false,
         edits: &[(
             "replay/core/src/state/index.rs",
