@@ -84,7 +84,7 @@ impl<'a> Draft<'a> {
         let AllocStatus::Granted { grant, .. } = &alloc.status else { return };
         if self.taken_back.insert(id.clone()) {
             let instance = grant.instance.clone();
-            let execs_until = self.execs_until(grant);
+            let execs_until = self.execs_until(alloc, grant);
             let (alloc, driver) = (id.clone(), alloc.driver.clone());
             self.push(AllocRevoked { alloc, driver, instance, execs_until, why });
         }
@@ -92,9 +92,9 @@ impl<'a> Draft<'a> {
 
     /// Until when execs of an alloc that ends now may still run: its agent may have been in reach until
     /// just now, and from then on goes by the lease that it was granted, and the grace.
-    pub(super) fn execs_until(&self, grant: &Grant) -> LogTime {
+    pub(super) fn execs_until(&self, alloc: &Alloc, grant: &Grant) -> LogTime {
         let head = &self.state.head;
-        head.time + grant.lease + head.policy.grace
+        head.time + grant.lease.unwrap_or(alloc.lease) + head.policy.grace
     }
 
     /// Requests that are to be met, in the order in which they are served.

@@ -25,7 +25,7 @@ fn expire(draft: &mut Draft<'_>, id: &AllocId) {
             alloc: id.clone(),
             driver: alloc.driver.clone(),
             instance: grant.instance.clone(),
-            execs_until: draft.execs_until(grant),
+            execs_until: draft.execs_until(alloc, grant),
         });
     }
 }

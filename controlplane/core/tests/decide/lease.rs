@@ -186,6 +186,20 @@ fn the_driver_is_told_until_when_execs_may_run() {
 }
 
 #[test]
+fn an_agent_goes_by_the_lease_that_it_was_granted() {
+    let mut w = World::new();
+    given(&mut w);
+    // A shorter one, of which its agent does not hear.
+    w.keep("a-1", Millis::from_secs(20));
+    w.secs(21);
+    w.seen("a-1", Millis::from_secs(21));
+    let execs_until = w.state.head.time + LEASE + w.state.head.policy.grace;
+    let (alloc, driver, instance) = (id("a-1"), id("d-1"), id("i-1"));
+    let expired = AllocExpired { alloc, driver, instance, execs_until };
+    assert_eq!(w.round(), [Event::from(expired)]);
+}
+
+#[test]
 fn what_an_expired_alloc_had_is_not_given_before_its_agent_has_closed_it() {
     let mut w = World::new();
     w.freeze();

@@ -96,8 +96,10 @@ pub struct Grant {
     pub resources: Resources,
     /// When.
     pub at: LogTime,
-    /// Length of the lease that came with it: the one that its agent goes by, which hears of no other.
-    pub lease: Millis,
+    /// Length of the lease that came with it, if keepalives have asked for another since: its agent
+    /// hears of none of those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Millis>,
     /// Whether the agent has opened it.
     pub opened: bool,
 }
@@ -264,7 +266,7 @@ impl State {
             instance: e.instance.clone(),
             resources: e.resources.clone(),
             at: time,
-            lease: e.lease,
+            lease: None,
             opened: false,
         };
         let until = time + e.lease;
@@ -283,7 +285,10 @@ impl State {
         let mut kept = 0;
         for id in &e.allocs {
             let Ok(alloc) = self.owned(id, &e.driver) else { continue };
-            if let AllocStatus::Granted { until, .. } = &mut alloc.status {
+            if let AllocStatus::Granted { until, grant } = &mut alloc.status {
+                if alloc.lease != lease {
+                    grant.lease.get_or_insert(alloc.lease);
+                }
                 let before = std::mem::replace(until, end);
                 alloc.lease = lease;
                 self.index.leases.remove(&(before, id.clone()));
