@@ -88,6 +88,25 @@ impl Millis {
         Millis(u64::try_from(length.as_millis()).unwrap_or(u64::MAX))
     }
 
+    /// Reads a length as people write it: `500ms`, `30s`, `5m`, `1h`.
+    ///
+    /// # Errors
+    /// Says what is wrong with the text.
+    pub fn parse(text: &str) -> Result<Millis, String> {
+        let wrong = || format!("{text:?} is no length of time; write 500ms, 30s, 5m or 1h");
+        let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (count, unit) = text.split_at(split);
+        let millis: u64 = match unit {
+            "ms" => 1,
+            "s" => 1000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            _ => return Err(wrong()),
+        };
+        let count: u64 = count.parse().map_err(|_| wrong())?;
+        count.checked_mul(millis).map(Millis).ok_or_else(wrong)
+    }
+
     /// As a standard duration, for the shells.
     #[must_use]
     pub const fn duration(self) -> std::time::Duration {
@@ -115,6 +134,21 @@ impl Micros {
         Micros(u64::try_from(cost).unwrap_or(u64::MAX))
     }
 
+    /// Reads dollars with at most six decimals, as they are shown: `$0.096`, `$12`.
+    ///
+    /// # Errors
+    /// Says what is wrong with the text.
+    pub fn parse(text: &str) -> Result<Micros, String> {
+        let wrong = || format!("{text:?} is no amount of money; write $12 or $0.096");
+        let dollars = text.strip_prefix('$').ok_or_else(wrong)?;
+        let (whole, part) = dollars.split_once('.').unwrap_or((dollars, ""));
+        let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+        if whole.is_empty() || part.len() > 6 || !digits(whole) || !digits(part) {
+            return Err(wrong());
+        }
+        format!("{whole}{part:0<6}").parse().map(Micros).map_err(|_| wrong())
+    }
+
     /// Dollars with the decimals that matter: `$0.096`, `$12.50`.
     #[must_use]
     pub fn dollars(self) -> String {
@@ -128,6 +162,23 @@ impl Micros {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lengths_and_money_are_read_as_people_write_them() {
+        for (text, millis) in [("500ms", 500), ("30s", 30_000), ("5m", 300_000), ("1h", 3_600_000)]
+        {
+            assert_eq!(Millis::parse(text), Ok(Millis(millis)));
+        }
+        for (text, micros) in [("$1.50", 1_500_000), ("$0.000001", 1), ("$7", 7_000_000)] {
+            assert_eq!(Micros::parse(text), Ok(Micros(micros)));
+        }
+        for text in ["", "5", "s", "+5s", "-5s", "1.5h", "5 s", "99999999999999999h"] {
+            assert!(Millis::parse(text).unwrap_err().contains(&format!("{text:?}")), "{text:?}");
+        }
+        for text in ["", "1.50", "$", "$.5", "$-1", "$1.0000001", "$99999999999999999999"] {
+            assert!(Micros::parse(text).unwrap_err().contains(&format!("{text:?}")), "{text:?}");
+        }
+    }
 
     #[test]
     fn dollars_keep_two_decimals_at_least() {

@@ -11,7 +11,7 @@ use schema::event::{
 };
 use schema::id::{AuthorId, InstanceId};
 use schema::policy::Policy;
-use schema::unit::Seq;
+use schema::unit::{Micros, Millis, Seq};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -111,21 +111,13 @@ fn changed(policy: &Policy, changes: &[String]) -> anyhow::Result<Policy> {
 
 /// Dollars ($1.50), durations (500ms, 30s, 5m, 1h), or JSON.
 fn parse(text: &str) -> anyhow::Result<Value> {
+    if text.starts_with('$') {
+        return Ok(json!(Micros::parse(text).map_err(Usage)?));
+    }
+    if let Ok(length) = Millis::parse(text) {
+        return Ok(json!(length));
+    }
     let wrong = || Usage(format!("{text:?} is no amount, duration ($1.50, 30s, 5m) or JSON"));
-    if let Some(dollars) = text.strip_prefix('$') {
-        let (whole, part) = dollars.split_once('.').unwrap_or((dollars, ""));
-        let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-        if whole.is_empty() || part.len() > 6 || !digits(whole) || !digits(part) {
-            return Err(wrong().into());
-        }
-        let micros: u64 = format!("{whole}{part:0<6}").parse().map_err(|_| wrong())?;
-        return Ok(json!(micros));
-    }
-    for (unit, millis) in [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)] {
-        if let Some(Ok(count)) = text.strip_suffix(unit).map(str::parse::<u64>) {
-            return Ok(json!(count.saturating_mul(millis)));
-        }
-    }
     Ok(serde_json::from_str(text).map_err(|_| wrong())?)
 }
 

@@ -93,6 +93,7 @@ fn texts() -> Vec<(&'static str, String, Vec<u8>)> {
     vec![
         ("id", "lines".into(), IDS.into()),
         ("amount", "lines".into(), AMOUNTS.into()),
+        ("amount", "money-and-time".into(), "$1.50\n$0.000001\n$7\n500ms\n30s\n5m\n1h\n+5s".into()),
         ("policy", "whole".into(), json(serde_json::to_string_pretty(&policy))),
         ("policy", "one-key".into(), br#"{"lease": 1000}"#.to_vec()),
         ("requirements", "width".into(), json(serde_json::to_string(&needs))),

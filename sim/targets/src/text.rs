@@ -4,6 +4,7 @@ use schema::id::{AllocId, check};
 use schema::policy::Policy;
 use schema::requirements::{MAX_WIDTH, Requirements};
 use schema::resources::{Resources, parse_bytes, parse_cpu, show_bytes, show_cpu};
+use schema::unit::{Micros, Millis};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
@@ -45,6 +46,14 @@ pub fn amount(bytes: &[u8]) {
         }
         match parse_bytes(line) {
             Ok(amount) => about(amount),
+            Err(reason) => assert!(reason.contains(&format!("{line:?}")), "{reason}"),
+        }
+        match Micros::parse(line) {
+            Ok(money) => assert_eq!(Micros::parse(&money.dollars()), Ok(money), "{line:?}"),
+            Err(reason) => assert!(reason.contains(&format!("{line:?}")), "{reason}"),
+        }
+        match Millis::parse(line) {
+            Ok(length) => assert_eq!(Millis::parse(&format!("{length}ms")), Ok(length), "{line:?}"),
             Err(reason) => assert!(reason.contains(&format!("{line:?}")), "{reason}"),
         }
     }
