@@ -1,5 +1,9 @@
 //! A cluster of real processes on a real nats-server, with a real Docker engine.
 
+#[path = "cluster/crash.rs"]
+mod crash;
+#[path = "cluster/gate.rs"]
+mod gate;
 #[path = "cluster/hostile.rs"]
 mod hostile;
 #[path = "cluster/watch.rs"]

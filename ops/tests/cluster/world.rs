@@ -7,6 +7,7 @@ use replay::testing::NatsServer;
 use replay_core::state::exec::ExecStatus;
 use replay_core::state::leader::Holder;
 use replay_core::{State, invariant};
+use schema::codec;
 use schema::event::{Event, ExecConfig};
 use schema::id::{ClusterId, DriverId};
 use schema::record::Record;
@@ -42,11 +43,24 @@ impl Drop for World {
 impl World {
     /// So many controllers, and so many instances at least.
     pub(crate) fn start(controllers: u32, instances: u32) -> World {
+        World::behind(controllers, instances, str::to_owned)
+    }
+
+    /// As [`World::start`]; its processes go to the server by another address.
+    pub(crate) fn behind(
+        controllers: u32,
+        instances: u32,
+        address: impl FnOnce(&str) -> String,
+    ) -> World {
         let dir = tempfile::tempdir().expect("a directory");
         let server = NatsServer::start(dir.path()).expect("a nats-server");
         let url = server.url();
         let mut command = Command::new(env!("CARGO_BIN_EXE_fleetlog"));
-        command.env("XDG_CONFIG_HOME", dir.path().join("config")).args(["up", "--nats", &url]);
+        command.env("XDG_CONFIG_HOME", dir.path().join("config")).args([
+            "up",
+            "--nats",
+            &address(&url),
+        ]);
         command.args(["--controllers", &controllers.to_string()]);
         command.args(["--instances", &instances.to_string(), "--dir"]).arg(dir.path().join("up"));
         let log = std::fs::File::create(dir.path().join("up.log")).expect("a file");
@@ -153,13 +167,33 @@ impl World {
     /// another one was elected.
     pub(crate) fn kill_leader(&self, watch: &mut Watch) -> Duration {
         let leader = self.runtime.block_on(watch.leader());
-        let pid = self.controllers().into_iter().find(|(_, name)| *name == leader);
-        let pid = pid.expect("the leader is a process").0;
         let killed = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
+        self.kill_controller(&leader);
         let elected = |_: &State, record: &Record| matches!(record.event, Event::LeaderElected(_));
         let elected = self.runtime.block_on(watch.until(elected));
         Duration::from_nanos(elected.0).saturating_sub(killed)
+    }
+
+    /// Kills the controller of this name (SIGKILL).
+    pub(crate) fn kill_controller(&self, name: &str) {
+        let pid = self.controllers().into_iter().find(|(_, its)| its == name);
+        let pid = pid.expect("it is a process").0;
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
+    }
+
+    /// How many records of this kind are on the log.
+    pub(crate) fn count(&self, kind: &str) -> usize {
+        let records = self.runtime.block_on(async {
+            let Some(log) = self.log().await else { return Vec::new() };
+            read_to_end(&*log, Seq(1), None).await.unwrap_or_default()
+        });
+        let decoded = records.iter().filter_map(|stored| codec::decode(&stored.payload).ok());
+        decoded.filter(|record| record.event.kind() == kind).count()
+    }
+
+    /// A file of the test's own.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
     }
 
     /// Controllers by process: each is told its name by `up`.
