@@ -127,6 +127,32 @@ fn an_answered_launch_has_no_more_instances_than_its_answer() {
     assert_eq!(world.state.head.committed, Micros(7));
 }
 
+/// Of many launches that are under way at once all may come to nothing: that is once in a row.
+#[test]
+fn launches_that_fail_at_once_are_one_refusal() {
+    let mut world = World::new(Policy { max_pending: 9, ..Policy::default() });
+    let refused = |world: &World, name: &str, rest: Millis| LaunchRefused {
+        launch: id(name),
+        attempt: 1,
+        class: RefusalClass::Capacity,
+        message: String::new(),
+        until: world.time + rest,
+    };
+    let rests = |world: &World| world.state.backoffs.iter().map(|(_, b)| b.clone()).next();
+    for name in ["l-1", "l-2", "l-3"] {
+        world.said("r", launch(name, Micros(1), 1));
+    }
+    for (name, rest) in [("l-1", KEPT), ("l-2", HALF)] {
+        world.said("r", refused(&world, name, rest));
+    }
+    let rest = rests(&world).expect("it rests");
+    assert_eq!(rest.refusals, 1);
+    assert!(rest.until >= LogTime(1) + KEPT, "a shorter rest ends no longer one");
+    world.time = rest.until;
+    world.said("r", refused(&world, "l-3", HALF));
+    assert_eq!(rests(&world).map(|rest| rest.refusals), Some(2));
+}
+
 #[test]
 fn a_refused_launch_is_dropped_alike_from_a_snapshot() {
     let mut world = World::new(Policy { retention: KEPT, ..Policy::default() });

@@ -172,11 +172,20 @@ impl State {
         Ok(())
     }
 
-    /// One more time in a row it was asked for and nothing came of it.
+    /// One more time in a row it was asked for and nothing came of it. What comes to nothing while the
+    /// offering rests was under way before, and is the same time.
     pub(crate) fn refuse_for_now(&mut self, offering: &Offering, until: LogTime) {
-        let key = key(offering);
-        let refusals = self.backoffs.get(&key).map_or(0, |b| b.refusals).saturating_add(1);
-        self.backoffs.insert(key, Backoff { until, refusals });
+        let (key, time) = (key(offering), self.head.time);
+        let next = match self.backoffs.get(&key) {
+            Some(rest) if time < rest.until => {
+                Backoff { until: rest.until.max(until), refusals: rest.refusals }
+            }
+            before => {
+                let refusals = before.map_or(0, |rest| rest.refusals).saturating_add(1);
+                Backoff { until, refusals }
+            }
+        };
+        self.backoffs.insert(key, next);
     }
 
     /// Ends the waiting for the cloud's answer and gives back what was set aside for instances that
