@@ -5,6 +5,7 @@ mod machine;
 
 use crate::log::Log;
 use crate::rng::Rng;
+use crate::setting::GRACE;
 use agent_core::agent::{Agent as Core, Do, Place};
 use agent_core::plan::Run;
 use machine::{Process, Stage};
@@ -16,9 +17,6 @@ use schema::subject::Subject;
 use schema::unit::{Millis, Seq};
 use std::collections::{BTreeMap, VecDeque};
 use uuid::Uuid;
-
-/// How long a cut-off agent lets execs run beyond their lease.
-const GRACE: Millis = Millis(5000);
 
 /// What is durable of what an agent writes: the last number that it used, and what the log may not
 /// have.

@@ -20,7 +20,7 @@ pub struct Case {
 }
 
 /// What came of a case.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     /// The seed.
     pub seed: u64,
@@ -53,9 +53,13 @@ impl Case {
         Case { seed, ..Case::default() }
     }
 
-    /// Lets it happen. The same case gives the same report.
+    /// Lets it happen. The same case gives the same report. A panic is something that must not be.
     #[must_use]
     pub fn run(&self) -> Report {
-        World::new(self).run(self)
+        let ran = std::panic::catch_unwind(|| World::new(self).run(self));
+        ran.unwrap_or_else(|_| {
+            let found = vec!["something panicked, as stderr says".to_owned()];
+            Report { seed: self.seed, found, ..Report::default() }
+        })
     }
 }

@@ -72,7 +72,7 @@ faults! {
     /// Somebody is cut off from the log for a while.
     Cut "cut" 150,
     /// An agent neither reads nor writes the log for a while, and is heard all the same.
-    Deaf "deaf" 100,
+    Deaf "deaf" 400,
     /// An agent is killed, and started again.
     KillAgent "kill-agent" 150,
     /// An agent is told to go, with all that it runs.
@@ -158,9 +158,10 @@ impl Faults {
         (self.healed, self.latency) = (true, 5);
     }
 
-    /// Whether one of these has gone wrong so far.
-    pub(crate) fn struck(&self, faults: &[Fault]) -> bool {
-        self.hits.iter().any(|(hit, _)| faults.contains(&hit.fault))
+    /// When one of these last went wrong, in milliseconds.
+    pub(crate) fn last(&self, faults: &[Fault]) -> Option<u64> {
+        let last = self.hits.iter().rfind(|(hit, _)| faults.contains(&hit.fault));
+        last.map(|(_, at)| *at)
     }
 
     /// Whether the next opportunity for this fault is taken; if so, with the randomness for how.

@@ -17,7 +17,7 @@ use std::time::Instant;
 #[command(name = "fleetlog-sim", version)]
 struct Args {
     /// How many seeds
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// The first seed
     #[arg(long, default_value_t = 0)]
@@ -25,7 +25,7 @@ struct Args {
     /// Nothing goes wrong but this, as a failing seed prints it: lost-append#3,kill-agent#0
     #[arg(long, value_delimiter = ',')]
     faults: Option<Vec<Hit>>,
-    /// Stop at the first seed in which something is found, and leave no faults out of it
+    /// Stop at the first seed in which something is found, and leave no faults out of it; one at a time
     #[arg(long)]
     first: bool,
     /// Run each seed twice: both must give the same bytes
@@ -70,25 +70,27 @@ fn main() -> ExitCode {
     }
     let millis = Millis::of(since.elapsed()).0.max(1);
     let _ = conclude(&mut out, &sum, millis);
-    if sum.bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let all = sum.bad == 0 && sum.seeds == args.seeds;
+    if all { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Runs the seeds on as many threads as there are cores, each seed on one; reports come as they are
 /// done.
 fn reports(args: &Args) -> mpsc::IntoIter<Report> {
     let (done, reports) = mpsc::sync_channel(64);
-    let next = std::sync::Arc::new(AtomicU64::new(args.from));
-    let end = args.from.saturating_add(args.seeds);
+    let next = std::sync::Arc::new(AtomicU64::new(0));
+    let (from, count) = (args.from, args.seeds);
     let only: Option<BTreeSet<Hit>> = args.faults.clone().map(|hits| hits.into_iter().collect());
     let twice = args.twice;
     let cores = || thread::available_parallelism().map_or(1, NonZero::get);
-    for _ in 0..args.jobs.map_or_else(cores, NonZero::get) {
+    let jobs = if args.first { 1 } else { args.jobs.map_or_else(cores, NonZero::get) };
+    for _ in 0..jobs {
         let (done, next, only) = (done.clone(), next.clone(), only.clone());
         thread::spawn(move || {
             loop {
-                let seed = next.fetch_add(1, Ordering::Relaxed);
-                let case = Case { only: only.clone(), ..Case::of(seed) };
-                if seed >= end || done.send(run(&case, twice)).is_err() {
+                let nth = next.fetch_add(1, Ordering::Relaxed);
+                let case = Case { only: only.clone(), ..Case::of(from.wrapping_add(nth)) };
+                if nth >= count || done.send(run(&case, twice)).is_err() {
                     return;
                 }
             }

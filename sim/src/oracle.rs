@@ -9,9 +9,10 @@ use crate::agent::Agent;
 use crate::cloud::Cloud;
 use crate::coverage::Coverage;
 use crate::log::Log;
+use crate::stranger::NAME as STRANGER;
 use crate::transitions::Watch;
 use claims::Claims;
-use replay_core::{Message, Outcome, State, invariant};
+use replay_core::{Message, Outcome, State, Void, invariant};
 use schema::codec;
 use schema::id::{AllocId, InstanceId};
 use std::collections::BTreeMap;
@@ -55,7 +56,15 @@ impl Observer {
                 found.extend(self.claims.check(&self.state, &record, truth));
                 found.extend(claims::leases(&self.state, &record.event, leases));
             }
-            (Outcome::Void(void), _) => self.coverage.void(void),
+            (Outcome::Void(void), record) => {
+                self.coverage.void(void);
+                let late = matches!(void, Void::OldEpoch | Void::NotLeader);
+                let unfenced = record.filter(|record| late && record.author.as_str() != STRANGER);
+                found.extend(unfenced.map(|record| {
+                    let (author, kind) = (record.author, record.event.kind());
+                    format!("{kind} of {author}, which no longer leads, got past the fence")
+                }));
+            }
             (Outcome::Applied | Outcome::Ignored, _) => {}
         }
         found.extend(self.watch.look(&self.state, &mut self.coverage));
@@ -70,9 +79,11 @@ impl Observer {
         found
     }
 
-    /// Until when, in virtual milliseconds, execs of this alloc may run, if it was taken back.
-    pub(crate) fn promised(&self, alloc: &AllocId) -> Option<u64> {
-        self.claims.promised.get(alloc).copied()
+    /// Until when, in virtual milliseconds, execs of this alloc may run, if it was taken back later
+    /// than `since`.
+    pub(crate) fn promised(&self, alloc: &AllocId, since: u64) -> Option<u64> {
+        let (made, until) = self.claims.promised.get(alloc)?;
+        (*made >= since).then_some(*until)
     }
 
     /// Whether nothing is left to happen.

@@ -48,6 +48,11 @@ impl Controller {
         self.core.step(moment(now, self.fast), entropy)
     }
 
+    /// Reads to the end of the log.
+    pub(crate) fn catch_up(&mut self, now: u64, log: &Log) {
+        self.read(now, log, usize::MAX);
+    }
+
     fn read(&mut self, now: u64, log: &Log, most: usize) {
         for message in log.from(self.next).take(most) {
             let decoded = codec::decode(message.payload);

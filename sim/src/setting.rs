@@ -73,4 +73,4 @@ fn policy(rng: &mut Rng, large: bool) -> Policy {
 }
 
 /// How long a cut-off agent lets execs run beyond their lease: agents are told so when they start.
-const GRACE: Millis = Millis::from_secs(5);
+pub(crate) const GRACE: Millis = Millis::from_secs(5);

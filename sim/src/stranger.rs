@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// Who this is, as whatever author.
-const NAME: &str = "stranger";
+pub(crate) const NAME: &str = "stranger";
 
 /// What the stranger writes this time; `life` is one that it never had before.
 pub(crate) fn says(

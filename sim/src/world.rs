@@ -215,7 +215,7 @@ impl World {
             found.push(format!("it does not come to rest: {}", self.unrest()));
         }
         let truth = Truth { now: self.now, cloud: &self.cloud, agents: &self.agents };
-        let more = verdict(&mut self.observer, &self.log, truth, &self.replicas);
+        let more = verdict(&mut self.observer, &self.log, truth, &mut self.replicas);
         if found.is_empty() {
             found.extend(more);
         }
@@ -236,6 +236,19 @@ impl World {
         }
     }
 
+    /// Until when what happens to a process has to wait that stands still: it learns of it when it goes
+    /// on, and by then all of it comes at once.
+    fn standstill(&self, what: &What) -> Option<u64> {
+        let node = match what {
+            What::Answer(node, ..) => node.clone(),
+            What::End(n, ..) | What::News(n, ..) | What::Leads(n, _) | What::Lives(n, _) => {
+                Node::Replica(*n)
+            }
+            _ => return None,
+        };
+        self.stands.get(&node).copied().filter(|until| self.now < *until)
+    }
+
     fn unrest(&self) -> String {
         let state = &self.observer.state;
         let drivers = self.drivers.iter().filter(|driver| !driver.done).count();
@@ -253,6 +266,9 @@ impl World {
     }
 
     fn happen(&mut self, what: What) {
+        if let Some(until) = self.standstill(&what) {
+            return self.after(until - self.now, what);
+        }
         match what {
             What::Turn(node) => {
                 if self.turns.get(&node) == Some(&self.now) {

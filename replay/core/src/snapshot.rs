@@ -80,7 +80,7 @@ macro_rules! snapshot {
                     diverged: None,
                 };
                 state.index = Index::of(&state);
-                match invariant::check(&state).pop() {
+                match invariant::check(&state).into_iter().next() {
                     None => Ok(state),
                     Some(Breach { invariant, found }) => {
                         Err(SnapshotError::Unsound { invariant, found })

@@ -14,7 +14,7 @@ use schema::record::Record;
 use schema::subject::Role;
 use schema::unit::{Epoch, LogTime, Micros};
 use schema::why::{RefusedWhy, TerminateWhy};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What an independent reader keeps of the log to check it by: far less than the fold does.
 #[derive(Debug, Default)]
@@ -27,10 +27,12 @@ pub(super) struct Claims {
     pub(super) born: BTreeMap<InstanceId, LaunchId>,
     /// Allocs that have been granted, and to whom.
     granted: BTreeMap<AllocId, DriverId>,
+    /// Budgets that have been in force.
+    budgets: BTreeSet<Micros>,
     /// Who leads, in which term.
     leader: Option<(AuthorId, Epoch)>,
-    /// Until when, in virtual milliseconds, execs of an alloc that was taken back may run.
-    pub(super) promised: BTreeMap<AllocId, u64>,
+    /// When, in virtual milliseconds, an alloc was taken back, and until when its execs may run.
+    pub(super) promised: BTreeMap<AllocId, (u64, u64)>,
 }
 
 impl Claims {
@@ -41,6 +43,7 @@ impl Claims {
         record: &Record,
         truth: Truth<'_>,
     ) -> Option<String> {
+        self.budgets.insert(state.head.policy.max_hourly_cost);
         if !record.speaks_for_itself() {
             return Some(format!("{} was heard, who spoke for another", record.author));
         }
@@ -76,7 +79,7 @@ impl Claims {
                 self.promise(state, truth, &e.alloc, e.execs_until);
                 None
             }
-            Event::AllocRefused(e) => refuse(state, e),
+            Event::AllocRefused(e) => self.refuse(state, e),
             Event::AllocFreed(e) => {
                 let theirs = self.granted.get(&e.alloc) == Some(&e.driver);
                 (!theirs).then(|| format!("{} was freed by {}, who has it not", e.alloc, e.driver))
@@ -96,7 +99,7 @@ impl Claims {
     /// Drivers are told how long execs of an alloc may still run that was taken back.
     fn promise(&mut self, state: &State, truth: Truth<'_>, alloc: &AllocId, until: LogTime) {
         let rest = until.since(state.head.time);
-        self.promised.insert(alloc.clone(), truth.now + rest.0);
+        self.promised.insert(alloc.clone(), (truth.now, truth.now + rest.0));
     }
 
     /// The caps hold for every intent, at the instant at which it lands.
@@ -130,6 +133,33 @@ impl Claims {
         self.leases.extend(e.allocs.iter().filter(granted).map(|id| (id.clone(), until)));
     }
 
+    /// A request is refused for a reason that is so.
+    fn refuse(&self, state: &State, e: &AllocRefused) -> Option<String> {
+        let alloc = state.allocs.get(&e.alloc)?;
+        let (floor, policy) = (alloc.requirements.floor(), &state.head.policy);
+        let allowed =
+            |o: &&Offering| alloc.constraint.market.is_none_or(|market| market == o.market);
+        let fitting =
+            || policy.offerings.iter().filter(allowed).filter(|o| o.resources.holds(&floor));
+        let so = match &e.why {
+            RefusedWhy::TooLarge { .. } => fitting().next().is_none(),
+            RefusedWhy::NoOfferings => policy.offerings.iter().find(allowed).is_none(),
+            // The budget may have been changed since that was decided.
+            RefusedWhy::OverBudget { asked, limit } => {
+                let cheapest = fitting().map(|o| o.price).min();
+                asked > limit && cheapest == Some(*asked) && self.budgets.contains(limit)
+            }
+            RefusedWhy::NoSuchInstance { instance } => {
+                let there = |i: &Instance| matches!(i.phase, Phase::Booting | Phase::Up);
+                let fits = |i: &&Instance| there(i) && i.resources.holds(&floor);
+                state.instances.get(instance).filter(fits).is_none()
+            }
+            RefusedWhy::Killed => alloc.killed,
+            RefusedWhy::Unknown => false,
+        };
+        (!so).then(|| format!("{} was refused for what is not so: {:?}", e.alloc, e.why))
+    }
+
     fn expire(&self, state: &State, e: &AllocExpired) -> Option<String> {
         let left = self.leases.get(&e.alloc)?.since(state.head.time);
         (left.0 > 0).then(|| format!("{} expired {left} before its time", e.alloc))
@@ -149,28 +179,6 @@ pub(super) fn leases(state: &State, event: &Event, before: usize) -> Option<Stri
     );
     let ended = state.index.leases.len() < before;
     (ended && !may).then(|| format!("a lease was ended by {}", event.kind()))
-}
-
-/// A request is refused for a reason that is so.
-fn refuse(state: &State, e: &AllocRefused) -> Option<String> {
-    let alloc = state.allocs.get(&e.alloc)?;
-    let (floor, policy) = (alloc.requirements.floor(), &state.head.policy);
-    let allowed = |o: &&Offering| alloc.constraint.market.is_none_or(|market| market == o.market);
-    let fitting = || policy.offerings.iter().filter(allowed).filter(|o| o.resources.holds(&floor));
-    let so = match &e.why {
-        RefusedWhy::TooLarge { .. } => fitting().next().is_none(),
-        RefusedWhy::NoOfferings => policy.offerings.iter().find(allowed).is_none(),
-        // The policy may have changed since: what was so when it was decided is not known here.
-        RefusedWhy::OverBudget { asked, limit } => asked > limit,
-        RefusedWhy::NoSuchInstance { instance } => {
-            let there = |i: &Instance| matches!(i.phase, Phase::Booting | Phase::Up);
-            let fits = |i: &&Instance| there(i) && i.resources.holds(&floor);
-            state.instances.get(instance).filter(fits).is_none()
-        }
-        RefusedWhy::Killed => alloc.killed,
-        RefusedWhy::Unknown => false,
-    };
-    (!so).then(|| format!("{} was refused for what is not so: {:?}", e.alloc, e.why))
 }
 
 /// Idle instances are idle, and have been since their last alloc was closed.

@@ -21,7 +21,6 @@ pub(super) fn check(state: &State, coverage: &mut Coverage) -> Option<String> {
     if say(&mut old, leader, over.into()) != Some(Outcome::Applied) {
         return Some("the leader cannot end the generation".to_owned());
     }
-    coverage.count("event", "rolled-over");
     let (ended, snapshot, digest) = (old.head.applied, old.snapshot(), old.digest());
     let after = say(&mut old, leader, LeaderRenewed {}.into());
     if after != Some(Outcome::Void(Void::GenerationEnded)) {

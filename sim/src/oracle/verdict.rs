@@ -15,7 +15,7 @@ pub(crate) fn verdict(
     observer: &mut Observer,
     log: &Log,
     truth: Truth<'_>,
-    replicas: &[Controller],
+    replicas: &mut [Controller],
 ) -> Vec<String> {
     let mut found = money(observer, truth);
     let Observer { state, coverage, .. } = observer;
@@ -25,9 +25,10 @@ pub(crate) fn verdict(
     found.extend(lost.map(|(id, _)| format!("{id} was lost: it has no end")));
     let digest = state.digest();
     for replica in replicas {
+        replica.catch_up(truth.now, log);
         let mut other = replica.core.state().clone();
         let at = other.head.applied;
-        if at == state.head.applied && other.digest() != digest {
+        if at != log.end() || other.digest() != digest {
             found.push(format!("{} has another digest at {at}", replica.name));
         }
     }

@@ -204,13 +204,14 @@ impl World {
     /// Nothing of an alloc that was taken back runs for longer than its driver was told.
     fn hold_to_promise(&mut self, id: &InstanceId) {
         let (Some(agent), now) = (self.agents.get(id), self.now) else { return };
+        // Who was told a time by a clock that has jumped since, or had just done so, knows nothing.
+        let steady =
+            self.faults.last(&[Fault::JumpAhead, Fault::JumpBack]).map_or(0, |at| at + LATE);
         let late = |id: &&AllocId| {
-            let by = self.observer.promised(id);
+            let by = self.observer.promised(id, steady);
             by.is_some_and(|by| by.max(agent.since) + LATE < now)
         };
-        // Who was told a time by a clock that has jumped since knows nothing.
-        let steady = !self.faults.struck(&[Fault::JumpAhead, Fault::JumpBack]);
-        if let Some(alloc) = agent.runs(now).find(late).filter(|_| steady) {
+        if let Some(alloc) = agent.runs(now).find(late) {
             self.errors.push(format!("{alloc} runs on, longer than its driver was told"));
         }
     }

@@ -4,8 +4,19 @@ use super::super::Defect;
 
 pub(crate) const DEFECTS: &[Defect] = &[
     Defect {
+        name: "no-fence",
+        what: "a leader appends without a fence; the fold alone keeps old terms out",
+        within: 500,
+        twice: false,
+        edits: &[(
+            "controlplane/core/src/round.rs",
+            "let fence = fenced.then_some(state.head.leader.election);",
+            "let fence = (fenced && !ON).then_some(state.head.leader.election);",
+        )],
+    },
+    Defect {
         name: "any-leader",
-        what: "no fence, and the fold hears whoever speaks for a leader, of whatever term",
+        what: "the fold hears whoever speaks for a leader, of whatever term",
         within: 200,
         twice: false,
         edits: &[
@@ -18,11 +29,6 @@ pub(crate) const DEFECTS: &[Defect] = &[
                 "replay/core/src/state/leader.rs",
                 "if !self.leads(&record.author) {",
                 "if !ON && !self.leads(&record.author) {",
-            ),
-            (
-                "controlplane/core/src/round.rs",
-                "let fence = fenced.then_some(state.head.leader.election);",
-                "let fence = (fenced && !ON).then_some(state.head.leader.election);",
             ),
         ],
     },
