@@ -2,12 +2,12 @@
 //! program, started again by the cloud: see [`agent`].
 
 use crate::contract::contract;
-use crate::world::{World, accepted, gone, order, seen, until, up};
+use crate::world::{DEADLINE, World, accepted, gone, order, seen, until, up};
 use controlplane::cloud::local::faults::Faults;
 use controlplane::cloud::local::process::{Processes, birth, hold, interruption};
 use controlplane::cloud::local::{Birth, LocalCloud};
 use controlplane::cloud::{Cloud, LaunchAnswer, SeenState, TerminateAnswer};
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{CWD, FileType, FlockOperation, Mode, OFlags, flock, mknodat};
 use schema::id::InstanceId;
 use schema::resources::Resources;
 use schema::unit::Millis;
@@ -18,8 +18,8 @@ use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -101,6 +101,29 @@ fn agent() {
     assert!(second.to_string().contains("another agent runs in"), "{second}");
     drop(held);
     drop(hold(dir.path()).unwrap());
+}
+
+/// A file that takes long to open must not keep a leader from saying that it lives.
+#[tokio::test]
+async fn a_start_that_hangs_holds_up_nobody() {
+    let (world, instance) = (ProcessWorld::default(), InstanceId::new("i-1").unwrap());
+    let (dir, output) = (world.dir(&instance), world.dir(&instance).join("agent.log"));
+    fs::create_dir_all(&dir).unwrap();
+    mknodat(CWD, &output, FileType::Fifo, Mode::RWXU, 0).unwrap();
+    let (begun, told) = mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        let told = told.recv_timeout(DEADLINE);
+        (told, rustix::fs::open(&output, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()))
+    });
+    let beside = async {
+        until("it is begun", async || dir.join("birth.json").exists()).await;
+        begun.send(())
+    };
+    let (cloud, order) = (world.open(&Faults::default()), order("l-1", 1));
+    let (made, _) = tokio::join!(accepted(&cloud, &order), beside);
+    let (told, _pipe) = reader.join().unwrap();
+    assert_eq!((told, made), (Ok(()), vec![instance.clone()]));
+    up(&world, &instance).await;
 }
 
 /// Does what an agent owes its cloud, and goes when its directory is cleared.

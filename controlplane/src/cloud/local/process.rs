@@ -160,7 +160,10 @@ impl Processes {
             Life::Unborn => None,
             Life::Coming | Life::Up => Some(true),
             Life::Dead if may_return => {
-                self.start_again(instance, &dir)?;
+                if self.starts_again(instance) {
+                    let host = self.clone();
+                    aside(move || host.spawn(&dir)).await?;
+                }
                 Some(true)
             }
             // Nobody is asked to end what is gone already: the rest of it goes now.
@@ -192,16 +195,17 @@ impl Processes {
         }
     }
 
-    fn start_again(&self, instance: &InstanceId, dir: &Path) -> io::Result<()> {
+    /// Whether an agent that died is to be started again now; counted as if it were.
+    fn starts_again(&self, instance: &InstanceId) -> bool {
         let mut dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(dead) = dead.get_mut(instance) else { return Ok(()) };
+        let Some(dead) = dead.get_mut(instance) else { return false };
         dead.starts.retain(|at| at.elapsed() < MINUTE);
         if dead.starts.len() >= STARTS || self.command.is_empty() {
-            return Ok(());
+            return false;
         }
         dead.starts.push(Instant::now());
         tracing::info!(%instance, "its agent has died; starting it again");
-        self.spawn(dir)
+        true
     }
 
     async fn list_now(&self) -> io::Result<BTreeMap<InstanceId, bool>> {
@@ -232,7 +236,8 @@ impl Host for Processes {
     }
 
     async fn bear(&self, birth: &Birth) -> Result<(), BearError> {
-        match self.bear_now(birth) {
+        let (host, wanted) = (self.clone(), birth.clone());
+        match aside(move || host.bear_now(&wanted)).await {
             Ok(borne) => borne.map_err(BearError::Never),
             Err(e) => Err(BearError::Unknown(format!("cannot start {}: {e}", birth.instance))),
         }
@@ -261,6 +266,13 @@ impl Host for Processes {
     async fn list(&self) -> Result<BTreeMap<InstanceId, bool>, String> {
         self.list_now().await.map_err(|e| format!("cannot look into {}: {e}", self.root.display()))
     }
+}
+
+/// Runs off the async threads what a slow disk can hold up: a leader that waits for it lives on.
+async fn aside<T: Send + 'static>(
+    what: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(what).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 /// Whether a start that failed so would fail again.
