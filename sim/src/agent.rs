@@ -13,7 +13,6 @@ use replay_core::author::{Line, Writer};
 use schema::event::{Event, InstanceBooted};
 use schema::id::{AllocId, AuthorId, ClusterId, ExecId, InstanceId, LaunchId};
 use schema::resources::Resources;
-use schema::subject::Subject;
 use schema::unit::{Millis, Seq};
 use std::collections::{BTreeMap, VecDeque};
 use uuid::Uuid;
@@ -115,12 +114,8 @@ impl Agent {
     }
 
     fn read(&mut self, log: &Log) {
-        for message in log.from(self.next) {
-            let mine = Subject::parse(message.subject)
-                .is_ok_and(|subject| subject.instance.as_ref() == Some(&self.instance));
-            if mine {
-                self.core.fold(message.seq, message.subject, message.payload);
-            }
+        for message in log.for_instance(&self.instance, self.next) {
+            self.core.fold(message.seq, message.subject, message.payload);
         }
         self.next = log.end().next();
     }

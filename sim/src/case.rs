@@ -30,6 +30,8 @@ pub struct Report {
     pub records: u64,
     /// Turns that were taken.
     pub steps: u64,
+    /// Most agents that were up at once.
+    pub agents: usize,
     /// Virtual time until all was quiet, in milliseconds.
     pub took: u64,
     /// What was exercised.

@@ -14,7 +14,6 @@ use schema::event::{
 use schema::id::{AllocId, AuthorId, ClusterId, DriverId, ExecId};
 use schema::requirements::{Constraint, Market, Requirements};
 use schema::resources::Resources;
-use schema::subject::Subject;
 use schema::unit::{Millis, Seq};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -112,11 +111,8 @@ impl Driver {
     }
 
     fn read(&mut self, log: &Log) {
-        for message in log.from(self.next) {
-            let subject = Subject::parse(message.subject);
-            if subject.is_ok_and(|subject| subject.driver.as_ref() == Some(&self.id)) {
-                self.core.fold(message.seq, message.time, message.subject, message.payload);
-            }
+        for message in log.for_driver(&self.id, self.next) {
+            self.core.fold(message.seq, message.time, message.subject, message.payload);
         }
         self.next = log.end().next();
     }

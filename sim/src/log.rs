@@ -2,6 +2,8 @@
 
 use replay_core::Message;
 use replay_core::author::Line;
+use schema::id::{DriverId, InstanceId};
+use schema::subject::Subject;
 use schema::unit::{LogTime, Seq};
 use std::collections::BTreeMap;
 
@@ -16,6 +18,9 @@ pub(crate) struct Log {
     pub(crate) records: Vec<Stored>,
     /// The last sequence on each subject.
     last: BTreeMap<String, Seq>,
+    /// What names each instance, and each driver: what they read.
+    of_instance: BTreeMap<InstanceId, Vec<Seq>>,
+    of_driver: BTreeMap<DriverId, Vec<Seq>>,
 }
 
 impl Log {
@@ -37,20 +42,44 @@ impl Log {
         }
         for line in lines {
             self.records.push(Stored { time, line: line.clone() });
-            self.last.insert(line.subject.clone(), self.end());
+            let end = self.end();
+            self.last.insert(line.subject.clone(), end);
+            let Ok(subject) = Subject::parse(&line.subject) else { continue };
+            subject.instance.map(|id| self.of_instance.entry(id).or_default().push(end));
+            subject.driver.map(|id| self.of_driver.entry(id).or_default().push(end));
         }
         Some(self.end())
     }
 
     /// The records from this sequence on.
     pub(crate) fn from(&self, seq: Seq) -> impl Iterator<Item = Message<'_>> {
-        let first = usize::try_from(seq.0.max(1) - 1).unwrap_or(usize::MAX);
-        self.records.iter().enumerate().skip(first).map(|(index, stored)| Message {
-            seq: Seq(index as u64 + 1),
-            time: stored.time,
-            subject: &stored.line.subject,
-            payload: &stored.line.payload,
-        })
+        let first = index(seq).min(self.records.len());
+        let rest = self.records[first..].iter().zip(seq.0.max(1)..);
+        rest.map(|(stored, seq)| message(Seq(seq), stored))
+    }
+
+    /// The records from this sequence on that name an instance.
+    pub(crate) fn for_instance(
+        &self,
+        id: &InstanceId,
+        seq: Seq,
+    ) -> impl Iterator<Item = Message<'_>> {
+        self.those(self.of_instance.get(id), seq)
+    }
+
+    /// The records from this sequence on that name a driver.
+    pub(crate) fn for_driver(&self, id: &DriverId, seq: Seq) -> impl Iterator<Item = Message<'_>> {
+        self.those(self.of_driver.get(id), seq)
+    }
+
+    fn those<'a>(
+        &'a self,
+        all: Option<&'a Vec<Seq>>,
+        from: Seq,
+    ) -> impl Iterator<Item = Message<'a>> {
+        let all = all.map(Vec::as_slice).unwrap_or_default();
+        let first = all.partition_point(|seq| *seq < from);
+        all[first..].iter().map(|seq| message(*seq, &self.records[index(*seq)]))
     }
 
     /// BLAKE3 of all of it.
@@ -63,4 +92,13 @@ impl Log {
         }
         hasher.finalize().to_hex().to_string()
     }
+}
+
+fn index(seq: Seq) -> usize {
+    usize::try_from(seq.0.max(1) - 1).unwrap_or(usize::MAX)
+}
+
+fn message(seq: Seq, stored: &Stored) -> Message<'_> {
+    let Stored { time, line } = stored;
+    Message { seq, time: *time, subject: &line.subject, payload: &line.payload }
 }

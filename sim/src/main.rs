@@ -46,6 +46,7 @@ struct Sum {
     bad: u64,
     records: u64,
     steps: u64,
+    agents: usize,
     coverage: Coverage,
 }
 
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         sum.seeds += 1;
         sum.records += report.records;
         sum.steps += report.steps;
+        sum.agents = sum.agents.max(report.agents);
         sum.coverage.add(&report.coverage);
         if !report.found.is_empty() {
             sum.bad += 1;
@@ -150,11 +152,11 @@ fn conclude(out: &mut impl Write, sum: &Sum, millis: u64) -> std::io::Result<()>
     for one in missing {
         writeln!(out, "  {one}")?;
     }
-    let Sum { seeds, bad, records, steps, .. } = sum;
+    let Sum { seeds, bad, records, steps, agents, .. } = sum;
     let (seconds, tenths, rate) = (millis / 1000, millis % 1000 / 100, steps * 1000 / millis);
     writeln!(
         out,
-        "{seeds} seeds, {bad} bad; {records} records, {steps} steps in {seconds}.{tenths} s, {rate} \
-         steps/s"
+        "{seeds} seeds, {bad} bad; at most {agents} agents at once; {records} records, {steps} steps \
+         in {seconds}.{tenths} s, {rate} steps/s"
     )
 }

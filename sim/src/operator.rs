@@ -13,8 +13,8 @@ use schema::policy::Policy;
 use schema::unit::{Micros, Seq};
 use uuid::Uuid;
 
-/// What somebody says who looks at the cluster and wants something else.
-pub(crate) fn says(rng: &mut Rng, state: &State) -> Option<Event> {
+/// What somebody says who looks at the cluster and wants something else. `scale` is how large it is.
+pub(crate) fn says(rng: &mut Rng, state: &State, scale: u64) -> Option<Event> {
     let any = |rng: &mut Rng| -> Option<InstanceId> {
         let live = &state.index.live_instances;
         let at = usize::try_from(rng.below(live.len() as u64)).unwrap_or(0);
@@ -32,16 +32,17 @@ pub(crate) fn says(rng: &mut Rng, state: &State) -> Option<Event> {
         }
         8 if state.head.frozen => LaunchesThawed {}.into(),
         8 => LaunchesFrozen { reason: "an incident".into() }.into(),
-        _ => PolicySet { policy: other(rng, &state.head.policy) }.into(),
+        _ => PolicySet { policy: other(rng, &state.head.policy, scale) }.into(),
     })
 }
 
-fn other(rng: &mut Rng, policy: &Policy) -> Policy {
+fn other(rng: &mut Rng, policy: &Policy, scale: u64) -> Policy {
     let mut policy = policy.clone();
+    let count = |count: u64| u32::try_from(count * scale).unwrap_or(u32::MAX);
     match rng.below(3) {
-        0 => policy.max_hourly_cost = Micros(rng.between(100_000, 1_000_000)),
-        1 => policy.min_instances = u32::try_from(rng.below(3)).unwrap_or(0),
-        _ => policy.max_instances = u32::try_from(rng.between(2, 8)).unwrap_or(2),
+        0 => policy.max_hourly_cost = Micros(rng.between(100_000, 1_000_000) * scale),
+        1 => policy.min_instances = count(rng.below(3)),
+        _ => policy.max_instances = count(rng.between(2, 8)),
     }
     policy.min_instances = policy.min_instances.min(policy.max_instances);
     policy

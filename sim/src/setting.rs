@@ -15,23 +15,44 @@ pub(crate) struct Setting {
     pub(crate) allocs: u64,
     pub(crate) at_once: bool,
     pub(crate) policy: Policy,
+    /// By how much more than in a small seed budget and counts are, of whoever sets them.
+    pub(crate) scale: u64,
 }
 
+/// Of so many seeds one is as large as a fleet may get.
+pub(crate) const HUGE: u64 = 250;
+/// How many instances such a fleet keeps at least, whatever is asked for.
+const FLOOR: (u64, u64) = (150, 180);
+
 impl Setting {
-    /// Most seeds are small, so that there can be many; one in fifty is as large as a fleet gets here.
+    /// Most seeds are small, so that there can be many; one in fifty is large.
     pub(crate) fn draw(rng: &mut Rng) -> Setting {
         let large = rng.chance(20);
         let (drivers, allocs) =
             if large { (rng.between(6, 20), 30) } else { (rng.between(1, 5), 12) };
         let (replicas, at_once) = (rng.between(2, 5), false);
-        Setting { replicas, drivers, allocs, at_once, policy: policy(rng, large) }
+        let scale = if large { 35 } else { 1 };
+        Setting { replicas, drivers, allocs, at_once, policy: policy(rng, scale), scale }
+    }
+
+    /// A fleet of more than 150 instances at once, and drivers enough to use all of them.
+    pub(crate) fn huge(rng: &mut Rng) -> Setting {
+        let scale = 60;
+        let mut policy = policy(rng, scale);
+        policy.max_hourly_cost = policy.max_hourly_cost.max(Micros(20_000_000));
+        policy.max_instances = policy.max_instances.max(240);
+        policy.max_pending = policy.max_pending.max(60);
+        policy.min_instances = u32::try_from(rng.between(FLOOR.0, FLOOR.1)).unwrap_or(150);
+        let (replicas, drivers) = (rng.between(2, 5), rng.between(15, 25));
+        Setting { replicas, drivers, allocs: 30, at_once: false, policy, scale }
     }
 
     /// Twenty drivers that ask for fifty allocs each, at once, with a budget for a part of them.
     pub(crate) fn crowd(rng: &mut Rng) -> Setting {
-        let mut policy = policy(rng, true);
+        let scale = 35;
+        let mut policy = policy(rng, scale);
         policy.max_hourly_cost = Micros(4_000_000);
-        Setting { replicas: 3, drivers: 20, allocs: 50, at_once: true, policy }
+        Setting { replicas: 3, drivers: 20, allocs: 50, at_once: true, policy, scale }
     }
 }
 
@@ -45,9 +66,8 @@ fn offering(name: &str, cores: u64, price: u64, market: Market) -> Offering {
     }
 }
 
-fn policy(rng: &mut Rng, large: bool) -> Policy {
+fn policy(rng: &mut Rng, scale: u64) -> Policy {
     let seconds = |count| Millis::from_secs(count);
-    let scale = if large { 35 } else { 1 };
     let mut offerings = vec![
         offering("small", 2, 60_000, Market::OnDemand),
         offering("large", 8, 200_000, Market::OnDemand),

@@ -10,7 +10,7 @@ use crate::log::Log;
 use crate::oracle::{Observer, Truth, verdict};
 use crate::replica::Controller;
 use crate::rng::Rng;
-use crate::setting::Setting;
+use crate::setting::{HUGE, Setting};
 use crate::story;
 use controlplane_core::effects::{Call, News};
 use controlplane_core::round::{Answer, Append};
@@ -85,12 +85,15 @@ pub(crate) struct World {
     steps: u64,
     cluster: ClusterId,
     policy: Policy,
+    scale: u64,
     log: Log,
     cloud: Cloud,
     observer: Observer,
     replicas: Vec<Controller>,
     agents: BTreeMap<InstanceId, Agent>,
     drivers: Vec<Driver>,
+    /// Most agents that were up at once.
+    most: usize,
     /// Counts how often each was started; what is told to an earlier life is not heard.
     lives: BTreeMap<Node, u64>,
     in_flight: BTreeSet<Node>,
@@ -104,7 +107,11 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(case: &Case) -> World {
         let mut rng = Rng::new(case.seed);
-        let setting = if case.crowd { Setting::crowd(&mut rng) } else { Setting::draw(&mut rng) };
+        let setting = match case {
+            Case { crowd: true, .. } => Setting::crowd(&mut rng),
+            Case { seed, .. } if seed % HUGE == HUGE / 2 => Setting::huge(&mut rng),
+            Case { .. } => Setting::draw(&mut rng),
+        };
         let faults = Faults::draw(&mut rng, case.only.clone());
         let cluster = ClusterId::made(0, rng.draw());
         let driver = |n| Driver::new(&cluster, n, &setting, &mut rng);
@@ -122,12 +129,14 @@ impl World {
             steps: 0,
             cluster,
             policy: setting.policy,
+            scale: setting.scale,
             log: Log::default(),
             cloud: Cloud::default(),
             observer: Observer::default(),
             replicas: Vec::new(),
             agents: BTreeMap::new(),
             drivers,
+            most: 0,
             lives: BTreeMap::new(),
             in_flight: BTreeSet::new(),
             cut: BTreeMap::new(),
@@ -227,6 +236,7 @@ impl World {
             found,
             records: self.log.end().0,
             steps: self.steps,
+            agents: self.most,
             took: self.now,
             coverage,
             hits: std::mem::take(&mut self.faults.hits),

@@ -113,7 +113,7 @@ impl World {
                 self.ahead -= i64::try_from(rng.between(JUMP.0, JUMP.1)).unwrap_or(0)
             }
             Fault::Operate => {
-                let says = operator::says(rng, &self.observer.state);
+                let says = operator::says(rng, &self.observer.state, self.scale);
                 self.say_in_passing(says.into_iter().collect());
             }
             Fault::Stranger => {

@@ -65,6 +65,7 @@ impl World {
                     && !agent.done
                 {
                     agent.start(self.now, &self.log);
+                    self.count_agents();
                 }
             }
             Node::Driver(n) => {
@@ -73,6 +74,14 @@ impl World {
             Node::Replica(_) | Node::Passer => {}
         }
         self.turn_after(node, 0);
+    }
+
+    fn count_agents(&mut self) {
+        let up = |id: &InstanceId, agent: &Agent| {
+            agent.up && self.cloud.machines.get(id).is_some_and(|m| m.there(self.now))
+        };
+        let up = self.agents.iter().filter(|(id, agent)| up(id, agent)).count();
+        self.most = self.most.max(up);
     }
 
     /// A new instance comes up.
