@@ -127,6 +127,22 @@ impl Replica {
         }
     }
 
+    /// One that begins with a state from a snapshot, however old, and reads on behind it.
+    #[must_use]
+    pub fn resume(now: Moment, me: Me, policy: Policy, state: State) -> Replica {
+        let mut replica = Replica { state, ..Replica::new(now, me, policy) };
+        replica.restored(now);
+        replica
+    }
+
+    /// What a restored state has under way began nobody knows when: it begins now, so that it ends too
+    /// late rather than too early, and ends.
+    fn restored(&mut self, now: Moment) {
+        let State { index, head, .. } = &self.state;
+        self.clocks.kept = index.leases.iter().map(|(_, alloc)| (alloc.clone(), now)).collect();
+        self.clocks.challenged = head.leader.challenge.is_some().then_some(now);
+    }
+
     /// The state as folded so far.
     #[must_use]
     pub fn state(&self) -> &State {
@@ -282,6 +298,9 @@ impl Replica {
     }
 
     fn note(&mut self, now: Moment, record: &Record) {
+        if let Event::Genesis(_) = &record.event {
+            self.restored(now);
+        }
         let clocks = &mut self.clocks;
         if let Event::AllocGranted(e) = &record.event {
             clocks.kept.insert(e.alloc.clone(), now);

@@ -21,6 +21,8 @@ mod plan;
 mod queue;
 #[path = "decide/refuse.rs"]
 mod refuse;
+#[path = "decide/resume.rs"]
+mod resume;
 #[path = "decide/scale.rs"]
 mod scale;
 #[path = "decide/tell.rs"]
