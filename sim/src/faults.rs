@@ -93,6 +93,16 @@ faults! {
     Operate "operate" 200,
     /// A stranger writes what has no business on the log.
     Stranger "stranger" 300,
+    /// A replica is killed, and another one started a minute or two later.
+    AwayReplica "away-replica" 8,
+    /// A replica that starts begins from a snapshot, which may be old.
+    Snapshot "snapshot" 600,
+    /// An agent stands still for a while.
+    PauseAgent "pause-agent" 150,
+    /// A driver stands still for a while.
+    PauseDriver "pause-driver" 100,
+    /// An instance vanishes, or is told that it will be taken away, before it has booted.
+    Unborn "unborn" 200,
 }
 
 /// One opportunity that was taken: the nth of its fault, from 0. Written `lost-append#3`.

@@ -1,7 +1,7 @@
 //! The log: one order, fences, rounds that are all or nothing.
 
-use replay_core::Message;
 use replay_core::author::Line;
+use replay_core::{Message, State};
 use schema::id::{DriverId, InstanceId};
 use schema::subject::Subject;
 use schema::unit::{LogTime, Seq};
@@ -80,6 +80,15 @@ impl Log {
         let all = all.map(Vec::as_slice).unwrap_or_default();
         let first = all.partition_point(|seq| *seq < from);
         all[first..].iter().map(|seq| message(*seq, &self.records[index(*seq)]))
+    }
+
+    /// The state at this sequence.
+    pub(crate) fn state(&self, at: Seq) -> State {
+        let mut state = State::default();
+        for message in self.from(Seq(1)).take_while(|message| message.seq <= at) {
+            state.apply(message);
+        }
+        state
     }
 
     /// BLAKE3 of all of it.

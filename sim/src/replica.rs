@@ -5,6 +5,7 @@ use controlplane_core::Moment;
 use controlplane_core::effects::News;
 use controlplane_core::replica::{Do, Halt, Replica};
 use controlplane_core::round::{Answer, Me};
+use replay_core::State;
 use schema::codec;
 use schema::id::{AuthorId, ClusterId, InstanceId};
 use schema::policy::Policy;
@@ -19,20 +20,30 @@ pub(crate) struct Controller {
     fast: u64,
 }
 
+/// What a new process is told.
+pub(crate) struct Start<'a> {
+    pub(crate) cluster: &'a ClusterId,
+    /// What an empty log begins with.
+    pub(crate) policy: &'a Policy,
+    /// A number that no process before had.
+    pub(crate) life: u64,
+    /// What it begins from, if not from the start of the log.
+    pub(crate) snapshot: Option<State>,
+}
+
 impl Controller {
-    /// A new process: a name of its own, and nothing seen yet.
-    pub(crate) fn start(
-        now: u64,
-        cluster: &ClusterId,
-        life: u64,
-        policy: &Policy,
-        fast: u64,
-    ) -> Controller {
-        let name = AuthorId::made(now, life << 12);
-        let incarnation = Uuid::from_u128(u128::from(life));
-        let me = Me { cluster: cluster.clone(), replica: name.clone(), incarnation };
-        let core = Replica::new(moment(now, fast), me, policy.clone());
-        Controller { core, name, next: Seq(1), fast }
+    /// A new process: a name of its own, and nothing seen yet but what is in the snapshot.
+    pub(crate) fn start(now: u64, start: Start<'_>, fast: u64) -> Controller {
+        let name = AuthorId::made(now, start.life << 12);
+        let incarnation = Uuid::from_u128(u128::from(start.life));
+        let me = Me { cluster: start.cluster.clone(), replica: name.clone(), incarnation };
+        let (policy, at) = (start.policy.clone(), moment(now, fast));
+        let next = start.snapshot.as_ref().map_or(Seq(1), |state| state.head.applied.next());
+        let core = match start.snapshot {
+            Some(state) => Replica::resume(at, me, policy, state),
+            None => Replica::new(at, me, policy),
+        };
+        Controller { core, name, next, fast }
     }
 
     /// Reads what there is, or only so many records of it, and says what it wants done.

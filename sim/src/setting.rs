@@ -44,7 +44,7 @@ impl Setting {
         policy.max_pending = policy.max_pending.max(60);
         policy.min_instances = u32::try_from(rng.between(FLOOR.0, FLOOR.1)).unwrap_or(150);
         let (replicas, drivers) = (rng.between(2, 5), rng.between(15, 25));
-        Setting { replicas, drivers, allocs: 30, at_once: false, policy, scale }
+        Setting { replicas, drivers, allocs: 20, at_once: false, policy, scale }
     }
 
     /// Twenty drivers that ask for fifty allocs each, at once, with a budget for a part of them.

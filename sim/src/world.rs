@@ -100,7 +100,10 @@ pub(crate) struct World {
     /// Who is cut off from everybody, and until when, and who from the log alone.
     cut: BTreeMap<Node, u64>,
     deaf: BTreeMap<Node, u64>,
+    /// Who stands still, and until when, or stood still until then.
     stands: BTreeMap<Node, u64>,
+    /// Replicas that are down.
+    away: BTreeSet<usize>,
     errors: Vec<String>,
 }
 
@@ -142,6 +145,7 @@ impl World {
             cut: BTreeMap::new(),
             deaf: BTreeMap::new(),
             stands: BTreeMap::new(),
+            away: BTreeSet::new(),
             errors: Vec::new(),
         };
         for n in 0..usize::try_from(setting.replicas).unwrap_or(2) {
@@ -212,7 +216,8 @@ impl World {
     }
 
     fn is_quiet(&self) -> bool {
-        self.drivers.iter().all(|driver| driver.done)
+        self.away.is_empty()
+            && self.drivers.iter().all(|driver| driver.done)
             && self.observer.quiet()
             && self.cloud.machines.values().all(|machine| !machine.there(self.now))
             && self.agents.values().all(|agent| !agent.up)
@@ -256,7 +261,12 @@ impl World {
             }
             _ => return None,
         };
-        self.stands.get(&node).copied().filter(|until| self.now < *until)
+        self.stands_until(&node)
+    }
+
+    /// Until when somebody stands still, if they do.
+    fn stands_until(&self, node: &Node) -> Option<u64> {
+        self.stands.get(node).copied().filter(|until| self.now < *until)
     }
 
     fn unrest(&self) -> String {

@@ -16,6 +16,8 @@ use std::sync::Arc;
 const WHILE: (u64, u64) = (200, 15_000);
 /// How long somebody may be cut off for once, in milliseconds: longer than leases run.
 const LONG: u64 = 60_000;
+/// How long a replica stays away, in milliseconds.
+const AWAY: (u64, u64) = (60_000, 120_000);
 /// How soon a supervisor starts again what was killed.
 const RESTART: (u64, u64) = (50, 3000);
 /// How long before it is taken away an instance is told so: two minutes, or what is left of them when
@@ -46,7 +48,7 @@ impl World {
     /// Nothing new goes wrong. Whoever is cut off comes back in time.
     fn heal(&mut self) {
         self.faults.heal();
-        self.stands.clear();
+        self.stands.values_mut().for_each(|until| *until = self.now.min(*until));
         let says = operator::clears_up(&self.observer.state);
         self.say_in_passing(says);
         // What was booted since, or held while that was on its way, is looked at again.
@@ -59,7 +61,9 @@ impl World {
         match fault {
             Fault::KillReplica => {
                 let n = somewhere(rng, self.replicas.len());
-                self.start_replica(n);
+                if !self.away.contains(&n) {
+                    self.start_replica(n);
+                }
             }
             Fault::StopReplica => {
                 let n = somewhere(rng, self.replicas.len());
@@ -69,6 +73,22 @@ impl World {
                 let n = somewhere(rng, self.replicas.len());
                 let until = self.now + rng.between(WHILE.0, WHILE.1);
                 self.stands.insert(Node::Replica(n), until);
+            }
+            Fault::AwayReplica => {
+                let n = somewhere(rng, self.replicas.len());
+                let (node, wait) = (Node::Replica(n), rng.between(AWAY.0, AWAY.1));
+                let life = self.new_life(&node);
+                self.away.insert(n);
+                self.after(wait, What::Start(node, life));
+            }
+            Fault::PauseAgent => {
+                if let Some(id) = self.any_agent(rng) {
+                    self.pause(Node::Agent(id), rng);
+                }
+            }
+            Fault::PauseDriver => {
+                let n = somewhere(rng, self.drivers.len());
+                self.pause(Node::Driver(n), rng);
             }
             Fault::Cut => {
                 if let Some(node) = self.anybody(rng) {
@@ -106,6 +126,7 @@ impl World {
                 }
             }
             Fault::Interrupt => self.interrupt(rng),
+            Fault::Unborn => self.abort(rng),
             Fault::JumpAhead => {
                 self.ahead += i64::try_from(rng.between(JUMP.0, JUMP.1)).unwrap_or(0)
             }
@@ -140,6 +161,12 @@ impl World {
             let flight = Flight { from: Node::Passer, life: 0, lines, fence: None };
             self.after(wait, What::Arrive(flight, None));
         }
+    }
+
+    /// Somebody stands still, now and then for longer than leases run.
+    fn pause(&mut self, node: Node, rng: &mut Rng) {
+        let most = if rng.chance(300) { LONG } else { WHILE.1 };
+        self.stands.insert(node, self.now + rng.between(WHILE.0, most));
     }
 
     fn any_agent(&mut self, rng: &mut Rng) -> Option<InstanceId> {
@@ -193,6 +220,17 @@ impl World {
         }
     }
 
+    /// An instance that has not booted vanishes, or will be taken away, and hears so when it boots.
+    fn abort(&mut self, rng: &mut Rng) {
+        let booted = |id: &InstanceId| self.agents.contains_key(id);
+        let machines = self.cloud.machines.iter();
+        let unborn = machines.filter(|(id, m)| m.there(self.now) && !booted(id)).map(|(id, _)| id);
+        let unborn: Vec<InstanceId> = unborn.cloned().collect();
+        let Some(id) = unborn.get(somewhere(rng, unborn.len())) else { return };
+        let left = if rng.chance(500) { 0 } else { rng.between(NOTICE.0, NOTICE.1) };
+        self.cloud.take(id, self.now + left);
+    }
+
     /// The instance hears that it will be taken away.
     pub(super) fn notice(&mut self, id: &InstanceId, left: u64) {
         if let Some(agent) = self.agents.get_mut(id).filter(|agent| agent.up) {
@@ -221,5 +259,9 @@ fn by_itself(fault: Fault) -> bool {
             | Fault::JumpBack
             | Fault::Operate
             | Fault::Stranger
+            | Fault::AwayReplica
+            | Fault::PauseAgent
+            | Fault::PauseDriver
+            | Fault::Unborn
     )
 }

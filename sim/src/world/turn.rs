@@ -5,11 +5,13 @@ use super::{Node, SECOND, TICK, What, World};
 use crate::agent::Agent;
 use crate::crash::Point;
 use crate::faults::Fault;
-use crate::replica::Controller;
+use crate::replica::{Controller, Start};
 use crate::rng::Rng;
 use controlplane_core::replica::Do;
 use controlplane_core::round::Answer;
+use replay_core::State;
 use schema::id::{AllocId, InstanceId};
+use schema::unit::Seq;
 use std::sync::Arc;
 
 /// Pause before a round is sent again.
@@ -28,13 +30,30 @@ impl World {
         // Names are for one process each.
         let name = self.new_life(&node) * 16 + n as u64 + 1;
         let fast = self.rng.below(FAST + 1);
-        let controller = Controller::start(self.now, &self.cluster, name, &self.policy, fast);
+        let snapshot = self.snapshot();
+        let start = Start { cluster: &self.cluster, policy: &self.policy, life: name, snapshot };
+        let controller = Controller::start(self.now, start, fast);
+        self.away.remove(&n);
+        self.stands.remove(&node);
         match self.replicas.get_mut(n) {
             Some(old) => *old = controller,
             None => self.replicas.push(controller),
         }
         self.turns.remove(&node);
         self.turn_after(&node, 0);
+    }
+
+    /// What a replica that starts begins from, if that is a snapshot: of whatever age.
+    fn snapshot(&mut self) -> Option<State> {
+        let end = self.log.end().0;
+        if end == 0 {
+            return None;
+        }
+        let mut rng = self.faults.strikes(self.now, Fault::Snapshot)?;
+        let state = self.log.state(Seq(rng.between(1, end)));
+        let restored = State::restore(&state.snapshot());
+        self.errors.extend(restored.as_ref().err().map(|e| format!("a snapshot is lost: {e}")));
+        restored.ok()
     }
 
     /// Kills a process at once; a supervisor starts it again.
@@ -55,8 +74,12 @@ impl World {
             let life = self.life(node);
             return self.after(TICK, What::Start(node.clone(), life));
         }
+        if let Node::Replica(n) = node {
+            return self.start_replica(*n);
+        }
         self.new_life(node);
         self.in_flight.remove(node);
+        self.stands.remove(node);
         match node {
             Node::Agent(id) => {
                 let there = self.cloud.machines.get(id).is_some_and(|m| m.there(self.now));
@@ -90,6 +113,9 @@ impl World {
             return;
         };
         let (launch, resources) = (machine.launch.clone(), machine.offering.resources.clone());
+        if let Some(gone) = machine.gone {
+            self.after(0, What::Notice(id.clone(), gone - self.now));
+        }
         let agent = Agent::new(&self.cluster, id.clone(), launch, resources);
         self.agents.insert(id.clone(), agent);
         self.start(&Node::Agent(id.clone()));
@@ -101,8 +127,9 @@ impl World {
         if !self.cloud.machines.get(&id).is_some_and(|m| m.there(self.now)) {
             return;
         }
+        let stands = self.stands_until(&Node::Agent(id.clone())).is_some();
         let up = self.agents.get(&id).is_some_and(|agent| agent.up);
-        let heard = if up { self.replicas.len() } else { 0 };
+        let heard = if up && !stands { self.replicas.len() } else { 0 };
         for n in 0..heard {
             if !self.is_mute(&Node::Agent(id.clone())) && !self.is_mute(&Node::Replica(n)) {
                 self.say(What::Lives(n, id.clone()));
@@ -113,10 +140,11 @@ impl World {
 
     pub(super) fn turn(&mut self, node: &Node) {
         self.steps += 1;
-        if let Some(until) = self.stands.get(node).copied().filter(|until| self.now < *until) {
+        if let Some(until) = self.stands_until(node) {
             return self.turn_after(node, until - self.now);
         }
         match node {
+            Node::Replica(n) if self.away.contains(n) => {}
             Node::Replica(n) => self.replica(*n),
             Node::Agent(id) => self.agent(id),
             Node::Driver(n) => self.driver(*n),
@@ -179,7 +207,9 @@ impl World {
     fn agent(&mut self, id: &InstanceId) {
         let node = Node::Agent(id.clone());
         let there = self.cloud.machines.get(id).is_some_and(|m| m.there(self.now));
-        let cut = self.is_cut(&node);
+        // The first thing that it sees when it goes on after a standstill is how late it is.
+        let wakes = self.stands.get(&node) == Some(&self.now);
+        let cut = self.is_cut(&node) || wakes;
         let Some(agent) = self.agents.get_mut(id) else { return };
         if !there {
             agent.up = false;
@@ -216,9 +246,12 @@ impl World {
         // Who was told a time by a clock that has jumped since, or had just done so, knows nothing.
         let steady =
             self.faults.last(&[Fault::JumpAhead, Fault::JumpBack]).map_or(0, |at| at + LATE);
+        // What is dead or stands still ends nothing.
+        let since = self.stands.get(&Node::Agent(id.clone())).map_or(0, |woke| *woke);
+        let since = since.max(agent.since);
         let late = |id: &&AllocId| {
             let by = self.observer.promised(id, steady);
-            by.is_some_and(|by| by.max(agent.since) + LATE < now)
+            by.is_some_and(|by| by.max(since) + LATE < now)
         };
         if let Some(alloc) = agent.runs(now).find(late) {
             self.errors.push(format!("{alloc} runs on, longer than its driver was told"));
