@@ -1,6 +1,7 @@
 //! An instance: the real agent, and what a machine adds to it: a journal, and processes. Both outlive
 //! the agent; what it had not made durable does not, and it may die between any two of its effects.
 
+mod journal;
 mod machine;
 
 use crate::log::Log;
@@ -8,22 +9,14 @@ use crate::rng::Rng;
 use crate::setting::GRACE;
 use agent_core::agent::{Agent as Core, Do, Place};
 use agent_core::plan::Run;
+use journal::{Journal, writer};
 use machine::{Process, Stage};
-use replay_core::author::{Line, Writer};
+use replay_core::author::Writer;
 use schema::event::{Event, InstanceBooted};
-use schema::id::{AllocId, AuthorId, ClusterId, ExecId, InstanceId, LaunchId};
+use schema::id::{AllocId, ClusterId, ExecId, InstanceId, LaunchId};
 use schema::resources::Resources;
 use schema::unit::{Millis, Seq};
 use std::collections::{BTreeMap, VecDeque};
-use uuid::Uuid;
-
-/// What is durable of what an agent writes: the last number that it used, and what the log may not
-/// have.
-#[derive(Default)]
-struct Journal {
-    last_number: u64,
-    unsent: Vec<(u64, Line)>,
-}
 
 pub(crate) struct Agent {
     pub(crate) instance: InstanceId,
@@ -42,6 +35,8 @@ pub(crate) struct Agent {
     posted: VecDeque<(Event, Seq)>,
     writer: Writer,
     journal: Journal,
+    /// Until when, in milliseconds, nothing can be written to its disk.
+    pub(crate) full: u64,
     rng: Rng,
     /// Running or ended.
     processes: BTreeMap<ExecId, Process>,
@@ -79,6 +74,7 @@ impl Agent {
             next: Seq(1),
             posted: VecDeque::new(),
             journal: Journal::default(),
+            full: 0,
             rng: Rng::new(seed),
             processes: BTreeMap::new(),
             watched: BTreeMap::new(),
@@ -89,8 +85,11 @@ impl Agent {
     }
 
     /// The agent comes up, the first time or again: what it knows is the log, its journal, and what
-    /// runs.
+    /// runs. It does not where its journal cannot be opened.
     pub(crate) fn start(&mut self, now: u64, log: &Log) {
+        if !self.open(now) {
+            return;
+        }
         (self.up, self.since, self.next) = (true, now, Seq(1));
         self.core = Core::new(Millis(now), place(&self.cluster, &self.instance));
         self.writer = writer(&self.cluster, &self.instance, &self.journal);
@@ -199,31 +198,9 @@ impl Agent {
             self.broken.push(format!("{} was closed while something of it runs", closed.alloc));
         }
     }
-
-    /// The round to send: all that was posted is in it, or behind it, and durable from now on.
-    pub(crate) fn round(&mut self) -> Vec<Line> {
-        for (event, cause) in self.posted.drain(..) {
-            // Nothing that is written here can be too long.
-            let _ = self.writer.write(event, cause);
-        }
-        let unsent = self.writer.unsent().map(|(number, line)| (number, line.clone()));
-        self.journal = Journal { last_number: self.writer.last_number(), unsent: unsent.collect() };
-        self.writer.round()
-    }
-
-    /// The round in flight has landed. That is durable with the next one only.
-    pub(crate) fn landed(&mut self) {
-        let numbers = self.writer.landed();
-        self.core.landed(numbers.map_or(0, |numbers| numbers.count() as u64));
-    }
 }
 
 fn place(cluster: &ClusterId, instance: &InstanceId) -> Place {
     let (cluster, instance) = (cluster.clone(), instance.clone());
     Place { cluster, instance, runtimes: vec!["process".into()], grace: GRACE }
-}
-
-fn writer(cluster: &ClusterId, instance: &InstanceId, journal: &Journal) -> Writer {
-    let (author, life) = (AuthorId::from(instance), Uuid::from_u128(1));
-    Writer::new(cluster.clone(), author, life, journal.last_number, journal.unsent.clone())
 }

@@ -101,6 +101,8 @@ faults! {
     PauseAgent "pause-agent" 150,
     /// A driver stands still for a while.
     PauseDriver "pause-driver" 100,
+    /// The disk under an agent's journal is full for a while.
+    FullDisk "full-disk" 150,
     /// An instance vanishes, or is told that it will be taken away, before it has booted.
     Unborn "unborn" 200,
 }

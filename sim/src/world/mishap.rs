@@ -86,6 +86,13 @@ impl World {
                     self.pause(Node::Agent(id), rng);
                 }
             }
+            Fault::FullDisk => {
+                if let Some(id) = self.any_agent(rng)
+                    && let Some(agent) = self.agents.get_mut(&id)
+                {
+                    agent.full = self.now + rng.between(WHILE.0, LONG);
+                }
+            }
             Fault::PauseDriver => {
                 let n = somewhere(rng, self.drivers.len());
                 self.pause(Node::Driver(n), rng);
@@ -189,6 +196,14 @@ impl World {
         self.after(wait, What::Start(node, life));
     }
 
+    /// An agent that has died by itself is started again, too.
+    pub(super) fn revive(&mut self, id: &InstanceId) {
+        if self.agents.get(id).is_some_and(|agent| !agent.up && !agent.done) {
+            let mut rng = Rng::new(self.now);
+            self.again(Node::Agent(id.clone()), &mut rng);
+        }
+    }
+
     pub(super) fn kill_agent(&mut self, id: &InstanceId, rng: &mut Rng, reboot: bool) {
         if let Some(agent) = self.agents.get_mut(id).filter(|agent| agent.up) {
             agent.killed(self.now, reboot);
@@ -262,6 +277,7 @@ fn by_itself(fault: Fault) -> bool {
             | Fault::AwayReplica
             | Fault::PauseAgent
             | Fault::PauseDriver
+            | Fault::FullDisk
             | Fault::Unborn
     )
 }

@@ -10,6 +10,7 @@ use crate::rng::Rng;
 use controlplane_core::replica::Do;
 use controlplane_core::round::Answer;
 use replay_core::State;
+use replay_core::author::Line;
 use schema::id::{AllocId, InstanceId};
 use schema::unit::Seq;
 use std::sync::Arc;
@@ -88,6 +89,7 @@ impl World {
                     && !agent.done
                 {
                     agent.start(self.now, &self.log);
+                    self.revive(id);
                     self.count_agents();
                 }
             }
@@ -279,7 +281,7 @@ impl World {
             return;
         }
         let lines = match node {
-            Node::Agent(id) => self.agents.get_mut(id).map(Agent::round).unwrap_or_default(),
+            Node::Agent(id) => self.round_of(id),
             Node::Driver(n) => self.drivers[*n].round(),
             Node::Replica(_) | Node::Passer => Vec::new(),
         };
@@ -288,6 +290,14 @@ impl World {
             let append = controlplane_core::round::Append { lines: Arc::new(lines), fence: None };
             self.send(node.clone(), append);
         }
+    }
+
+    /// What an agent has written; if its journal took none of it, it has died of that.
+    fn round_of(&mut self, id: &InstanceId) -> Vec<Line> {
+        let Some(agent) = self.agents.get_mut(id) else { return Vec::new() };
+        let lines = agent.round(self.now);
+        self.revive(id);
+        lines
     }
 
     pub(super) fn answered(&mut self, node: &Node, answer: Answer) {
