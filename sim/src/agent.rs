@@ -5,6 +5,7 @@ mod journal;
 mod machine;
 
 use crate::log::Log;
+use crate::replica::clock;
 use crate::rng::Rng;
 use crate::setting::GRACE;
 use agent_core::agent::{Agent as Core, Do, Place};
@@ -27,6 +28,8 @@ pub(crate) struct Agent {
     pub(crate) up: bool,
     /// Since when.
     pub(crate) since: u64,
+    /// By how much the machine's clock is fast, in thousandths.
+    fast: i64,
     /// It has gone, as it was told to.
     pub(crate) done: bool,
     core: Core,
@@ -56,6 +59,7 @@ impl Agent {
         instance: InstanceId,
         launch: LaunchId,
         resources: Resources,
+        fast: i64,
     ) -> Agent {
         let seed = instance
             .as_str()
@@ -69,6 +73,7 @@ impl Agent {
             resources,
             cluster: cluster.clone(),
             up: false,
+            fast,
             since: 0,
             done: false,
             next: Seq(1),
@@ -91,7 +96,7 @@ impl Agent {
             return;
         }
         (self.up, self.since, self.next) = (true, now, Seq(1));
-        self.core = Core::new(Millis(now), place(&self.cluster, &self.instance));
+        self.core = Core::new(self.clock(now), place(&self.cluster, &self.instance));
         self.writer = writer(&self.cluster, &self.instance, &self.journal);
         self.posted.clear();
         self.watched.clear();
@@ -119,20 +124,31 @@ impl Agent {
         self.next = log.end().next();
     }
 
+    fn clock(&self, now: u64) -> Millis {
+        Millis(clock(now, self.fast))
+    }
+
+    /// How much longer such a time takes by the log's clock than by this machine's.
+    pub(crate) fn slow(&self, length: u64) -> u64 {
+        let slow = self.fast.min(0).unsigned_abs();
+        length * slow / (1000 - slow)
+    }
+
     pub(crate) fn interrupted(&mut self, left: Millis) {
         self.core.interrupted(left);
     }
 
     /// Reads what there is (nothing if it is cut off) and does what is left to do.
     pub(crate) fn turn(&mut self, now: u64, log: Option<&Log>) {
+        let clock = self.clock(now);
         if let Some(log) = log {
             self.read(log);
-            self.core.contact(Millis(now));
+            self.core.contact(clock);
         }
         for (exec, said) in self.machine(now) {
-            self.core.heard(Millis(now), &exec, said);
+            self.core.heard(clock, &exec, said);
         }
-        for wanted in self.core.step(Millis(now)) {
+        for wanted in self.core.step(clock) {
             self.have(now, wanted);
         }
         self.fit(now);

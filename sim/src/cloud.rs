@@ -6,6 +6,7 @@ use crate::faults::{Fault, Faults};
 use crate::rng::Rng;
 use controlplane_core::cloud::{LaunchAnswer, LaunchOrder, Seen, SeenState, TerminateAnswer};
 use controlplane_core::effects::{Call, News};
+use replay_core::state::launch::{OfferingKey, key};
 use schema::id::{InstanceId, LaunchId};
 use schema::policy::Offering;
 use schema::unit::{Micros, Millis};
@@ -29,6 +30,8 @@ pub(crate) struct Machine {
     pub(crate) since: u64,
     /// When it is, or was, no more.
     pub(crate) gone: Option<u64>,
+    /// Until when it cannot be ended.
+    held: u64,
 }
 
 #[derive(Default)]
@@ -36,6 +39,10 @@ pub(crate) struct Cloud {
     pub(crate) machines: BTreeMap<InstanceId, Machine>,
     /// What was asked for under each token, and what was made for it.
     made: BTreeMap<(LaunchId, u32), (LaunchOrder, Vec<InstanceId>)>,
+    /// Until when there is nothing to be had of an offering.
+    pub(crate) dry: BTreeMap<OfferingKey, u64>,
+    /// How many launches another offering has served while one was dry.
+    pub(crate) siblings: u64,
     /// What nobody may ask of a cloud.
     pub(crate) misused: Vec<String>,
 }
@@ -89,7 +96,10 @@ impl Cloud {
             }
             Call::List => {
                 let late = faults.strikes(now, Fault::StaleList).map(|mut rng| rng.below(STALE));
-                let seen = self.list(now, now.saturating_sub(late.unwrap_or(0)));
+                let mut seen = self.list(now, now.saturating_sub(late.unwrap_or(0)));
+                if let Some(mut rng) = faults.strikes(now, Fault::PatchyList) {
+                    seen.retain(|_| rng.chance(500));
+                }
                 (News::Listed((way == Way::Clear).then_some(seen)), Vec::new())
             }
         }
@@ -112,9 +122,10 @@ impl Cloud {
             }
             return (LaunchAnswer::Accepted(made.clone()), Vec::new());
         }
-        if let Some(refused) = refusal(now, faults) {
+        if let Some(refused) = self.drought(now, &order).or_else(|| refusal(now, faults)) {
             return (refused, Vec::new());
         }
+        self.siblings += u64::from(self.dry.values().any(|until| now < *until));
         let known = self.machines.len();
         let name = |n: u32| InstanceId::new(format!("i-{:08x}", known + n as usize)).ok();
         let born: Vec<InstanceId> = (0..order.count).filter_map(name).collect();
@@ -125,6 +136,7 @@ impl Cloud {
                 stillborn: faults.strikes(now, Fault::Stillborn).is_some(),
                 since: now,
                 gone: None,
+                held: 0,
             };
             self.machines.insert(instance.clone(), machine);
         }
@@ -135,7 +147,7 @@ impl Cloud {
     fn terminate(&mut self, now: u64, id: &InstanceId, faults: &mut Faults) -> TerminateAnswer {
         let failed = faults.strikes(now, Fault::Unending);
         let Some(machine) = self.machines.get_mut(id) else { return TerminateAnswer::Gone };
-        if let (None, Some(_)) = (machine.gone, failed) {
+        if machine.gone.is_none() && (failed.is_some() || now < machine.held) {
             return TerminateAnswer::Unknown("an internal error occurred".into());
         }
         let wait = || Rng::new(now).below(GOING);
@@ -153,6 +165,19 @@ impl Cloud {
             state: if machine.there(then) { SeenState::There } else { SeenState::Gone },
         });
         seen.collect()
+    }
+
+    /// Whether there is nothing to be had of what is asked for.
+    fn drought(&self, now: u64, order: &LaunchOrder) -> Option<LaunchAnswer> {
+        let dry = self.dry.get(&key(&order.offering)).is_some_and(|until| now < *until);
+        dry.then(|| refused(RefusalClass::Capacity, Millis(1000)))
+    }
+
+    /// Nobody can end an instance before this time; it may go by itself.
+    pub(crate) fn hold(&mut self, id: &InstanceId, until: u64) {
+        if let Some(machine) = self.machines.get_mut(id) {
+            machine.held = until;
+        }
     }
 
     /// Takes an instance away at this time, whatever else was to become of it.

@@ -130,6 +130,8 @@ labels!(void VOID Void {
     Void::Ended => "ended",
 });
 
+const SIBLING: &str = "served by another offering";
+
 /// All families that have a fixed number of members, with those.
 fn expected() -> Vec<(&'static str, Vec<&'static str>)> {
     let faults = Fault::ALL.iter().map(|(fault, _)| fault.text()).collect();
@@ -147,6 +149,7 @@ fn expected() -> Vec<(&'static str, Vec<&'static str>)> {
         ("failure", FAILURE.to_vec()),
         ("lost", LOST.to_vec()),
         ("alloc-end", END.to_vec()),
+        ("drought", vec![SIBLING]),
         ("fault", faults),
     ]
 }
@@ -168,6 +171,11 @@ impl Coverage {
 
     pub(crate) fn hits(&mut self, hits: &[(Hit, u64)]) {
         hits.iter().for_each(|(hit, _)| self.count("fault", hit.fault.text()));
+    }
+
+    /// So many launches were served by another offering while one was dry.
+    pub(crate) fn siblings(&mut self, launches: u64) {
+        *self.counts.entry(("drought", SIBLING.to_owned())).or_default() += launches;
     }
 
     pub(crate) fn alloc_end(&mut self, of: &EndWhy) {

@@ -1,6 +1,7 @@
 //! A driver: the real one, and somebody who asks for allocs, runs a few execs in each and frees it.
 
 use crate::log::Log;
+use crate::replica::clock;
 use crate::rng::Rng;
 use crate::setting::Setting;
 use driver_core::Driver as Core;
@@ -31,6 +32,7 @@ pub(crate) struct Driver {
     pub(crate) done: bool,
     writer: Writer,
     core: Core,
+    fast: i64,
     next: Seq,
     /// How many of a thousand of its execs end only when they are killed.
     endless: u64,
@@ -75,6 +77,7 @@ impl Driver {
             done: false,
             writer,
             core,
+            fast: 0,
             next: Seq(1),
             endless,
             pace,
@@ -90,9 +93,10 @@ impl Driver {
     }
 
     /// It comes up, the first time or again: all it knows is on the log.
-    pub(crate) fn start(&mut self, now: u64, log: &Log) {
-        (self.up, self.next, self.keeping) = (true, Seq(1), None);
-        self.core = Core::new(Millis(now), self.cluster.clone(), self.id.clone(), self.lease);
+    /// Its clock is fast by so many thousandths.
+    pub(crate) fn start(&mut self, now: u64, log: &Log, fast: i64) {
+        (self.up, self.next, self.keeping, self.fast) = (true, Seq(1), None, fast);
+        self.core = Core::new(self.clock(now), self.cluster.clone(), self.id.clone(), self.lease);
         self.read(log);
         let fresh = self.fresh(now);
         self.writer = writer(&self.cluster, &self.id, self.core.join(fresh));
@@ -117,6 +121,10 @@ impl Driver {
         self.next = log.end().next();
     }
 
+    fn clock(&self, now: u64) -> Millis {
+        Millis(clock(now, self.fast))
+    }
+
     fn write(&mut self, event: impl Into<Event>) {
         // Nothing that is written here can be too long.
         let _ = self.writer.write(event.into(), Seq(0));
@@ -128,13 +136,13 @@ impl Driver {
             self.read(log);
             if self.core.taken_over() {
                 // By an earlier life, whose clock was ahead, and whose records came late: once more.
-                return self.start(now, log);
+                return self.start(now, log, self.fast);
             }
         }
         if !self.core.joined() {
             return;
         }
-        self.core.expire(Millis(now));
+        self.core.expire(self.clock(now));
         self.keep(now);
         if self.asked < self.wants && self.rng.chance(self.pace) {
             self.asked += 1;
@@ -159,7 +167,7 @@ impl Driver {
     }
 
     fn keep(&mut self, now: u64) {
-        let records = self.core.keep(Millis(now));
+        let records = self.core.keep(self.clock(now));
         if !records.is_empty() {
             records.into_iter().for_each(|kept| self.write(kept));
             self.keeping = Some(self.writer.last_number());
@@ -171,7 +179,7 @@ impl Driver {
         let landed = self.writer.landed().map(|numbers| *numbers.end());
         if self.keeping.is_some() && landed >= self.keeping {
             self.keeping = None;
-            self.core.kept(Millis(now));
+            self.core.kept(self.clock(now));
         }
     }
 

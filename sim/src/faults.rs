@@ -103,6 +103,14 @@ faults! {
     PauseDriver "pause-driver" 100,
     /// The disk under an agent's journal is full for a while.
     FullDisk "full-disk" 150,
+    /// The clock of a process runs at another rate than the log's.
+    Drift "drift" 700,
+    /// The cloud has none of an offering for a long while.
+    Drought "drought" 60,
+    /// A list lacks some of what there is.
+    PatchyList "patchy-list" 400,
+    /// An agent is cut off until it is given up, and comes back while its instance cannot be ended.
+    Outcast "outcast" 60,
     /// An instance vanishes, or is told that it will be taken away, before it has booted.
     Unborn "unborn" 200,
 }

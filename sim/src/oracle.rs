@@ -79,11 +79,11 @@ impl Observer {
         found
     }
 
-    /// Until when, in virtual milliseconds, execs of this alloc may run, if it was taken back later
-    /// than `since`.
-    pub(crate) fn promised(&self, alloc: &AllocId, since: u64) -> Option<u64> {
+    /// When this alloc was taken back, and until when its execs may run, in virtual milliseconds, if
+    /// that was later than `since`.
+    pub(crate) fn promised(&self, alloc: &AllocId, since: u64) -> Option<(u64, u64)> {
         let (made, until) = self.claims.promised.get(alloc)?;
-        (*made >= since).then_some(*until)
+        (*made >= since).then_some((*made, *until))
     }
 
     /// Whether nothing is left to happen.

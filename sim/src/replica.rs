@@ -17,7 +17,7 @@ pub(crate) struct Controller {
     pub(crate) name: AuthorId,
     next: Seq,
     /// By how much its clock is fast, in thousandths.
-    fast: u64,
+    fast: i64,
 }
 
 /// What a new process is told.
@@ -33,7 +33,7 @@ pub(crate) struct Start<'a> {
 
 impl Controller {
     /// A new process: a name of its own, and nothing seen yet but what is in the snapshot.
-    pub(crate) fn start(now: u64, start: Start<'_>, fast: u64) -> Controller {
+    pub(crate) fn start(now: u64, start: Start<'_>, fast: i64) -> Controller {
         let name = AuthorId::made(now, start.life << 12);
         let incarnation = Uuid::from_u128(u128::from(start.life));
         let me = Me { cluster: start.cluster.clone(), replica: name.clone(), incarnation };
@@ -90,7 +90,11 @@ impl Controller {
     }
 }
 
-/// What a clock that is fast shows.
-fn moment(now: u64, fast: u64) -> Moment {
-    Moment(now + now * fast / 1000)
+fn moment(now: u64, fast: i64) -> Moment {
+    Moment(clock(now, fast))
+}
+
+/// What a clock shows that is fast by so many thousandths, or slow.
+pub(crate) fn clock(now: u64, fast: i64) -> u64 {
+    now.saturating_add_signed(i64::try_from(now).unwrap_or(0) * fast / 1000)
 }

@@ -235,6 +235,7 @@ impl World {
         }
         let mut coverage = std::mem::take(&mut self.observer.coverage);
         coverage.hits(&self.faults.hits);
+        coverage.siblings(self.cloud.siblings);
         Report {
             seed: case.seed,
             story: if found.is_empty() { Vec::new() } else { story::tail(&self.log) },

@@ -6,6 +6,7 @@ use crate::operator;
 use crate::rng::Rng;
 use crate::stranger;
 use replay_core::author::Line;
+use replay_core::state::launch::key;
 use schema::event::Event;
 use schema::id::InstanceId;
 use schema::requirements::Market;
@@ -93,6 +94,14 @@ impl World {
                     agent.full = self.now + rng.between(WHILE.0, LONG);
                 }
             }
+            Fault::Drought => {
+                let offerings = &self.observer.state.head.policy.offerings;
+                if let Some(offering) = offerings.get(somewhere(rng, offerings.len())) {
+                    let until = self.now + rng.between(WHILE.1, LONG);
+                    self.cloud.dry.insert(key(offering), until);
+                }
+            }
+            Fault::Outcast => self.cast_out(rng),
             Fault::PauseDriver => {
                 let n = somewhere(rng, self.drivers.len());
                 self.pause(Node::Driver(n), rng);
@@ -235,6 +244,16 @@ impl World {
         }
     }
 
+    /// An agent is cut off for longer than anybody waits for it, and back before its instance goes.
+    fn cast_out(&mut self, rng: &mut Rng) {
+        let Some(id) = self.any_agent(rng) else { return };
+        let policy = &self.observer.state.head.policy;
+        let given_up = policy.unreachable_after.0 + policy.unreachable_grace.0;
+        let back = self.now + given_up + rng.between(SECOND, WHILE.1);
+        self.cloud.hold(&id, back + rng.between(SECOND, WHILE.1));
+        self.cut.insert(Node::Agent(id), back);
+    }
+
     /// An instance that has not booted vanishes, or will be taken away, and hears so when it boots.
     fn abort(&mut self, rng: &mut Rng) {
         let booted = |id: &InstanceId| self.agents.contains_key(id);
@@ -278,6 +297,8 @@ fn by_itself(fault: Fault) -> bool {
             | Fault::PauseAgent
             | Fault::PauseDriver
             | Fault::FullDisk
+            | Fault::Drought
+            | Fault::Outcast
             | Fault::Unborn
     )
 }

@@ -22,15 +22,15 @@ const AGAIN: u64 = 20;
 const LATE: u64 = 3 * SECOND;
 /// How often an agent says that it lives, in milliseconds.
 const BEAT: u64 = 1000;
-/// By how much a replica's clock may be fast, in thousandths.
-const FAST: u64 = 3;
+/// By how much a clock may be fast or slow, in thousandths.
+const DRIFT: i64 = 50;
 
 impl World {
     pub(super) fn start_replica(&mut self, n: usize) {
         let node = Node::Replica(n);
         // Names are for one process each.
         let name = self.new_life(&node) * 16 + n as u64 + 1;
-        let fast = self.rng.below(FAST + 1);
+        let fast = self.drift();
         let snapshot = self.snapshot();
         let start = Start { cluster: &self.cluster, policy: &self.policy, life: name, snapshot };
         let controller = Controller::start(self.now, start, fast);
@@ -42,6 +42,13 @@ impl World {
         }
         self.turns.remove(&node);
         self.turn_after(&node, 0);
+    }
+
+    /// By how much somebody's clock is fast, in thousandths.
+    fn drift(&mut self) -> i64 {
+        let drawn = self.faults.strikes(self.now, Fault::Drift);
+        let most = DRIFT.unsigned_abs();
+        drawn.map_or(0, |mut rng| rng.below(2 * most + 1).cast_signed() - DRIFT)
     }
 
     /// What a replica that starts begins from, if that is a snapshot: of whatever age.
@@ -94,7 +101,8 @@ impl World {
                 }
             }
             Node::Driver(n) => {
-                self.drivers[*n].start(self.now, &self.log);
+                let fast = self.drift();
+                self.drivers[*n].start(self.now, &self.log, fast);
             }
             Node::Replica(_) | Node::Passer => {}
         }
@@ -118,7 +126,8 @@ impl World {
         if let Some(gone) = machine.gone {
             self.after(0, What::Notice(id.clone(), gone - self.now));
         }
-        let agent = Agent::new(&self.cluster, id.clone(), launch, resources);
+        let fast = self.drift();
+        let agent = Agent::new(&self.cluster, id.clone(), launch, resources, fast);
         self.agents.insert(id.clone(), agent);
         self.start(&Node::Agent(id.clone()));
         self.beat(id.clone());
@@ -252,7 +261,8 @@ impl World {
         let since = self.stands.get(&Node::Agent(id.clone())).map_or(0, |woke| *woke);
         let since = since.max(agent.since);
         let late = |id: &&AllocId| {
-            let by = self.observer.promised(id, steady);
+            let told = self.observer.promised(id, steady);
+            let by = told.map(|(from, until)| until + agent.slow(until - from));
             by.is_some_and(|by| by.max(since) + LATE < now)
         };
         if let Some(alloc) = agent.runs(now).find(late) {
