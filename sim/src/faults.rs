@@ -103,6 +103,8 @@ faults! {
     PauseDriver "pause-driver" 100,
     /// The disk under an agent's journal is full for a while.
     FullDisk "full-disk" 150,
+    /// A driver dies for good.
+    LoseDriver "lose-driver" 30,
     /// The clock of a process runs at another rate than the log's.
     Drift "drift" 700,
     /// The cloud has none of an offering for a long while.

@@ -139,7 +139,8 @@ impl Replica {
     /// late rather than too early, and ends.
     fn restored(&mut self, now: Moment) {
         let State { index, head, .. } = &self.state;
-        self.clocks.kept = index.leases.iter().map(|(_, alloc)| (alloc.clone(), now)).collect();
+        let leases = index.leases.iter();
+        self.clocks.kept = leases.map(|(_, alloc)| (alloc.clone(), now)).collect();
         self.clocks.challenged = head.leader.challenge.is_some().then_some(now);
     }
 

@@ -136,6 +136,11 @@ impl World {
                 let n = somewhere(rng, self.drivers.len());
                 self.kill_driver(n, rng);
             }
+            Fault::LoseDriver => {
+                let n = somewhere(rng, self.drivers.len());
+                self.new_life(&Node::Driver(n));
+                (self.drivers[n].up, self.drivers[n].done) = (false, true);
+            }
             Fault::Vanish => {
                 if let Some(id) = self.any_agent(rng) {
                     self.cloud.take(&id, self.now);
@@ -296,6 +301,7 @@ fn by_itself(fault: Fault) -> bool {
             | Fault::AwayReplica
             | Fault::PauseAgent
             | Fault::PauseDriver
+            | Fault::LoseDriver
             | Fault::FullDisk
             | Fault::Drought
             | Fault::Outcast
