@@ -45,8 +45,12 @@ impl Log {
             let end = self.end();
             self.last.insert(line.subject.clone(), end);
             let Ok(subject) = Subject::parse(&line.subject) else { continue };
-            subject.instance.map(|id| self.of_instance.entry(id).or_default().push(end));
-            subject.driver.map(|id| self.of_driver.entry(id).or_default().push(end));
+            if let Some(id) = subject.instance {
+                self.of_instance.entry(id).or_default().push(end);
+            }
+            if let Some(id) = subject.driver {
+                self.of_driver.entry(id).or_default().push(end);
+            }
         }
         Some(self.end())
     }
