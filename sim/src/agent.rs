@@ -3,6 +3,7 @@
 
 mod machine;
 
+use crate::crash::Names;
 use crate::log::Log;
 use crate::rng::Rng;
 use crate::setting::GRACE;
@@ -13,7 +14,7 @@ use replay_core::author::{Line, Writer};
 use schema::event::{Event, InstanceBooted};
 use schema::id::{AllocId, AuthorId, ClusterId, ExecId, InstanceId, LaunchId};
 use schema::resources::Resources;
-use schema::subject::Subject;
+use schema::subject::{Aggregate, Subject};
 use schema::unit::{Millis, Seq};
 use std::collections::{BTreeMap, VecDeque};
 use uuid::Uuid;
@@ -176,14 +177,17 @@ impl Agent {
         self.processes.values().filter_map(move |process| process.running(now))
     }
 
-    /// The kinds of what is written and not durable.
-    pub(crate) fn writing(&self) -> impl Iterator<Item = &'static str> {
-        self.posted.iter().map(|(event, _)| event.kind())
+    /// What is written and not durable.
+    pub(crate) fn writing(&self) -> impl Iterator<Item = &Event> {
+        self.posted.iter().map(|(event, _)| event)
     }
 
-    /// How many processes were ever started.
-    pub(crate) fn spawned(&self) -> u32 {
-        self.starts.values().sum()
+    /// What each process is of that was started since there were these.
+    pub(crate) fn spawned_since(&self, before: &BTreeMap<ExecId, u32>) -> Vec<Names> {
+        let new = self.starts.iter().filter(|(exec, starts)| before.get(exec) != Some(starts));
+        let here = (Aggregate::Instance, self.instance.to_string());
+        let names = |exec: &ExecId| [(Aggregate::Exec, exec.to_string()), here.clone()].into();
+        new.map(|(exec, _)| names(exec)).collect()
     }
 
     /// What runs has room: the allocs that it is of are no more than the machine.

@@ -3,7 +3,7 @@
 use super::network::name;
 use super::{Node, SECOND, TICK, What, World};
 use crate::agent::Agent;
-use crate::crash::Point;
+use crate::crash::{self, Names, Point};
 use crate::faults::Fault;
 use crate::replica::Controller;
 use crate::rng::Rng;
@@ -151,7 +151,8 @@ impl World {
                 }
             }
             Do::Call(call) => {
-                if !self.dies(&node, Point::Calling(name(&call))) {
+                let about = self.about(&call);
+                if !self.dies(&node, Point::Calling(name(&call)), about) {
                     let wait = self.latency();
                     self.after(wait, What::Call(n, life, call));
                 }
@@ -178,12 +179,12 @@ impl World {
         if !agent.up {
             return;
         }
-        let before = agent.spawned();
+        let before = self.crash.as_ref().map(|_| agent.starts.clone());
         agent.turn(self.now, (!cut).then_some(&self.log));
         self.errors.append(&mut agent.broken);
-        let up = agent.up;
-        let died =
-            (agent.spawned() > before && self.dies(&node, Point::Spawned)) || self.dies_writing(id);
+        let (up, spawned) = (agent.up, before.map(|b| agent.spawned_since(&b)).unwrap_or_default());
+        let died = (!spawned.is_empty() && self.dies(&node, Point::Spawned, spawned))
+            || self.dies_writing(id);
         self.hold_to_promise(id);
         if !died {
             self.write(&node);
@@ -197,8 +198,9 @@ impl World {
     fn dies_writing(&mut self, id: &InstanceId) -> bool {
         let (Some(agent), Some(crash)) = (self.agents.get(id), &self.crash) else { return false };
         let point = crash.at;
-        agent.writing().any(|kind| Point::Writing(kind) == point)
-            && self.dies(&Node::Agent(id.clone()), point)
+        let here = agent.writing().filter(|event| Point::Writing(event.kind()) == point);
+        let interrupted: Vec<Names> = here.map(crash::names).collect();
+        !interrupted.is_empty() && self.dies(&Node::Agent(id.clone()), point, interrupted)
     }
 
     /// Nothing of an alloc that was taken back runs for longer than its driver was told.
