@@ -1,6 +1,7 @@
 //! An instance: the real agent, and what a machine adds to it: a journal, and processes. Both outlive
 //! the agent; what it had not made durable does not, and it may die between any two of its effects.
 
+mod fate;
 mod machine;
 
 use crate::crash::Names;
@@ -9,6 +10,7 @@ use crate::rng::Rng;
 use crate::setting::GRACE;
 use agent_core::agent::{Agent as Core, Do, Place};
 use agent_core::plan::Run;
+pub(crate) use fate::Fate;
 use machine::{Process, Stage};
 use replay_core::author::{Line, Writer};
 use schema::event::{Event, InstanceBooted};
@@ -30,7 +32,7 @@ struct Journal {
 pub(crate) struct Agent {
     pub(crate) instance: InstanceId,
     launch: LaunchId,
-    resources: Resources,
+    pub(crate) resources: Resources,
     cluster: ClusterId,
     /// Whether the agent runs.
     pub(crate) up: bool,
@@ -49,10 +51,8 @@ pub(crate) struct Agent {
     processes: BTreeMap<ExecId, Process>,
     /// What is under way for this life of the agent.
     watched: BTreeMap<ExecId, (Run, Stage)>,
-    /// How often each exec was started here.
-    pub(crate) starts: BTreeMap<ExecId, u32>,
-    /// How each process that was ever started ends, or has ended.
-    pub(crate) codes: BTreeMap<ExecId, i32>,
+    /// What truly became of each exec.
+    pub(crate) fates: BTreeMap<ExecId, Fate>,
     /// What must not be.
     pub(crate) broken: Vec<String>,
 }
@@ -84,8 +84,7 @@ impl Agent {
             rng: Rng::new(seed),
             processes: BTreeMap::new(),
             watched: BTreeMap::new(),
-            starts: BTreeMap::new(),
-            codes: BTreeMap::new(),
+            fates: BTreeMap::new(),
             broken: Vec::new(),
         }
     }
@@ -142,7 +141,6 @@ impl Agent {
         for wanted in self.core.step(Millis(now)) {
             self.have(now, wanted);
         }
-        self.fit(now);
     }
 
     fn have(&mut self, now: u64, wanted: Do) {
@@ -182,23 +180,18 @@ impl Agent {
         self.posted.iter().map(|(event, _)| event)
     }
 
+    /// How often each exec was started here.
+    pub(crate) fn starts(&self) -> BTreeMap<ExecId, u32> {
+        self.fates.iter().map(|(exec, fate)| (exec.clone(), fate.starts)).collect()
+    }
+
     /// What each process is of that was started since there were these.
     pub(crate) fn spawned_since(&self, before: &BTreeMap<ExecId, u32>) -> Vec<Names> {
-        let new = self.starts.iter().filter(|(exec, starts)| before.get(exec) != Some(starts));
+        let earlier = |exec| before.get(exec).copied().unwrap_or_default();
+        let new = self.fates.iter().filter(|(exec, fate)| fate.starts > earlier(*exec));
         let here = (Aggregate::Instance, self.instance.to_string());
         let names = |exec: &ExecId| [(Aggregate::Exec, exec.to_string()), here.clone()].into();
         new.map(|(exec, _)| names(exec)).collect()
-    }
-
-    /// What runs has room: the allocs that it is of are no more than the machine.
-    fn fit(&mut self, now: u64) {
-        let runs = |id: &AllocId| self.processes.values().any(|process| process.runs_in(id, now));
-        let allocs = self.core.orders().allocs.iter().filter(|(id, _)| runs(id));
-        let sum = allocs.fold(Resources::default(), |sum, (_, alloc)| sum.plus(&alloc.resources));
-        if !self.resources.holds(&sum) {
-            let (instance, whole) = (&self.instance, &self.resources);
-            self.broken.push(format!("{instance} has {whole}, and runs allocs of {sum}"));
-        }
     }
 
     /// Nothing outlives its alloc.

@@ -13,7 +13,7 @@ use schema::subject::{self, Aggregate};
 use schema::unit::LogTime;
 
 /// How long after it was given up an append may still arrive, in milliseconds.
-const LATE: u64 = 8000;
+const STRAY: u64 = 8000;
 /// Longest time that an instance takes to boot, in milliseconds.
 const BOOT: u64 = 3000;
 /// When the log's clock begins, in milliseconds: it may be set back from there.
@@ -31,14 +31,14 @@ impl World {
         } else if self.faults.strikes(now, Fault::Busy).is_some() {
             self.after(there, What::Answer(from, life, Answer::Busy));
         } else if let Some(mut rng) = self.faults.strikes(now, Fault::LateAppend) {
-            self.after(UNANSWERED + rng.below(LATE), What::Arrive(flight, None));
+            self.after(UNANSWERED + rng.below(STRAY), What::Arrive(flight, None));
             self.after(UNANSWERED, unknown);
         } else if self.faults.strikes(now, Fault::LostAnswer).is_some() {
             self.after(there, What::Arrive(flight, None));
             self.after(UNANSWERED, unknown);
         } else {
             if let Some(mut rng) = self.faults.strikes(now, Fault::TwiceAppend) {
-                self.after(there + rng.below(LATE), What::Arrive(flight.clone(), None));
+                self.after(there + rng.below(STRAY), What::Arrive(flight.clone(), None));
             }
             self.after(there, What::Arrive(flight, Some(back)));
         }

@@ -13,10 +13,10 @@ use schema::id::{AllocId, InstanceId};
 use std::sync::Arc;
 
 /// Pause before a round is sent again.
-const AGAIN: u64 = 20;
+const BUSY_PAUSE: u64 = 20;
 /// By how much execs may outlast what a driver was told: rounds take a while to land, and an agent that
 /// was killed to come back.
-const LATE: u64 = 3 * SECOND;
+const OVERTIME: u64 = 3 * SECOND;
 /// How often an agent says that it lives, in milliseconds.
 const BEAT: u64 = 1000;
 /// By how much a replica's clock may be fast, in thousandths.
@@ -179,13 +179,13 @@ impl World {
         if !agent.up {
             return;
         }
-        let before = self.crash.as_ref().map(|_| agent.starts.clone());
+        let before = self.crash.as_ref().map(|_| agent.starts());
         agent.turn(self.now, (!cut).then_some(&self.log));
         self.errors.append(&mut agent.broken);
         let (up, spawned) = (agent.up, before.map(|b| agent.spawned_since(&b)).unwrap_or_default());
         let died = (!spawned.is_empty() && self.dies(&node, Point::Spawned, spawned))
             || self.dies_writing(id);
-        self.hold_to_promise(id);
+        self.look_at(id);
         if !died {
             self.write(&node);
         }
@@ -203,15 +203,17 @@ impl World {
         !interrupted.is_empty() && self.dies(&Node::Agent(id.clone()), point, interrupted)
     }
 
-    /// Nothing of an alloc that was taken back runs for longer than its driver was told.
-    fn hold_to_promise(&mut self, id: &InstanceId) {
+    /// What runs on an instance is what the log has given it, and runs for no longer than its driver was
+    /// told.
+    fn look_at(&mut self, id: &InstanceId) {
         let (Some(agent), now) = (self.agents.get(id), self.now) else { return };
         // Who was told a time by a clock that has jumped since, or had just done so, knows nothing.
-        let steady =
-            self.faults.last(&[Fault::JumpAhead, Fault::JumpBack]).map_or(0, |at| at + LATE);
+        let jumps = [Fault::JumpAhead, Fault::JumpBack];
+        let steady = self.faults.last(&jumps).map_or(0, |at| at + OVERTIME);
+        self.errors.extend(self.observer.room(agent, now));
         let late = |id: &&AllocId| {
             let by = self.observer.promised(id, steady);
-            by.is_some_and(|by| by.max(agent.since) + LATE < now)
+            by.is_some_and(|by| by.max(agent.since) + OVERTIME < now)
         };
         if let Some(alloc) = agent.runs(now).find(late) {
             self.errors.push(format!("{alloc} runs on, longer than its driver was told"));
@@ -269,6 +271,6 @@ impl World {
             Node::Passer => {}
         }
         self.in_flight.remove(node);
-        self.turn_after(node, if answer == Answer::Busy { AGAIN } else { 0 });
+        self.turn_after(node, if answer == Answer::Busy { BUSY_PAUSE } else { 0 });
     }
 }
