@@ -1,28 +1,32 @@
 //! An instance: the real agent, and what a machine adds to it: a journal, and processes. Both outlive
 //! the agent; what it had not made durable does not, and it may die between any two of its effects.
 
+mod fate;
 mod journal;
 mod machine;
 
+use crate::crash::Names;
 use crate::log::Log;
 use crate::replica::clock;
 use crate::rng::Rng;
 use crate::setting::GRACE;
 use agent_core::agent::{Agent as Core, Do, Place};
 use agent_core::plan::Run;
+pub(crate) use fate::Fate;
 use journal::{Journal, writer};
 use machine::{Process, Stage};
 use replay_core::author::Writer;
 use schema::event::{Event, InstanceBooted};
 use schema::id::{AllocId, ClusterId, ExecId, InstanceId, LaunchId};
 use schema::resources::Resources;
+use schema::subject::Aggregate;
 use schema::unit::{Millis, Seq};
 use std::collections::{BTreeMap, VecDeque};
 
 pub(crate) struct Agent {
     pub(crate) instance: InstanceId,
     launch: LaunchId,
-    resources: Resources,
+    pub(crate) resources: Resources,
     cluster: ClusterId,
     /// Whether the agent runs.
     pub(crate) up: bool,
@@ -45,10 +49,8 @@ pub(crate) struct Agent {
     processes: BTreeMap<ExecId, Process>,
     /// What is under way for this life of the agent.
     watched: BTreeMap<ExecId, (Run, Stage)>,
-    /// How often each exec was started here.
-    pub(crate) starts: BTreeMap<ExecId, u32>,
-    /// How each process that was ever started ends, or has ended.
-    pub(crate) codes: BTreeMap<ExecId, i32>,
+    /// What truly became of each exec.
+    pub(crate) fates: BTreeMap<ExecId, Fate>,
     /// What must not be.
     pub(crate) broken: Vec<String>,
 }
@@ -83,8 +85,7 @@ impl Agent {
             rng: Rng::new(seed),
             processes: BTreeMap::new(),
             watched: BTreeMap::new(),
-            starts: BTreeMap::new(),
-            codes: BTreeMap::new(),
+            fates: BTreeMap::new(),
             broken: Vec::new(),
         }
     }
@@ -151,7 +152,6 @@ impl Agent {
         for wanted in self.core.step(clock) {
             self.have(now, wanted);
         }
-        self.fit(now);
     }
 
     fn have(&mut self, now: u64, wanted: Do) {
@@ -186,25 +186,23 @@ impl Agent {
         self.processes.values().filter_map(move |process| process.running(now))
     }
 
-    /// The kinds of what is written and not durable.
-    pub(crate) fn writing(&self) -> impl Iterator<Item = &'static str> {
-        self.posted.iter().map(|(event, _)| event.kind())
+    /// What is written and not durable.
+    pub(crate) fn writing(&self) -> impl Iterator<Item = &Event> {
+        self.posted.iter().map(|(event, _)| event)
     }
 
-    /// How many processes were ever started.
-    pub(crate) fn spawned(&self) -> u32 {
-        self.starts.values().sum()
+    /// How often each exec was started here.
+    pub(crate) fn starts(&self) -> BTreeMap<ExecId, u32> {
+        self.fates.iter().map(|(exec, fate)| (exec.clone(), fate.starts)).collect()
     }
 
-    /// What runs has room: the allocs that it is of are no more than the machine.
-    fn fit(&mut self, now: u64) {
-        let runs = |id: &AllocId| self.processes.values().any(|process| process.runs_in(id, now));
-        let allocs = self.core.orders().allocs.iter().filter(|(id, _)| runs(id));
-        let sum = allocs.fold(Resources::default(), |sum, (_, alloc)| sum.plus(&alloc.resources));
-        if !self.resources.holds(&sum) {
-            let (instance, whole) = (&self.instance, &self.resources);
-            self.broken.push(format!("{instance} has {whole}, and runs allocs of {sum}"));
-        }
+    /// What each process is of that was started since there were these.
+    pub(crate) fn spawned_since(&self, before: &BTreeMap<ExecId, u32>) -> Vec<Names> {
+        let earlier = |exec| before.get(exec).copied().unwrap_or_default();
+        let new = self.fates.iter().filter(|(exec, fate)| fate.starts > earlier(*exec));
+        let here = (Aggregate::Instance, self.instance.to_string());
+        let names = |exec: &ExecId| [(Aggregate::Exec, exec.to_string()), here.clone()].into();
+        new.map(|(exec, _)| names(exec)).collect()
     }
 
     /// Nothing outlives its alloc.

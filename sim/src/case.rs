@@ -1,7 +1,7 @@
 //! A case: a seed, and what of it; and what came of it.
 
 use crate::coverage::Coverage;
-use crate::crash::Crash;
+use crate::crash::{After, Crash};
 use crate::faults::Hit;
 use crate::world::World;
 use std::collections::BTreeSet;
@@ -44,8 +44,8 @@ pub struct Report {
     pub bytes: String,
     /// The last records, as lines, if something was found.
     pub story: Vec<String>,
-    /// The kinds of the records that followed the crash that was asked for, if it came to that.
-    pub after: Option<Vec<&'static str>>,
+    /// What the crash that was asked for has interrupted, and what followed, if it came to that.
+    pub after: Option<After>,
 }
 
 impl Case {

@@ -23,7 +23,7 @@ mod world;
 
 pub use case::{Case, Report};
 pub use coverage::Coverage;
-pub use crash::{Crash, Point, Who};
+pub use crash::{After, Crash, Names, Point, Told, Who};
 pub use faults::{Fault, Hit};
 pub use rng::Rng;
 pub use shrink::shrink;

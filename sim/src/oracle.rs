@@ -2,6 +2,7 @@
 //! are over and all is quiet, that nothing is lost, doubled or leaked.
 
 mod claims;
+mod execs;
 mod rollover;
 mod verdict;
 
@@ -15,7 +16,8 @@ use claims::Claims;
 use replay_core::{Message, Outcome, State, Void, invariant};
 use schema::codec;
 use schema::id::{AllocId, InstanceId};
-use std::collections::BTreeMap;
+use schema::resources::Resources;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use verdict::verdict;
 
@@ -54,6 +56,7 @@ impl Observer {
             (Outcome::Applied, Some(record)) => {
                 self.coverage.event(&record.event);
                 found.extend(self.claims.check(&self.state, &record, truth));
+                found.extend(self.claims.execs.check(&self.state, &record.event, truth));
                 found.extend(claims::leases(&self.state, &record.event, leases));
             }
             (Outcome::Void(void), record) => {
@@ -77,6 +80,29 @@ impl Observer {
             found.push(format!("the cloud bills {billed} an hour, {committed} are accounted for"));
         }
         found
+    }
+
+    /// What runs on an instance: allocs that the log has given it and that are not closed, and no more of
+    /// them than it has room for, by what the log says of their size.
+    pub(crate) fn room(&self, agent: &Agent, now: u64) -> Option<String> {
+        let (instance, mut sum) = (&agent.instance, Resources::default());
+        for alloc in agent.runs(now).collect::<BTreeSet<_>>() {
+            match self.claims.given.get(alloc) {
+                Some(given) if given.instance != *instance => {
+                    return Some(format!(
+                        "{alloc} runs on {instance}, and is on {}",
+                        given.instance
+                    ));
+                }
+                Some(given) if given.closed => {
+                    return Some(format!("{alloc} was closed, and runs on {instance}"));
+                }
+                Some(given) => sum = sum.plus(&given.resources),
+                None => return Some(format!("{alloc} runs on {instance}, and was never granted")),
+            }
+        }
+        let whole = &agent.resources;
+        (!whole.holds(&sum)).then(|| format!("{instance} has {whole}, and runs allocs of {sum}"))
     }
 
     /// When this alloc was taken back, and until when its execs may run, in virtual milliseconds, if

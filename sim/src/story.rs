@@ -43,9 +43,3 @@ fn line(message: Message<'_>, outcome: Outcome) -> String {
         Err(error) => format!("{at} {}: {error}{void}", message.subject),
     }
 }
-
-/// The kinds of the records from a sequence on.
-pub(crate) fn kinds(log: &Log, from: Seq) -> Vec<&'static str> {
-    let record = |message: Message<'_>| codec::decode(message.payload).ok();
-    log.from(from).filter_map(record).map(|record| record.event.kind()).collect()
-}

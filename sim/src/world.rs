@@ -3,7 +3,7 @@
 use crate::agent::Agent;
 use crate::case::{Case, Report};
 use crate::cloud::Cloud;
-use crate::crash::Crash;
+use crate::crash::{self, After, Crash, Names};
 use crate::driver::Driver;
 use crate::faults::Faults;
 use crate::log::Log;
@@ -74,8 +74,8 @@ pub(crate) struct World {
     rng: Rng,
     faults: Faults,
     crash: Option<Crash>,
-    /// Where the log ended when it came to the crash that was asked for.
-    crashed: Option<Seq>,
+    /// Where the log ended when it came to the crash that was asked for, and what that has interrupted.
+    crashed: Option<(Seq, Vec<Names>)>,
     now: u64,
     /// How far the log's clock is ahead, in milliseconds.
     ahead: i64,
@@ -248,7 +248,10 @@ impl World {
             hits: std::mem::take(&mut self.faults.hits),
             digest: self.observer.state.digest().to_string(),
             bytes: self.log.hash(),
-            after: self.crashed.map(|seq| story::kinds(&self.log, seq.next())),
+            after: self.crashed.map(|(seq, interrupted)| After {
+                interrupted,
+                records: crash::told(&self.log, seq),
+            }),
         }
     }
 

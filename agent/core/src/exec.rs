@@ -111,8 +111,10 @@ impl Watch {
     ) -> Vec<Event> {
         let run = &self.run;
         let limit = run.config.timeout.unwrap_or(Millis(u64::MAX));
+        // It may have ended in time while no agent was there to hear of it.
+        let overran = if end.wall == Millis(0) { self.timed_out } else { end.wall >= limit };
         // An earlier life may have killed it for its limit, and died before it could say so.
-        if self.timed_out || (end.code == KILLED && end.wall >= limit) {
+        if overran && (self.timed_out || end.code == KILLED) {
             return vec![failed(run, by, self.too_long())];
         }
         let oom = end.oom.then(|| oom(run, by, &end));

@@ -80,7 +80,9 @@ impl Agent {
     pub(super) fn kill(&mut self, now: u64, exec: &ExecId) {
         if let Some(process) = self.processes.get_mut(exec).filter(|process| process.ends > now) {
             (process.ends, process.code) = (now, KILLED);
-            self.codes.insert(exec.clone(), KILLED);
+            let ran = now - process.began;
+            let fate = self.fate_of(exec);
+            (fate.code, fate.ran) = (KILLED, ran);
         }
     }
 
@@ -93,6 +95,7 @@ impl Agent {
             if let Some(process) = self.processes.get_mut(&exec) {
                 process.unseen |= unseen;
             }
+            self.fate_of(&exec).unseen |= unseen;
         }
     }
 
@@ -126,6 +129,7 @@ impl Agent {
                     1 => FailureClass::Agent,
                     _ => FailureClass::CannotStart,
                 };
+                self.fate_of(&run.exec).refused = Some(class.clone());
                 (None, Some(failed(class)))
             }
             Stage::Telling(_) => match self.processes.get(&run.exec).filter(|p| !p.unseen) {
@@ -152,8 +156,9 @@ impl Agent {
         let oom = self.rng.chance(OUT_OF_MEMORY);
         let (alloc, ends, unseen) = (run.alloc.clone(), now + length, false);
         let process = Process { alloc, began: now, ends, code, oom, unseen };
-        *self.starts.entry(run.exec.clone()).or_default() += 1;
-        self.codes.insert(run.exec.clone(), code);
+        let fate = self.fate_of(&run.exec);
+        fate.starts += 1;
+        (fate.code, fate.ran, fate.oom) = (code, length, oom);
         self.processes.insert(run.exec.clone(), process);
     }
 }

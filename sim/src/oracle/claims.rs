@@ -1,16 +1,18 @@
 //! What a record says, held against the state and against what is truly so.
 
 use super::Truth;
+use super::execs::Execs;
 use replay_core::State;
 use replay_core::state::alloc::AllocStatus;
 use replay_core::state::instance::{Instance, Phase, Reach};
 use schema::event::{
-    AllocExpired, AllocGranted, AllocRefused, AllocsKept, Event, ExecExited, LaunchRequested,
+    AllocExpired, AllocFreed, AllocGranted, AllocRefused, AllocsKept, Event, LaunchRequested,
     TerminateRequested,
 };
 use schema::id::{AllocId, AuthorId, DriverId, InstanceId, LaunchId};
 use schema::policy::Offering;
 use schema::record::Record;
+use schema::resources::Resources;
 use schema::subject::Role;
 use schema::unit::{Epoch, LogTime, Micros};
 use schema::why::{RefusedWhy, TerminateWhy};
@@ -25,14 +27,26 @@ pub(super) struct Claims {
     pub(super) intents: BTreeMap<LaunchId, (Micros, u32)>,
     /// Instances that the log has named, by the intent that they are of.
     pub(super) born: BTreeMap<InstanceId, LaunchId>,
-    /// Allocs that have been granted, and to whom.
-    granted: BTreeMap<AllocId, DriverId>,
+    /// Allocs that have been granted.
+    pub(super) given: BTreeMap<AllocId, Given>,
+    /// What is said of execs.
+    pub(super) execs: Execs,
     /// Budgets that have been in force.
     budgets: BTreeSet<Micros>,
     /// Who leads, in which term.
     leader: Option<(AuthorId, Epoch)>,
     /// When, in virtual milliseconds, an alloc was taken back, and until when its execs may run.
     pub(super) promised: BTreeMap<AllocId, (u64, u64)>,
+}
+
+/// What was given under an alloc.
+#[derive(Debug)]
+pub(super) struct Given {
+    pub(super) driver: DriverId,
+    pub(super) instance: InstanceId,
+    pub(super) resources: Resources,
+    /// Its agent has said that nothing of it runs any more.
+    pub(super) closed: bool,
 }
 
 impl Claims {
@@ -80,11 +94,14 @@ impl Claims {
                 None
             }
             Event::AllocRefused(e) => self.refuse(state, e),
-            Event::AllocFreed(e) => {
-                let theirs = self.granted.get(&e.alloc) == Some(&e.driver);
-                (!theirs).then(|| format!("{} was freed by {}, who has it not", e.alloc, e.driver))
-            }
-            Event::ExecExited(e) => exited(e, truth),
+            Event::AllocFreed(e) => self.free(state, truth, e),
+            Event::AllocClosed(e) => match self.given.get_mut(&e.alloc) {
+                Some(given) => {
+                    given.closed = true;
+                    None
+                }
+                None => Some(format!("{} was closed, and never granted", e.alloc)),
+            },
             Event::TerminateRequested(e) => terminate(state, e),
             Event::InstanceTerminated(e) => gone(&e.instance, truth),
             Event::InstanceLost(e) => gone(&e.instance, truth),
@@ -116,7 +133,13 @@ impl Claims {
 
     fn grant(&mut self, state: &State, e: &AllocGranted) -> Option<String> {
         self.leases.insert(e.alloc.clone(), state.head.time + e.lease);
-        if self.granted.insert(e.alloc.clone(), e.driver.clone()).is_some() {
+        let given = Given {
+            driver: e.driver.clone(),
+            instance: e.instance.clone(),
+            resources: e.resources.clone(),
+            closed: false,
+        };
+        if self.given.insert(e.alloc.clone(), given).is_some() {
             return Some(format!("{} was granted twice", e.alloc));
         }
         let there = |i: &Instance| i.phase == Phase::Up && i.reach == Reach::Heard;
@@ -135,7 +158,9 @@ impl Claims {
 
     /// A request is refused for a reason that is so.
     fn refuse(&self, state: &State, e: &AllocRefused) -> Option<String> {
-        let alloc = state.allocs.get(&e.alloc)?;
+        let Some(alloc) = state.allocs.get(&e.alloc) else {
+            return Some(format!("{} was refused, and nobody has asked for it", e.alloc));
+        };
         let (floor, policy) = (alloc.requirements.floor(), &state.head.policy);
         let allowed =
             |o: &&Offering| alloc.constraint.market.is_none_or(|market| market == o.market);
@@ -161,8 +186,27 @@ impl Claims {
     }
 
     fn expire(&self, state: &State, e: &AllocExpired) -> Option<String> {
-        let left = self.leases.get(&e.alloc)?.since(state.head.time);
+        let Some(until) = self.leases.get(&e.alloc) else {
+            return Some(format!("{} expired, and was never granted", e.alloc));
+        };
+        let left = until.since(state.head.time);
         (left.0 > 0).then(|| format!("{} expired {left} before its time", e.alloc))
+    }
+
+    /// A driver gives back what is its own. If the agent is out of reach, execs run on for as long as
+    /// after an expiry at this moment.
+    fn free(&mut self, state: &State, truth: Truth<'_>, e: &AllocFreed) -> Option<String> {
+        if self.given.get(&e.alloc).is_none_or(|given| given.driver != e.driver) {
+            return Some(format!("{} was freed by {}, who has it not", e.alloc, e.driver));
+        }
+        let alloc = state.allocs.get(&e.alloc);
+        let Some((alloc, grant)) = alloc.and_then(|alloc| Some((alloc, alloc.grant()?))) else {
+            return Some(format!("{} was freed, and takes up nothing from then on", e.alloc));
+        };
+        let lease = grant.lease.unwrap_or(alloc.lease);
+        let until = state.head.time + lease + state.head.policy.grace;
+        self.promise(state, truth, &e.alloc, until);
+        None
     }
 }
 
@@ -183,7 +227,9 @@ pub(super) fn leases(state: &State, event: &Event, before: usize) -> Option<Stri
 
 /// Idle instances are idle, and have been since their last alloc was closed.
 fn terminate(state: &State, e: &TerminateRequested) -> Option<String> {
-    let instance = state.instances.get(&e.instance)?;
+    let Some(instance) = state.instances.get(&e.instance) else {
+        return Some(format!("{} is to be ended, and was never there", e.instance));
+    };
     let (id, allocs) = (&e.instance, instance.allocs);
     let idle = matches!(e.why, TerminateWhy::Idle { .. });
     if allocs > 0 && (idle || e.why == TerminateWhy::Drained) {
@@ -196,13 +242,8 @@ fn terminate(state: &State, e: &TerminateRequested) -> Option<String> {
 
 /// What is said to be gone is.
 fn gone(id: &InstanceId, truth: Truth<'_>) -> Option<String> {
-    let machine = truth.cloud.machines.get(id)?;
+    let Some(machine) = truth.cloud.machines.get(id) else {
+        return Some(format!("{id} is said to be gone, and was never made"));
+    };
     machine.there(truth.now).then(|| format!("{id} is said to be gone, and runs"))
-}
-
-/// An exec is said to have exited with the code that its process had.
-fn exited(e: &ExecExited, truth: Truth<'_>) -> Option<String> {
-    let code = truth.agents.get(&e.instance)?.codes.get(&e.exec).copied();
-    let (said, exec) = (e.code, &e.exec);
-    (code != Some(said)).then(|| format!("{exec} is said to have exited with {said}, not {code:?}"))
 }

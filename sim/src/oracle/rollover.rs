@@ -5,7 +5,7 @@ use replay_core::author::Line;
 use replay_core::state::leader::Holder;
 use replay_core::{Message, Outcome, State, Void};
 use schema::SCHEMA_VERSION;
-use schema::event::{Event, Genesis, LeaderRenewed, Previous, RolledOver};
+use schema::event::{Event, Genesis, LeaderElected, LeaderRenewed, Previous, RolledOver};
 use schema::id::AuthorId;
 use schema::record::Record;
 use schema::subject::Role;
@@ -15,7 +15,9 @@ use uuid::Uuid;
 /// Ends the generation of this state as its leader would, and begins the next.
 pub(super) fn check(state: &State, coverage: &mut Coverage) -> Option<String> {
     let mut old = state.clone();
-    let Holder::Replica(leader) = &state.head.leader.holder else { return None };
+    let Holder::Replica(leader) = &led(&mut old).head.leader.holder.clone() else {
+        return Some("nobody leads, and nobody can be elected".to_owned());
+    };
     let next = state.head.generation + 1;
     let over = RolledOver { next };
     if say(&mut old, leader, over.into()) != Some(Outcome::Applied) {
@@ -34,7 +36,10 @@ pub(super) fn check(state: &State, coverage: &mut Coverage) -> Option<String> {
         digest: digest.0.to_vec(),
         snapshot,
     };
-    let (cluster, policy) = (state.head.cluster.clone()?, state.head.policy.clone());
+    let Some(cluster) = state.head.cluster.clone() else {
+        return Some("the generation has never begun".to_owned());
+    };
+    let policy = state.head.policy.clone();
     let genesis = Genesis { cluster, generation: next, policy, previous: Some(previous) };
     new.head.cluster.clone_from(&state.head.cluster);
     let begun = say(&mut new, leader, genesis.into());
@@ -42,6 +47,17 @@ pub(super) fn check(state: &State, coverage: &mut Coverage) -> Option<String> {
     let same = money(&new) == money(&old) && new.index == old.index;
     let begun = begun == Some(Outcome::Applied) && same;
     (!begun).then(|| "the next generation does not begin where this one ended".to_owned())
+}
+
+/// The state with a leader: if the last one has just stepped down, somebody else is elected.
+fn led(state: &mut State) -> &State {
+    if state.head.leader.holder == Holder::Resigned
+        && let Ok(replica) = AuthorId::new("next")
+    {
+        let epoch = state.head.leader.epoch.next();
+        say(state, &replica, LeaderElected { replica: replica.clone(), epoch }.into());
+    }
+    state
 }
 
 /// Appends an event as that author, and says what became of it.
@@ -54,7 +70,11 @@ fn say(state: &mut State, author: &AuthorId, event: Event) -> Option<Outcome> {
         incarnation: last.as_ref().map_or(Uuid::nil(), |last| last.incarnation),
         number: last.map_or(0, |last| last.number) + 1,
         cause: Seq(0),
-        epoch: if state.head.generation == 0 { Epoch(0) } else { state.head.leader.epoch },
+        epoch: match &event {
+            _ if state.head.generation == 0 => Epoch(0),
+            Event::LeaderElected(e) => e.epoch,
+            _ => state.head.leader.epoch,
+        },
         must_understand: false,
         event,
     };

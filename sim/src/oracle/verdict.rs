@@ -18,6 +18,7 @@ pub(crate) fn verdict(
     replicas: &mut [Controller],
 ) -> Vec<String> {
     let mut found = money(observer, truth);
+    found.extend(observer.claims.execs.verdict(&observer.state, truth));
     let Observer { state, coverage, .. } = observer;
     ends(state, coverage);
     found.extend(doubled(truth));
@@ -74,7 +75,8 @@ fn money(observer: &Observer, truth: Truth<'_>) -> Vec<String> {
 fn doubled(truth: Truth<'_>) -> Vec<String> {
     let mut found = Vec::new();
     for agent in truth.agents.values() {
-        let twice = agent.starts.iter().filter(|(_, starts)| **starts > 1);
+        let starts = agent.starts();
+        let twice = starts.iter().filter(|(_, starts)| **starts > 1);
         found.extend(twice.map(|(exec, starts)| format!("{exec} was started {starts} times")));
     }
     found

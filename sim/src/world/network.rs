@@ -2,17 +2,18 @@
 //! to the cloud.
 
 use super::{Append, Flight, Node, UNANSWERED, What, World};
-use crate::crash::{Point, Who};
+use crate::crash::{self, Names, Point, Who};
 use crate::faults::Fault;
 use crate::oracle::Truth;
 use controlplane_core::effects::{Call, News};
 use controlplane_core::round::Answer;
 use schema::codec;
-use schema::subject;
+use schema::id::{InstanceId, LaunchId};
+use schema::subject::{self, Aggregate};
 use schema::unit::LogTime;
 
 /// How long after it was given up an append may still arrive, in milliseconds.
-const LATE: u64 = 8000;
+const STRAY: u64 = 8000;
 /// Longest time that an instance takes to boot, in milliseconds.
 const BOOT: u64 = 3000;
 /// When the log's clock begins, in milliseconds: it may be set back from there.
@@ -30,14 +31,14 @@ impl World {
         } else if self.faults.strikes(now, Fault::Busy).is_some() {
             self.after(there, What::Answer(from, life, Answer::Busy));
         } else if let Some(mut rng) = self.faults.strikes(now, Fault::LateAppend) {
-            self.after(UNANSWERED + rng.below(LATE), What::Arrive(flight, None));
+            self.after(UNANSWERED + rng.below(STRAY), What::Arrive(flight, None));
             self.after(UNANSWERED, unknown);
         } else if self.faults.strikes(now, Fault::LostAnswer).is_some() {
             self.after(there, What::Arrive(flight, None));
             self.after(UNANSWERED, unknown);
         } else {
             if let Some(mut rng) = self.faults.strikes(now, Fault::TwiceAppend) {
-                self.after(there + rng.below(LATE), What::Arrive(flight.clone(), None));
+                self.after(there + rng.below(STRAY), What::Arrive(flight.clone(), None));
             }
             self.after(there, What::Arrive(flight, Some(back)));
         }
@@ -89,7 +90,7 @@ impl World {
 
     /// A call reaches the cloud, whoever made it and whatever has become of them.
     pub(super) fn call(&mut self, n: usize, life: u64, call: Call) {
-        let name = name(&call);
+        let (name, about) = (name(&call), self.about(&call));
         let (news, born) = self.cloud.call(self.now, call, &mut self.faults);
         for id in born {
             let stillborn = self.cloud.machines.get(&id).is_some_and(|m| m.stillborn);
@@ -99,7 +100,7 @@ impl World {
             }
         }
         let node = Node::Replica(n);
-        if life == self.life(&node) && self.dies(&node, Point::Called(name)) {
+        if life == self.life(&node) && self.dies(&node, Point::Called(name), about) {
             return;
         }
         let wait = self.latency();
@@ -108,12 +109,12 @@ impl World {
 
     /// What came of a call reaches the caller.
     pub(super) fn news(&mut self, n: usize, news: News) {
-        let name = match &news {
-            News::Launched(..) => "launch",
-            News::Terminated(..) => "terminate",
-            News::Listed(_) => "list",
+        let (name, about) = match &news {
+            News::Launched(launch, ..) => ("launch", self.about_launch(launch)),
+            News::Terminated(instance, _) => ("terminate", about_instance(instance)),
+            News::Listed(_) => ("list", Names::new()),
         };
-        if !self.dies(&Node::Replica(n), Point::Heard(name)) {
+        if !self.dies(&Node::Replica(n), Point::Heard(name), vec![about]) {
             self.replicas[n].news(self.now, news);
             self.turn_after(&Node::Replica(n), 0);
         }
@@ -126,16 +127,16 @@ impl World {
         lines: &[replay_core::author::Line],
         at: fn(&'static str) -> Point,
     ) -> bool {
-        let Some(crash) = &self.crash else { return false };
-        let here = |line: &replay_core::author::Line| {
-            codec::decode(&line.payload).is_ok_and(|record| at(record.event.kind()) == crash.at)
-        };
-        let point = crash.at;
-        lines.iter().any(here) && self.dies(node, point)
+        let Some(point) = self.crash.as_ref().map(|crash| crash.at) else { return false };
+        let events = lines.iter().filter_map(|line| codec::decode(&line.payload).ok());
+        let here = events.map(|record| record.event).filter(|event| at(event.kind()) == point);
+        let interrupted: Vec<Names> = here.map(|event| crash::names(&event)).collect();
+        !interrupted.is_empty() && self.dies(node, point, interrupted)
     }
 
-    /// Whether somebody dies here: the first of their kind to come to this point.
-    pub(super) fn dies(&mut self, node: &Node, at: Point) -> bool {
+    /// Whether somebody dies here: the first of their kind to come to this point; and what that
+    /// interrupts.
+    pub(super) fn dies(&mut self, node: &Node, at: Point, interrupted: Vec<Names>) -> bool {
         let who = match node {
             Node::Replica(_) => Who::Replica,
             Node::Agent(_) => Who::Agent,
@@ -145,10 +146,31 @@ impl World {
         if self.crash.take_if(|crash| crash.who == who && crash.at == at).is_none() {
             return false;
         }
-        self.crashed = Some(self.log.end());
+        self.crashed = Some((self.log.end(), interrupted));
         self.kill(node);
         true
     }
+
+    /// What a call is about.
+    pub(super) fn about(&self, call: &Call) -> Vec<Names> {
+        match call {
+            Call::Launch(order) => vec![self.about_launch(&order.launch)],
+            Call::Terminate(instance) => vec![about_instance(instance)],
+            Call::List => Vec::new(),
+        }
+    }
+
+    /// A launch, and for whom it is.
+    fn about_launch(&self, id: &LaunchId) -> Names {
+        let launch = self.observer.state.launches.get(id);
+        let allocs = launch.iter().flat_map(|launch| &launch.reserved_for);
+        let allocs = allocs.map(|alloc| (Aggregate::Alloc, alloc.to_string()));
+        allocs.chain([(Aggregate::Launch, id.to_string())]).collect()
+    }
+}
+
+fn about_instance(id: &InstanceId) -> Names {
+    Names::from([(Aggregate::Instance, id.to_string())])
 }
 
 /// What a call is called.

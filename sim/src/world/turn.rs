@@ -3,7 +3,7 @@
 use super::network::name;
 use super::{Node, SECOND, TICK, What, World};
 use crate::agent::Agent;
-use crate::crash::Point;
+use crate::crash::{self, Names, Point};
 use crate::faults::Fault;
 use crate::replica::{Controller, Start};
 use crate::rng::Rng;
@@ -16,10 +16,10 @@ use schema::unit::Seq;
 use std::sync::Arc;
 
 /// Pause before a round is sent again.
-const AGAIN: u64 = 20;
+const BUSY_PAUSE: u64 = 20;
 /// By how much execs may outlast what a driver was told: rounds take a while to land, and an agent that
 /// was killed to come back.
-const LATE: u64 = 3 * SECOND;
+const OVERTIME: u64 = 3 * SECOND;
 /// How often an agent says that it lives, in milliseconds.
 const BEAT: u64 = 1000;
 /// By how much a clock may be fast or slow, in thousandths.
@@ -199,7 +199,8 @@ impl World {
                 }
             }
             Do::Call(call) => {
-                if !self.dies(&node, Point::Calling(name(&call))) {
+                let about = self.about(&call);
+                if !self.dies(&node, Point::Calling(name(&call)), about) {
                     let wait = self.latency();
                     self.after(wait, What::Call(n, life, call));
                 }
@@ -228,13 +229,13 @@ impl World {
         if !agent.up {
             return;
         }
-        let before = agent.spawned();
+        let before = self.crash.as_ref().map(|_| agent.starts());
         agent.turn(self.now, (!cut).then_some(&self.log));
         self.errors.append(&mut agent.broken);
-        let up = agent.up;
-        let died =
-            (agent.spawned() > before && self.dies(&node, Point::Spawned)) || self.dies_writing(id);
-        self.hold_to_promise(id);
+        let (up, spawned) = (agent.up, before.map(|b| agent.spawned_since(&b)).unwrap_or_default());
+        let died = (!spawned.is_empty() && self.dies(&node, Point::Spawned, spawned))
+            || self.dies_writing(id);
+        self.look_at(id);
         if !died {
             self.write(&node);
         }
@@ -247,23 +248,26 @@ impl World {
     fn dies_writing(&mut self, id: &InstanceId) -> bool {
         let (Some(agent), Some(crash)) = (self.agents.get(id), &self.crash) else { return false };
         let point = crash.at;
-        agent.writing().any(|kind| Point::Writing(kind) == point)
-            && self.dies(&Node::Agent(id.clone()), point)
+        let here = agent.writing().filter(|event| Point::Writing(event.kind()) == point);
+        let interrupted: Vec<Names> = here.map(crash::names).collect();
+        !interrupted.is_empty() && self.dies(&Node::Agent(id.clone()), point, interrupted)
     }
 
-    /// Nothing of an alloc that was taken back runs for longer than its driver was told.
-    fn hold_to_promise(&mut self, id: &InstanceId) {
+    /// What runs on an instance is what the log has given it, and runs for no longer than its driver was
+    /// told.
+    fn look_at(&mut self, id: &InstanceId) {
         let (Some(agent), now) = (self.agents.get(id), self.now) else { return };
         // Who was told a time by a clock that has jumped since, or had just done so, knows nothing.
-        let steady =
-            self.faults.last(&[Fault::JumpAhead, Fault::JumpBack]).map_or(0, |at| at + LATE);
+        let jumps = [Fault::JumpAhead, Fault::JumpBack];
+        let steady = self.faults.last(&jumps).map_or(0, |at| at + OVERTIME);
+        self.errors.extend(self.observer.room(agent, now));
         // What is dead or stands still ends nothing.
         let since = self.stands.get(&Node::Agent(id.clone())).map_or(0, |woke| *woke);
         let since = since.max(agent.since);
         let late = |id: &&AllocId| {
             let told = self.observer.promised(id, steady);
             let by = told.map(|(from, until)| until + agent.slow(until - from));
-            by.is_some_and(|by| by.max(since) + LATE < now)
+            by.is_some_and(|by| by.max(since) + OVERTIME < now)
         };
         if let Some(alloc) = agent.runs(now).find(late) {
             self.errors.push(format!("{alloc} runs on, longer than its driver was told"));
@@ -329,6 +333,6 @@ impl World {
             Node::Passer => {}
         }
         self.in_flight.remove(node);
-        self.turn_after(node, if answer == Answer::Busy { AGAIN } else { 0 });
+        self.turn_after(node, if answer == Answer::Busy { BUSY_PAUSE } else { 0 });
     }
 }

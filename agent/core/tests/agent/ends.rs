@@ -163,6 +163,26 @@ fn time_limits_end_what_takes_longer() {
             &["- x-1 started as 1", "- x-1 exited 137 after 499"],
         ),
         (
+            "it had ended in time, by itself or not, while nobody looked",
+            |w| {
+                timed(w);
+                w.aged("x-1", 8000);
+                w.ended("x-1", End { code: 3, wall: Millis(300), ..End::default() });
+                w.submit("x-2", ExecConfig { timeout: Some(Millis(500)), ..ExecConfig::default() });
+                w.aged("x-2", 8000);
+                w.ended("x-2", killed(300));
+            },
+            &[
+                "- x-1 started as 1",
+                "signal x-1 9",
+                "- x-1 exited 3 after 300",
+                "start x-2",
+                "- x-2 started as 1",
+                "signal x-2 9",
+                "- x-2 exited 137 after 300",
+            ],
+        ),
+        (
             "killed for its limit, and lost",
             |w| {
                 timed(w);
