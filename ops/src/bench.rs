@@ -1,11 +1,13 @@
-//! `bench`: how fast the main parts are, each beside a limit that is measured in the same run, on the
-//! same machine. Nothing here is a test: figures are printed, and whoever reads them judges.
+//! `bench`: how fast the main parts are, each beside a limit, measured in the same run, on the same
+//! machine, wherever there is something to measure it by. Nothing here is a test: figures are printed, and whoever reads them judges.
 
+mod crowd;
 mod fleet;
 mod folding;
 mod grants;
 mod history;
 mod reading;
+mod size;
 mod spawning;
 
 use crate::output::{self, Output, Usage, print, say};
@@ -31,10 +33,10 @@ pub(crate) struct BenchArgs {
 
 /// One figure.
 struct Figure {
-    name: &'static str,
+    name: String,
     value: f64,
     unit: &'static str,
-    /// What the value is held against, in the same unit, from the same run.
+    /// What the value is held against, in the same unit: from the same run, or a fixed one.
     limit: f64,
     /// What the limit is.
     against: &'static str,
@@ -62,7 +64,7 @@ impl Figure {
 
     fn row(&self) -> [String; 6] {
         [
-            self.name.to_owned(),
+            self.name.clone(),
             format!("{} {}", amount(self.value), self.unit),
             format!("{} {}", amount(self.limit), self.unit),
             format!("{:.2}", self.ratio()),
@@ -112,7 +114,8 @@ pub(crate) async fn run(args: BenchArgs, output: Output) -> anyhow::Result<ExitC
         return Err(Usage("--records must be at least 10000".into()).into());
     }
     let cluster = fresh_cluster()?;
-    let wanted = |name: &str| args.only.as_deref().is_none_or(|only| name.starts_with(only));
+    let only = args.only.unwrap_or_default();
+    let wanted = |group: &str| group.starts_with(&only) || only.starts_with(group);
     let mut figures = Vec::new();
     if wanted("fold") || wanted("replay_jetstream") {
         let records = history::history(&cluster, args.records)?;
@@ -128,6 +131,15 @@ pub(crate) async fn run(args: BenchArgs, output: Output) -> anyhow::Result<ExitC
     }
     if wanted("process_execs") {
         figures.push(spawning::execs(&args.nats).await?);
+    }
+    for size in &size::SIZES {
+        if wanted(&format!("size_{}", size.name)) {
+            figures.extend(size::figures(&cluster, size)?);
+        }
+    }
+    figures.retain(|figure| figure.name.starts_with(&only));
+    if figures.is_empty() {
+        return Err(Usage(format!("--only: no figure has a name that begins with {only:?}")).into());
     }
     show(output, &figures);
     Ok(ExitCode::SUCCESS)

@@ -26,8 +26,11 @@ pub fn decide(state: &State, sight: &Sight) -> Vec<Event> {
     trouble::decide(&mut draft);
     lease::decide(&mut draft);
     let unplaced = place::decide(&mut draft);
-    scale::decide(&mut draft, &unplaced);
-    idle::decide(&mut draft);
+    // Whatever else would be said in a round that is full would be cut off.
+    if !draft.full() {
+        scale::decide(&mut draft, &unplaced);
+        idle::decide(&mut draft);
+    }
     draft.events.truncate(MAX_ROUND);
     draft.events
 }

@@ -13,6 +13,8 @@ mod kill;
 mod lease;
 #[path = "decide/many.rs"]
 mod many;
+#[path = "decide/model.rs"]
+mod model;
 #[path = "decide/place.rs"]
 mod place;
 #[path = "decide/plan.rs"]

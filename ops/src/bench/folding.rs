@@ -25,7 +25,7 @@ pub(super) fn fold(records: &[Stored]) -> anyhow::Result<Figure> {
         folding = folding.min(since.elapsed());
     }
     Ok(Figure {
-        name: "fold",
+        name: "fold".into(),
         value: per_second(records.len(), folding),
         unit: "records/s",
         limit: per_second(records.len(), decoding),

@@ -39,8 +39,8 @@ pub(super) async fn grants(url: &str) -> anyhow::Result<[Figure; 3]> {
     }
     let ack = milliseconds(quantile(&mut publishing, 0.5));
     let against = "one publish and its acknowledgement, median";
-    let latency = |name, share: f64, target, all: &mut [Duration]| Figure {
-        name,
+    let latency = |name: &str, share: f64, target, all: &mut [Duration]| Figure {
+        name: name.into(),
         value: milliseconds(quantile(all, share)),
         unit: "ms",
         limit: ack,
@@ -89,7 +89,7 @@ async fn rate(driver: &Driver, aside: &Aside) -> anyhow::Result<Figure> {
     let took = since.elapsed();
     try_join_all(allocs.into_iter().map(Alloc::free)).await?;
     Ok(Figure {
-        name: "grants",
+        name: "grants".into(),
         value: per_second(MANY, took),
         unit: "grants/s",
         limit: per_second(MANY, floor),

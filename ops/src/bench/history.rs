@@ -34,10 +34,11 @@ const LEASE: Millis = Millis::from_secs(120);
 const STEP: u64 = 1_000_000;
 
 /// Appends records as their authors would.
-struct Writer {
+#[derive(Clone)]
+pub(super) struct Writer {
     cluster: ClusterId,
-    state: State,
-    records: Vec<Stored>,
+    pub(super) state: State,
+    pub(super) records: Vec<Stored>,
     numbers: BTreeMap<AuthorId, u64>,
 }
 
@@ -51,13 +52,10 @@ struct Work {
 /// The whole history, at least `count` records long; ids, sizes and their shares are those of a
 /// workflow with many short tasks.
 pub(super) fn history(cluster: &ClusterId, count: usize) -> anyhow::Result<Vec<Stored>> {
-    let mut writer = Writer {
-        cluster: cluster.clone(),
-        state: State::default(),
-        records: Vec::with_capacity(count),
-        numbers: BTreeMap::new(),
-    };
-    let (drivers, instances) = writer.open()?;
+    let mut writer = Writer::new(cluster);
+    writer.records.reserve(count);
+    let policy = Policy { offerings: vec![offering()], ..Policy::default() };
+    let (drivers, instances) = writer.open(policy, INSTANCES)?;
     let mut made = 0;
     while writer.records.len() < count {
         writer.wave(&drivers, &instances, &mut made)?;
@@ -75,7 +73,18 @@ pub(super) fn entries(records: &[Stored]) -> Vec<Entry> {
 }
 
 impl Writer {
-    fn put(
+    /// Of an empty log.
+    pub(super) fn new(cluster: &ClusterId) -> Writer {
+        Writer {
+            cluster: cluster.clone(),
+            state: State::default(),
+            records: Vec::new(),
+            numbers: BTreeMap::new(),
+        }
+    }
+
+    /// One record, which must have its effect.
+    pub(super) fn put(
         &mut self,
         author: &AuthorId,
         epoch: u64,
@@ -106,15 +115,18 @@ impl Writer {
         Ok(())
     }
 
-    fn open(&mut self) -> anyhow::Result<(Vec<DriverId>, Vec<InstanceId>)> {
-        let leader = AuthorId::new("r-1")?;
-        let offering = offering();
-        let policy = Policy { offerings: vec![offering.clone()], ..Policy::default() };
+    /// Begins the log: a leader, drivers, and so many instances that are up.
+    pub(super) fn open(
+        &mut self,
+        policy: Policy,
+        count: usize,
+    ) -> anyhow::Result<(Vec<DriverId>, Vec<InstanceId>)> {
+        let (leader, offering) = (AuthorId::new("r-1")?, offering());
         let cluster = self.cluster.clone();
         self.put(&leader, 0, Genesis { cluster, generation: 1, policy, previous: None })?;
         self.put(&leader, 1, LeaderElected { replica: leader.clone(), epoch: Epoch(1) })?;
         let mut instances = Vec::new();
-        for n in 0..INSTANCES {
+        for n in 0..count {
             let (launch, instance) =
                 (LaunchId::new(format!("l-{n}"))?, InstanceId::new(format!("i-{n}"))?);
             let requested = LaunchRequested {
@@ -149,7 +161,7 @@ impl Writer {
     }
 
     /// Many allocs, each from its request to its end.
-    fn wave(
+    pub(super) fn wave(
         &mut self,
         drivers: &[DriverId],
         instances: &[InstanceId],
@@ -242,11 +254,12 @@ impl Writer {
     }
 }
 
-fn amount(count: u64) -> Resources {
+pub(super) fn amount(count: u64) -> Resources {
     Resources { cpu: 1000 * count, memory: count << 30, ..Resources::default() }
 }
 
-fn offering() -> Offering {
+/// What every instance is bought as.
+pub(super) fn offering() -> Offering {
     let (kind, zone, market) = ("local.large".into(), "local-a".into(), Market::OnDemand);
     Offering { kind, zone, market, price: Micros(96_000), resources: amount(64) }
 }

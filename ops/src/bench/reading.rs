@@ -29,7 +29,7 @@ pub(super) async fn replay(
         replaying = replaying.min(fold(&*log, records.len()).await?);
     }
     Ok(Figure {
-        name: "replay_jetstream",
+        name: "replay_jetstream".into(),
         value: per_second(records.len(), replaying),
         unit: "records/s",
         limit: per_second(records.len(), raw),

@@ -33,7 +33,7 @@ pub(super) async fn execs(url: &str) -> anyhow::Result<Figure> {
     driver.leave().await?;
     fleet.stop().await?;
     Ok(Figure {
-        name: "process_execs",
+        name: "process_execs".into(),
         value: per_second(EXECS, running),
         unit: "execs/s",
         limit: per_second(EXECS, spawning),

@@ -7,7 +7,7 @@ use replay_core::state::exec::{Exec, ExecEnd, ExecStatus};
 use replay_core::state::leader::Holder;
 use replay_core::{Outcome, State};
 use schema::event::Event;
-use schema::id::{AllocId, ExecId};
+use schema::id::{AllocId, DriverId, ExecId};
 use schema::record::Record;
 use schema::subject::Role;
 use schema::unit::{Epoch, LogTime};
@@ -29,10 +29,16 @@ pub(crate) struct Election {
 /// What was found. Whatever is in `lost`, `doubled` or `unfenced` must not be.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
+    /// Records that were folded.
+    pub(crate) folded: u64,
+    /// Allocs that were granted.
+    pub(crate) granted: usize,
     /// Execs on the log.
     pub(crate) submitted: usize,
-    /// Those that ended by themselves, as they were to.
-    pub(crate) ended: usize,
+    /// Those that ended by themselves, as they were to: whose, and when.
+    pub(crate) ended: Vec<(DriverId, LogTime)>,
+    /// Ends of which a driver heard what the log says.
+    pub(crate) heard: usize,
     /// Those that ended otherwise, and may have, by how.
     pub(crate) given_up: BTreeMap<&'static str, usize>,
     pub(crate) lost: Vec<String>,
@@ -55,9 +61,11 @@ pub(crate) fn judge(records: &[Stored], truths: &str, heard: &str) -> Findings {
     }
     let unknown = started.into_keys().map(|id| format!("{id} ran, and is not on the log"));
     findings.lost.extend(unknown);
-    let otherwise = heard.lines().filter(|line| !says(&state, line));
+    let (same, otherwise): (Vec<&str>, _) = heard.lines().partition(|line| says(&state, line));
+    findings.heard = same.len();
+    let otherwise: Vec<&str> = otherwise;
     let otherwise =
-        otherwise.map(|line| format!("a driver heard {line:?}, the log says otherwise"));
+        otherwise.iter().map(|line| format!("a driver heard {line:?}, the log says otherwise"));
     findings.lost.extend(otherwise);
     findings
 }
@@ -86,6 +94,8 @@ impl Findings {
             let leader = &state.head.leader;
             (term, led) = (leader.epoch, matches!(leader.holder, Holder::Replica(_)));
         });
+        self.granted = grants.len();
+        self.folded = state.head.applied.0;
         let twice = grants.into_iter().filter(|(_, times): &(AllocId, i32)| *times > 1);
         self.doubled.extend(twice.map(|(id, times)| format!("{id} was granted {times} times")));
         state
@@ -97,8 +107,8 @@ impl Findings {
             self.doubled.push(format!("{id} was started {times} times"));
         }
         match end(state, id, exec, times > 0) {
-            Ok("") => self.ended += 1,
-            Ok(how) => *self.given_up.entry(how).or_default() += 1,
+            Ok(End::AsTold(at)) => self.ended.push((exec.driver.clone(), at)),
+            Ok(End::Otherwise(how)) => *self.given_up.entry(how).or_default() += 1,
             Err(why) => self.lost.push(format!("{id} {why}")),
         }
     }
@@ -116,9 +126,17 @@ fn of_a_term(record: &Record) -> bool {
     record.event.role() == Role::Ctl && !before
 }
 
-/// How an exec ended, if it may have: nothing to say of it, or how it was given up.
-fn end(state: &State, id: &ExecId, exec: &Exec, ran: bool) -> Result<&'static str, String> {
-    let ExecStatus::Ended { end, late, .. } = &exec.status else {
+/// An end that may be.
+enum End {
+    /// By itself, with the code that it was told to end with, at this time.
+    AsTold(LogTime),
+    /// So.
+    Otherwise(&'static str),
+}
+
+/// How an exec ended, if it may have.
+fn end(state: &State, id: &ExecId, exec: &Exec, ran: bool) -> Result<End, String> {
+    let ExecStatus::Ended { end, late, at } = &exec.status else {
         return Err("has no end".to_owned());
     };
     let code = match end {
@@ -126,14 +144,15 @@ fn end(state: &State, id: &ExecId, exec: &Exec, ran: bool) -> Result<&'static st
         ExecEnd::Failed { .. } | ExecEnd::Lost { .. } => *late,
     };
     let taken = || state.allocs.get(&exec.alloc).is_some_and(|alloc| taken_back(&alloc.status));
-    let how = match code {
-        Some(code) if code == code_of(id) && ran => "",
-        Some(KILLED) if taken() => "killed with its alloc",
+    let by_itself = match code {
+        Some(code) if code == code_of(id) && ran => true,
+        Some(KILLED) if taken() => false,
         Some(code) => return Err(format!("ended with {code}, the log says; it ran: {ran}")),
-        None => "",
+        None => false,
     };
-    match end {
-        ExecEnd::Exited { .. } => Ok(how),
+    let how = match end {
+        ExecEnd::Exited { .. } if by_itself => return Ok(End::AsTold(*at)),
+        ExecEnd::Exited { .. } => Ok("killed with its alloc"),
         ExecEnd::Lost { .. } if code.is_some() => Ok("given up with its alloc, and told of later"),
         ExecEnd::Lost { .. } if taken() => Ok("given up with its alloc"),
         ExecEnd::Lost { why } => Err(format!("was given up in an alloc that was freed: {why:?}")),
@@ -142,7 +161,8 @@ fn end(state: &State, id: &ExecId, exec: &Exec, ran: bool) -> Result<&'static st
         ExecEnd::Failed { class: FailureClass::AllocEnded } => Ok("never run: its alloc was over"),
         ExecEnd::Failed { class: FailureClass::CannotStart } => Ok("never run: it could not start"),
         ExecEnd::Failed { class } => Err(format!("was refused: {class:?}")),
-    }
+    };
+    how.map(End::Otherwise)
 }
 
 /// Whether an alloc ended otherwise than by its driver's will.
@@ -183,7 +203,8 @@ mod tests {
     fn what_differs_from_what_execs_say_is_found() {
         // None of its execs was told to end as those of a run are: each end is another one.
         let nothing = found("", "");
-        assert_eq!((nothing.submitted, nothing.ended, nothing.lost.len()), (3, 0, 3));
+        assert_eq!((nothing.submitted, nothing.ended.len(), nothing.lost.len()), (3, 0, 3));
+        assert_eq!((nothing.heard, nothing.granted), (0, 3));
         assert!(nothing.doubled.is_empty() && nothing.unfenced.is_empty());
         let id = "x-06gzsrr9txzctd7fwmfm";
         let twice = found(&format!("{id}\n{id}\nx-other\n"), "");

@@ -4,6 +4,7 @@
 
 mod disk;
 mod driver;
+mod failover;
 mod judge;
 mod mishap;
 mod net;
@@ -14,6 +15,7 @@ mod report;
 mod rest;
 mod servers;
 mod tally;
+mod verdict;
 mod watch;
 mod world;
 

@@ -93,7 +93,7 @@ async fn kill_leader(world: &World, again: Duration) {
     let Some((index, name, term)) = leading(world).await else { return };
     world.tally.hit(term);
     if world.controllers[index].kill(again).is_some() {
-        world.tally.did("leaders killed");
+        world.tally.did(Mishap::KillLeader);
         say(&format!("killed {name}, which leads in term {term}; again in {}", seconds(again)));
     }
 }
@@ -104,7 +104,7 @@ fn kill_standby(world: &World, again: Duration, which: u64) {
     let standby = standby.filter(|part| part.pid().is_some()).collect();
     match pick(standby, which).and_then(|part| part.kill(again)) {
         Some(name) => {
-            world.tally.did("standbys killed");
+            world.tally.did(Mishap::KillStandby);
             say(&format!("killed {name}, a standby; again in {}", seconds(again)));
         }
         None => say("no standby to kill now"),
@@ -117,7 +117,7 @@ async fn pause_leader(world: &World, lasts: Duration) {
     let Some(pid) = part.pid() else { return };
     world.tally.hit(term);
     if part.signal(pid, Signal::STOP) {
-        world.tally.did("leaders paused");
+        world.tally.did(Mishap::PauseLeader);
         say(&format!("paused {name}, which leads in term {term}, for {}", seconds(lasts)));
         tokio::time::sleep(lasts).await;
         let woke = part.signal(pid, Signal::CONT);
@@ -144,7 +144,7 @@ fn kill_agent(world: &World, which: u64) {
     if let Some((instance, pid)) = agent(world, which)
         && process::signal(pid, &world.mark, Signal::KILL)
     {
-        world.tally.did("agents killed");
+        world.tally.did(Mishap::KillAgent);
         say(&format!("killed the agent of {instance}"));
     }
 }
@@ -153,7 +153,7 @@ async fn pause_agent(world: &World, lasts: Duration, which: u64) {
     if let Some((instance, pid)) = agent(world, which)
         && process::signal(pid, &world.mark, Signal::STOP)
     {
-        world.tally.did("agents paused");
+        world.tally.did(Mishap::PauseAgent);
         say(&format!("paused the agent of {instance} for {}", seconds(lasts)));
         tokio::time::sleep(lasts).await;
         process::signal(pid, &world.mark, Signal::CONT);
@@ -164,7 +164,7 @@ fn kill_driver(world: &World, again: Duration, which: u64) {
     let running = world.drivers.iter().filter(|part| part.pid().is_some()).collect();
     match pick(running, which).and_then(|part| part.kill(again)) {
         Some(name) => {
-            world.tally.did("drivers killed");
+            world.tally.did(Mishap::KillDriver);
             say(&format!("killed driver {name}; again in {}", seconds(again)));
         }
         None => say("no driver to kill now"),
@@ -191,7 +191,7 @@ async fn kill_server(world: &World, step: Step) -> anyhow::Result<()> {
     let from = now();
     world.servers.kill(index, step.lasts).await?;
     world.tally.was_away(from);
-    world.tally.did("servers killed");
+    world.tally.did(step.mishap);
     Ok(())
 }
 
@@ -199,7 +199,7 @@ async fn step_down(world: &World) {
     let from = now();
     match world.servers.step_down().await {
         Ok(()) => {
-            world.tally.did("stream leaders stepped down");
+            world.tally.did(Mishap::StepDown);
             say("the stream's leading server stepped down");
         }
         Err(error) => say(&format!("no server stepped down: {error:#}")),
@@ -220,7 +220,7 @@ async fn partition(world: &World, far: Far, lasts: Duration) -> anyhow::Result<(
     let term = world.watch.leader().filter(|(leader, _)| *leader == name).map(|(_, term)| term);
     term.into_iter().for_each(|term| world.tally.hit(term));
     place.set(false)?;
-    world.tally.did("partitions");
+    world.tally.did(Mishap::Partition(far));
     let agents = if far == Far::Controller { " and the agents that it started" } else { "" };
     let leads = term.map(|term| format!(", which leads in term {term},")).unwrap_or_default();
     say(&format!("cut off {name}{leads}{agents} for {}", seconds(lasts)));
@@ -234,7 +234,7 @@ async fn fill_disk(world: &World, lasts: Duration) -> anyhow::Result<()> {
         return Ok(());
     };
     disk.fill()?;
-    world.tally.did("full disks");
+    world.tally.did(Mishap::FillDisk);
     say(&format!("filled the disk under all instances for {}", seconds(lasts)));
     tokio::time::sleep(lasts).await;
     disk.free();

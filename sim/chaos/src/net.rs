@@ -16,13 +16,14 @@ pub(crate) struct Place {
     _relays: JoinSet<()>,
 }
 
-/// Runs a tool, and says what it said if it failed.
+/// Runs a tool, and says what it said first if it failed.
 pub(crate) fn tool(words: &[&str]) -> anyhow::Result<()> {
     let [program, args @ ..] = words else { bail!("no tool to run") };
     let output = Command::new(program).args(args).output();
     let output = output.with_context(|| format!("cannot run {program}"))?;
     if !output.status.success() {
-        bail!("{}: {}", words.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("{}: {}", words.join(" "), said.lines().next().unwrap_or_default());
     }
     Ok(())
 }

@@ -40,6 +40,42 @@ pub(crate) enum Mishap {
     FillDisk,
 }
 
+impl Mishap {
+    /// Every kind.
+    pub(crate) const ALL: [Mishap; 12] = [
+        Mishap::KillLeader,
+        Mishap::KillStandby,
+        Mishap::PauseLeader,
+        Mishap::KillAgent,
+        Mishap::PauseAgent,
+        Mishap::KillDriver,
+        Mishap::KillServer,
+        Mishap::KillLeadingServer,
+        Mishap::StepDown,
+        Mishap::Partition(Far::Controller),
+        Mishap::Partition(Far::Driver),
+        Mishap::FillDisk,
+    ];
+
+    /// What there is more of once it was done.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Mishap::KillLeader => "leaders killed",
+            Mishap::KillStandby => "standbys killed",
+            Mishap::PauseLeader => "leaders paused",
+            Mishap::KillAgent => "agents killed",
+            Mishap::PauseAgent => "agents paused",
+            Mishap::KillDriver => "drivers killed",
+            Mishap::KillServer => "servers killed",
+            Mishap::KillLeadingServer => "leading servers killed",
+            Mishap::StepDown => "leading servers stepped down",
+            Mishap::Partition(Far::Controller) => "controllers cut off",
+            Mishap::Partition(Far::Driver) => "drivers cut off",
+            Mishap::FillDisk => "full disks",
+        }
+    }
+}
+
 /// One step of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Step {
@@ -129,6 +165,16 @@ impl Iterator for Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn three_servers_have_every_kind_of_mishap_and_each_has_a_name_of_its_own() {
+        let mut dealt = kinds(3);
+        dealt.dedup();
+        assert!(Mishap::ALL.iter().all(|kind| dealt.contains(kind)));
+        assert_eq!(dealt.len(), Mishap::ALL.len());
+        let names: std::collections::BTreeSet<_> = Mishap::ALL.map(Mishap::name).into();
+        assert_eq!(names.len(), Mishap::ALL.len());
+    }
 
     #[test]
     fn a_seed_gives_the_same_mishaps_again_and_each_kind_before_any_other_twice() {

@@ -1,108 +1,86 @@
-//! What is told at the end: what was found, beside what must not be, and how long failovers took.
+//! What is told at the end: what was found, beside what must not be; what was done, and what could not
+//! be or was not; how long failovers took.
 
-use crate::judge::{Election, Findings};
+use crate::failover::Failovers;
+use crate::plan::Mishap;
 use crate::print;
-use crate::tally::Tally;
-use schema::unit::Epoch;
-use std::time::Duration;
+use crate::verdict::Over;
+use std::collections::BTreeMap;
 
 /// Most that is told of one kind.
 const MOST: usize = 10;
 
-/// How long a leader was missed, and the term that it led.
-type Missed = (Duration, Epoch);
-
-/// How long leaders that were hit were missed, in order; those that were while a server was away, too,
-/// apart.
-struct Failovers {
-    plain: Vec<Missed>,
-    while_away: Vec<Missed>,
-}
-
-impl Failovers {
-    fn of(elections: &[Election], tally: &Tally) -> Failovers {
-        let (mut plain, mut while_away) = (Vec::new(), Vec::new());
-        let blows = tally.blows();
-        for Election { after, at } in elections {
-            // The last that hit that term: an earlier one may have been too short to end it.
-            let hit = |blow: &&crate::tally::Blow| blow.epoch == *after && blow.at <= *at;
-            let Some(blow) = blows.iter().rev().find(hit) else { continue };
-            let took = Duration::from_nanos(at.0 - blow.at.0);
-            let away = tally.away(blow.at, *at);
-            if away { &mut while_away } else { &mut plain }.push((took, *after));
-        }
-        plain.sort_unstable();
-        while_away.sort_unstable();
-        Failovers { plain, while_away }
+/// Prints what was found; says whether all is as it must be, and enough was shown of it.
+pub(crate) fn tell(over: &Over<'_>) -> bool {
+    let findings = &over.findings;
+    let others = findings.given_up.iter().map(|(how, count)| format!("{count} {how}"));
+    let ended = std::iter::once(format!("{} ended", findings.ended.len())).chain(others);
+    let ended = ended.collect::<Vec<_>>().join(", ");
+    line("execs", &format!("{} submitted: {ended}", findings.submitted));
+    for (name, found) in over.must_be_none() {
+        line(name, &found.len().to_string());
+        found.iter().take(MOST).for_each(|found| line("", found));
     }
+    line("mishaps", &over.tally.words());
+    missed(over).iter().for_each(|(name, words)| line(name, words));
+    line("failovers", &Failovers::of(&findings.elections, over.tally).words());
+    let log = &over.log;
+    let sound = if log.sound { "sound" } else { "NOT SOUND" };
+    let (records, checkpoints) = (log.verified, log.checkpoints);
+    line("log", &format!("{sound}: {records} records, {checkpoints} checkpoints compared"));
+    let not_shown = over.not_shown();
+    not_shown.iter().for_each(|what| line("NOT SHOWN", what));
+    over.nothing_wrong() && not_shown.is_empty()
+}
 
-    fn words(&self) -> String {
-        let told = |name: &str, all: &[Missed]| {
-            let at = |percent| percentile(all, percent).0.as_secs_f64();
-            let (half, most, worst) = (at(50), at(99), at(100));
-            let (count, term) = (all.len(), percentile(all, 100).1);
-            format!(
-                "{name}{count}: p50 {half:.2} s, p99 {most:.2} s, max {worst:.2} s (after term {term})"
-            )
-        };
-        let mut words = vec![told("", &self.plain)];
-        if !self.while_away.is_empty() {
-            words.push(told("while a server was away, too, ", &self.while_away));
-        }
-        words.join("; ")
+fn line(name: &str, words: &str) {
+    print(&format!("{name:<11}{words}"));
+}
+
+/// The kinds of mishaps that did not happen: those that cannot here, by why, and the others.
+fn missed(over: &Over<'_>) -> Vec<(&'static str, String)> {
+    let mut not_here: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (mishap, why) in over.impossible {
+        not_here.entry(why).or_default().push(mishap.name());
     }
-}
-
-/// The least that so many percent of these, which are in order, do not exceed; zero if there are none.
-fn percentile(all: &[Missed], percent: usize) -> Missed {
-    let rank = (all.len() * percent).div_ceil(100).max(1);
-    all.get(rank - 1).copied().unwrap_or_default()
-}
-
-/// Prints what was found; says whether all is as it must be.
-pub(crate) fn tell(findings: &Findings, tally: &Tally, leaked: &[String], sound: bool) -> bool {
-    let Findings { submitted, ended, given_up, lost, doubled, unfenced, elections } = findings;
-    let others = given_up.iter().map(|(how, count)| format!("{count} {how}"));
-    let ended = std::iter::once(format!("{ended} ended")).chain(others).collect::<Vec<_>>();
-    print(&format!("execs      {submitted} submitted: {}", ended.join(", ")));
-    let zero = [("lost", lost), ("doubled", doubled), ("unfenced", unfenced)];
-    let leaked = leaked.to_vec();
-    for (name, found) in zero.into_iter().chain([("leaked", &leaked)]) {
-        print(&format!("{name:<11}{}", found.len()));
-        found.iter().take(MOST).for_each(|found| print(&format!("           {found}")));
+    let possible = |mishap: &Mishap| over.impossible.iter().all(|(other, _)| other != mishap);
+    let not_done = Mishap::ALL.into_iter().filter(possible);
+    let not_done = not_done.filter(|mishap| over.tally.times(*mishap) == 0);
+    let not_done: Vec<&str> = not_done.map(Mishap::name).collect();
+    let not_here = not_here.into_iter().map(|(why, all)| format!("no {}: {why}", all.join(", ")));
+    let mut missed: Vec<_> = not_here.map(|words| ("not here", words)).collect();
+    if !not_done.is_empty() {
+        let words = format!("no {}: not dealt in this time, or nobody to hit", not_done.join(", "));
+        missed.push(("not done", words));
     }
-    print(&format!("mishaps    {}", tally.words()));
-    print(&format!("failovers  {}", Failovers::of(elections, tally).words()));
-    print(&format!("log        {}", if sound { "sound" } else { "NOT SOUND" }));
-    zero_all(findings) && leaked.is_empty() && sound
-}
-
-fn zero_all(findings: &Findings) -> bool {
-    let Findings { submitted, lost, doubled, unfenced, .. } = findings;
-    *submitted > 0 && lost.is_empty() && doubled.is_empty() && unfenced.is_empty()
+    missed
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use schema::unit::LogTime;
+    use crate::plan::Far;
+    use crate::verdict::tests::{good, tally};
 
     #[test]
-    fn percentiles_are_of_what_was_measured() {
-        let all: Vec<_> = (1..=200).map(|n| (Duration::from_secs(n), Epoch(n))).collect();
-        let of = |percent| percentile(&all, percent).0.as_secs();
-        assert_eq!((of(50), of(99), of(100)), (100, 198, 200));
-        assert_eq!(percentile(&all[..1], 50), all[0]);
-        assert_eq!(percentile(&[], 99), Missed::default());
-    }
-
-    #[test]
-    fn a_failover_is_measured_from_what_hit_that_term() {
-        let tally = Tally::default();
-        tally.hit(Epoch(3));
-        let at = LogTime(tally.blows()[0].at.0 + 2_000_000_000);
-        let of = |after| Failovers::of(&[Election { after: Epoch(after), at }], &tally).plain;
-        assert_eq!(of(3), [(Duration::from_secs(2), Epoch(3))]);
-        assert!(of(4).is_empty());
+    fn every_kind_of_mishap_that_did_not_happen_is_named_with_why() {
+        let tally = tally();
+        Mishap::ALL.into_iter().for_each(|mishap| tally.did(mishap));
+        assert_eq!(missed(&good(&tally)), []);
+        let why = |text: &str| text.to_owned();
+        let impossible = [
+            (Mishap::Partition(Far::Controller), why("no root")),
+            (Mishap::FillDisk, why("no mount")),
+            (Mishap::Partition(Far::Driver), why("no root")),
+        ];
+        let (fresh, mut over) = (crate::tally::Tally::default(), good(&tally));
+        (over.tally, over.impossible) = (&fresh, &impossible);
+        let found = missed(&over);
+        assert_eq!(found[0], ("not here", why("no full disks: no mount")));
+        assert_eq!(found[1], ("not here", why("no controllers cut off, drivers cut off: no root")));
+        let (name, words) = &found[2];
+        let possible = Mishap::ALL.into_iter().filter(|m| impossible.iter().all(|(i, _)| i != m));
+        assert!(*name == "not done" && possible.clone().count() == 9, "{words}");
+        assert!(possible.clone().all(|mishap| words.contains(mishap.name())), "{words}");
     }
 }

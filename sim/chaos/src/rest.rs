@@ -6,8 +6,11 @@ use crate::part::Part;
 use crate::process;
 use crate::report;
 use crate::say;
+use crate::verdict::{Over, Reread};
 use crate::world::World;
+use anyhow::Context as _;
 use replay_core::State;
+use serde::Deserialize;
 use std::time::{Duration, Instant};
 
 /// How long that may take: a lease, an agent cut off for longer than its grace, and some air.
@@ -20,6 +23,7 @@ const POLL: Duration = Duration::from_millis(100);
 /// The log cannot be read, or a part cannot be started.
 pub(crate) async fn come_to_rest(world: &World) -> anyhow::Result<bool> {
     say("no more mishaps: everything must come to rest");
+    world.tally.calm();
     let since = Instant::now();
     world.tell_drivers()?;
     let drivers = until(world, since, || world.drivers.iter().all(Part::done)).await?;
@@ -35,11 +39,31 @@ pub(crate) async fn come_to_rest(world: &World) -> anyhow::Result<bool> {
         say(&format!("at rest after {:.1} s", since.elapsed().as_secs_f64()));
     }
     leaked.extend(process::all(&world.mark).into_iter().map(|(pid, line)| format!("{pid} {line}")));
-    let sound = world.fleetlog(&["verify"]).await?;
+    let log = reread(world).await?;
     let records = world.watch.records().await?;
+    // Nobody may have written any.
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
     let findings = judge(&records, &read(truths(world.dir())), &read(heard(world.dir())));
-    Ok(report::tell(&findings, &world.tally, &leaked, sound))
+    let (tally, impossible) = (&world.tally, &world.impossible[..]);
+    let drivers = world.drivers.iter().map(Part::name).collect();
+    Ok(report::tell(&Over { findings, tally, impossible, drivers, leaked, log }))
+}
+
+/// Has the log checked by `fleetlog verify`, and asks the servers how much there is of it.
+async fn reread(world: &World) -> anyhow::Result<Reread> {
+    let output = world.fleetlog(&["--output", "json", "verify"]).await?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let Verified { records, checkpoints } =
+        serde_json::from_str(&said).with_context(|| format!("verify says {said:?}"))?;
+    let held = world.servers.holds().await?;
+    Ok(Reread { held, verified: records, checkpoints, sound: output.status.success() })
+}
+
+/// What `verify` says of a log, as far as it is of use here.
+#[derive(Deserialize)]
+struct Verified {
+    records: u64,
+    checkpoints: u64,
 }
 
 /// What of the log's state is not at rest.

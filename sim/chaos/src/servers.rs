@@ -66,6 +66,16 @@ impl Servers {
         index.context("the log's stream has no leader now")
     }
 
+    /// How many records the log's stream holds, by the servers' own account.
+    ///
+    /// # Errors
+    /// They do not answer.
+    pub(crate) async fn holds(&self) -> anyhow::Result<u64> {
+        let context = replay::log::jetstream::connect(&self.url).await?;
+        let stream = context.get_stream(&self.stream).await?;
+        Ok(stream.cached_info().state.messages)
+    }
+
     /// Gives the log's stream another leader.
     ///
     /// # Errors

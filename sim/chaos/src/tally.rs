@@ -1,5 +1,6 @@
 //! What was done to a run, and when the leader was hit: what failovers are measured from.
 
+use crate::plan::Mishap;
 use schema::unit::{Epoch, LogTime};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,6 +26,9 @@ struct Inner {
     blows: Vec<Blow>,
     outages: Vec<(LogTime, LogTime)>,
     fell: u32,
+    early: Vec<String>,
+    /// From the first mishap on, until the last was over.
+    trouble: Option<(LogTime, LogTime)>,
 }
 
 /// Now, by this machine's clock.
@@ -39,13 +43,40 @@ impl Tally {
     }
 
     /// Something of this kind was done.
-    pub(crate) fn did(&self, what: &'static str) {
-        *self.inner().done.entry(what).or_default() += 1;
+    pub(crate) fn did(&self, mishap: Mishap) {
+        let (mut inner, now) = (self.inner(), now());
+        *inner.done.entry(mishap.name()).or_default() += 1;
+        inner.trouble.get_or_insert((now, now)).1 = now;
+    }
+
+    /// How often that was done.
+    pub(crate) fn times(&self, mishap: Mishap) -> u32 {
+        self.inner().done.get(mishap.name()).copied().unwrap_or_default()
+    }
+
+    /// The last mishap is over.
+    pub(crate) fn calm(&self) {
+        self.inner().trouble.iter_mut().for_each(|(_, until)| *until = now());
+    }
+
+    /// Whether things went wrong then, or had just done so.
+    pub(crate) fn troubled(&self, at: LogTime) -> bool {
+        self.inner().trouble.is_some_and(|(from, until)| from <= at && at <= until)
     }
 
     /// A part ended by itself, and not because it was done.
-    pub(crate) fn fell(&self, fell: bool) {
-        self.inner().fell += u32::from(fell);
+    pub(crate) fn fell(&self) {
+        self.inner().fell += 1;
+    }
+
+    /// A part said that it was done, and nobody had told it to finish.
+    pub(crate) fn left_early(&self, name: String) {
+        self.inner().early.push(name);
+    }
+
+    /// Parts that said so.
+    pub(crate) fn early(&self) -> Vec<String> {
+        self.inner().early.clone()
     }
 
     /// The leader of this term was hit just now.
@@ -75,6 +106,6 @@ impl Tally {
         if inner.fell > 0 {
             words.push(format!("{} falls of controllers and drivers", inner.fell));
         }
-        words.join(", ")
+        if words.is_empty() { "none".to_owned() } else { words.join(", ") }
     }
 }

@@ -5,7 +5,7 @@ use crate::disk::Disk;
 use crate::driver::stop;
 use crate::net::Place;
 use crate::part::Part;
-use crate::plan::Far;
+use crate::plan::{Far, Mishap};
 use crate::process::{self, MARK};
 use crate::say;
 use crate::servers::Servers;
@@ -16,7 +16,7 @@ use schema::id::ClusterId;
 use std::fs::{File, OpenOptions};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -44,6 +44,8 @@ pub(crate) struct World {
     pub(crate) servers: Servers,
     places: Vec<Place>,
     pub(crate) disk: Option<Disk>,
+    /// What cannot be done here, and why.
+    pub(crate) impossible: Vec<(Mishap, String)>,
     pub(crate) tally: Tally,
     pub(crate) mark: String,
     program: PathBuf,
@@ -61,12 +63,24 @@ impl World {
         let servers = Servers::start(dir.path(), servers, &format!("FLEETLOG_{CLUSTER}_G1"))?;
         let places = places(&servers.url).await;
         let disk = Disk::mount(&dir.path().join("up/instances"));
-        let disk = disk.inspect_err(|error| say(&format!("no disk will be full: {error:#}"))).ok();
+        let impossible = impossible(servers.count(), &places, &disk);
+        let (places, disk) = (places.unwrap_or_default(), disk.ok());
         let watch = Watch::open(&servers.url, &cluster).await?;
         let mark = format!("{}", uuid::Uuid::new_v4().simple());
         let (controllers, drivers, tally) = (Vec::new(), Vec::new(), Tally::default());
-        let mut world =
-            World { watch, controllers, drivers, servers, places, disk, tally, mark, program, dir };
+        let mut world = World {
+            watch,
+            controllers,
+            drivers,
+            servers,
+            places,
+            disk,
+            impossible,
+            tally,
+            mark,
+            program,
+            dir,
+        };
         world.controllers = (0..CONTROLLERS).map(|i| world.controller(i)).collect();
         world.drivers = (0..DRIVERS).map(|i| world.driver(i)).collect();
         Ok(world)
@@ -170,7 +184,11 @@ impl World {
                 let fell = !part.done();
                 let why = if fell { self.last_words(&part.name()) } else { String::new() };
                 say(&format!("{ended}{why}"));
-                self.tally.fell(fell);
+                if fell {
+                    self.tally.fell();
+                } else if !stop(self.dir()).exists() {
+                    self.tally.left_early(part.name());
+                }
             }
         }
         if !self.watch.goes_on() {
@@ -194,11 +212,12 @@ impl World {
         File::create(stop(self.dir())).map(drop).context("cannot tell the drivers to finish")
     }
 
-    /// A verb of `fleetlog` on this cluster; it prints where this process does.
-    pub(crate) async fn fleetlog(&self, words: &[&str]) -> anyhow::Result<bool> {
+    /// A verb of `fleetlog` on this cluster; what it says beside its data goes where this process's
+    /// does.
+    pub(crate) async fn fleetlog(&self, words: &[&str]) -> anyhow::Result<Output> {
         let mut command = tokio::process::Command::new(&self.program);
         command.args(["--log", &self.servers.url, "--cluster", CLUSTER]).args(words);
-        Ok(command.kill_on_drop(true).status().await?.success())
+        Ok(command.kill_on_drop(true).stderr(Stdio::inherit()).output().await?)
     }
 
     /// Changes the policy.
@@ -206,7 +225,8 @@ impl World {
     /// # Errors
     /// It is not changed.
     pub(crate) async fn policy(&self, changes: &[&str]) -> anyhow::Result<()> {
-        match self.fleetlog(&[&["policy", "set"], changes].concat()).await? {
+        let set = self.fleetlog(&[&["policy", "set"], changes].concat()).await?;
+        match set.status.success() {
             true => Ok(()),
             false => bail!("the policy cannot be set"),
         }
@@ -245,16 +265,36 @@ impl World {
 }
 
 /// One place for each kind, if this process may make them.
-async fn places(url: &str) -> Vec<Place> {
+async fn places(url: &str) -> anyhow::Result<Vec<Place>> {
     let mut places = Vec::new();
     for index in 0..2 {
-        match Place::make(index, url).await {
-            Ok(place) => places.push(place),
-            Err(error) => {
-                say(&format!("nothing will be cut off: {error:#}"));
-                return Vec::new();
-            }
-        }
+        places.push(Place::make(index, url).await?);
     }
-    places
+    Ok(places)
+}
+
+/// What cannot be done on so many servers, with these places and this disk; says so at once.
+fn impossible(
+    servers: usize,
+    places: &anyhow::Result<Vec<Place>>,
+    disk: &anyhow::Result<Disk>,
+) -> Vec<(Mishap, String)> {
+    let mut impossible = Vec::new();
+    if servers == 1 {
+        let why = || "there is one nats-server only".to_owned();
+        impossible.extend([(Mishap::KillLeadingServer, why()), (Mishap::StepDown, why())]);
+    }
+    if let Err(error) = places {
+        let why = || format!("no network namespace can be made: {error:#}");
+        impossible
+            .extend([Far::Controller, Far::Driver].map(|far| (Mishap::Partition(far), why())));
+    }
+    if let Err(error) = disk {
+        impossible
+            .push((Mishap::FillDisk, format!("no disk of its own can be mounted: {error:#}")));
+    }
+    for (mishap, why) in &impossible {
+        say(&format!("there will be no {}: {why}", mishap.name()));
+    }
+    impossible
 }

@@ -1,6 +1,7 @@
 //! A round in the making: the state, what is seen of the world, and what this round has already
 //! given away or taken back.
 
+use super::MAX_ROUND;
 use crate::sight::Sight;
 use replay_core::State;
 use replay_core::state::alloc::{Alloc, AllocStatus, Grant};
@@ -58,6 +59,11 @@ impl<'a> Draft<'a> {
 
     pub(super) fn push(&mut self, event: impl Into<Event>) {
         self.events.push(event.into());
+    }
+
+    /// Whether the round holds all that it has room for: nothing that is pushed now will be in it.
+    pub(super) fn full(&self) -> bool {
+        self.events.len() >= MAX_ROUND
     }
 
     pub(super) fn random(&mut self) -> u64 {

@@ -9,28 +9,58 @@ use schema::requirements::Market;
 use schema::resources::Resources;
 use schema::why::GrantWhy;
 
+/// Most needs that are kept in mind as hopeless.
+const HOPELESS: usize = 64;
+
 /// Places what can be placed, those first for whom an instance was launched; returns the rest, in
-/// the order in which they are served.
+/// the order in which they are served. Stops where the round is full: who comes after that is in
+/// neither.
 pub(super) fn decide<'a>(draft: &mut Draft<'a>) -> Vec<(&'a AllocId, &'a Alloc)> {
     let waiting: Vec<_> = draft.waiting().collect();
     let (kept, rest): (Vec<_>, Vec<_>) =
         waiting.into_iter().partition(|(_, alloc)| kept_for(draft, alloc).is_some());
     let mut unplaced = Vec::new();
-    let mut hopeless: Vec<(Resources, Option<Market>)> = Vec::new();
+    let mut hopeless = Hopeless::default();
     for (id, alloc) in kept.into_iter().chain(rest) {
-        let need = (alloc.requirements.floor(), alloc.constraint.market);
+        if draft.full() {
+            break;
+        }
+        let (need, market) = (alloc.requirements.floor(), alloc.constraint.market);
         let plain = alloc.constraint.instance.is_none() && kept_for(draft, alloc).is_none();
-        if draft.free.is_empty() || (plain && hopeless.contains(&need)) {
+        if draft.free.is_empty() || (plain && hopeless.knows(&need, market)) {
             unplaced.push((id, alloc));
         } else if !place(draft, id, alloc) {
             unplaced.push((id, alloc));
-            if plain && hopeless.len() < 64 {
-                hopeless.push(need);
+            if plain {
+                hopeless.learn(need, market);
             }
         }
     }
     unplaced.sort_by_key(|(id, alloc)| alloc.wait_key(id));
     unplaced
+}
+
+/// Needs that no instance has room for any more; within a round, rooms only shrink. Whoever needs as
+/// much or more of everything needs not be tried.
+#[derive(Default)]
+struct Hopeless(Vec<(Resources, Option<Market>)>);
+
+impl Hopeless {
+    fn knows(&self, need: &Resources, market: Option<Market>) -> bool {
+        self.0.iter().any(|(least, of)| covers(*of, market) && need.holds(least))
+    }
+
+    fn learn(&mut self, need: Resources, market: Option<Market>) {
+        self.0.retain(|(other, of)| !(covers(market, *of) && other.holds(&need)));
+        if self.0.len() < HOPELESS {
+            self.0.push((need, market));
+        }
+    }
+}
+
+/// Whether what is true of all instances on the first market is true of all on the second.
+fn covers(all: Option<Market>, some: Option<Market>) -> bool {
+    all.is_none() || all == some
 }
 
 /// The accepting instance that was launched for this alloc.
@@ -62,8 +92,8 @@ fn place<'a>(draft: &mut Draft<'a>, id: &'a AllocId, alloc: &Alloc) -> bool {
 fn best_fit(draft: &Draft<'_>, alloc: &Alloc, floor: &Resources) -> Option<(InstanceId, u32)> {
     let market = alloc.constraint.market;
     let on_market = |id: &InstanceId| {
-        let instance = draft.state.instances.get(id);
-        market.is_none() || instance.map(|i| i.offering.market) == market
+        let of = || draft.state.instances.get(id).map(|instance| instance.offering.market);
+        market.is_none() || of() == market
     };
     let mut candidates = 0;
     let mut best: Option<(u64, &InstanceId)> = None;

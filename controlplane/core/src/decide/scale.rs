@@ -9,7 +9,7 @@ use replay_core::state::instance::{Instance, Phase};
 use replay_core::state::launch::key;
 use schema::event::{AllocPending, AllocRefused, LaunchRequested};
 use schema::id::{AllocId, LaunchId};
-use schema::policy::Offering;
+use schema::policy::{Offering, Policy};
 use schema::resources::Resources;
 use schema::unit::{LogTime, Micros};
 use schema::why::{LaunchWhy, PendingWhy, RefusedWhy};
@@ -43,6 +43,9 @@ pub(super) fn decide(draft: &mut Draft<'_>, unplaced: &[(&AllocId, &Alloc)]) {
             Err(why) => {
                 let (alloc, driver) = ((*id).clone(), alloc.driver.clone());
                 draft.push(AllocRefused { alloc, driver, why });
+                if draft.full() {
+                    return;
+                }
             }
         }
     }
@@ -59,6 +62,9 @@ pub(super) fn decide(draft: &mut Draft<'_>, unplaced: &[(&AllocId, &Alloc)]) {
     }
     // After the launches: a round cut short tells nobody of one that it does not hold.
     for (id, alloc, why) in told {
+        if draft.full() {
+            return;
+        }
         pending(draft, id, alloc, why);
     }
     keep_floor(draft);
@@ -145,29 +151,32 @@ fn fitting<'a>(
     let allowed: Vec<&Offering> = policy.offerings.iter().filter(|o| suits(alloc, o)).collect();
     let fitting: Vec<&Offering> =
         allowed.iter().copied().filter(|o| o.resources.holds(floor)).collect();
+    let Some(why) = refusal(policy, floor, &allowed, &fitting) else { return Ok(fitting) };
+    // Looks at every instance: only for somebody who would be refused.
     let could = |i: &Instance| serves(i) && suits(alloc, &i.offering) && i.resources.holds(floor);
-    if draft.live().any(|(_, instance)| could(instance)) {
-        return Ok(fitting);
+    if draft.live().any(|(_, instance)| could(instance)) { Ok(fitting) } else { Err(why) }
+}
+
+/// Why nothing that may be bought will ever do; none if something will.
+fn refusal(
+    policy: &Policy,
+    floor: &Resources,
+    allowed: &[&Offering],
+    fitting: &[&Offering],
+) -> Option<RefusedWhy> {
+    let limit = policy.max_hourly_cost;
+    if let Some(asked) = fitting.iter().map(|o| o.price).min() {
+        return (asked > limit).then_some(RefusedWhy::OverBudget { asked, limit });
     }
     let Some(largest) = allowed.iter().max_by_key(|o| size(&o.resources)) else {
-        return Err(RefusedWhy::NoOfferings);
+        return Some(RefusedWhy::NoOfferings);
     };
-    let Some(cheapest) = fitting.iter().map(|o| o.price).min() else {
-        let shortfall = allowed.iter().filter_map(|o| o.resources.shortage(floor));
-        let Some(shortage) = largest
-            .resources
-            .shortage(floor)
-            .or_else(|| shortfall.max_by_key(|s| s.asked - s.available))
-        else {
-            return Err(RefusedWhy::NoOfferings);
-        };
-        let (largest, has) = (largest.kind.clone(), largest.resources.clone());
-        return Err(RefusedWhy::TooLarge { shortage, largest, has });
-    };
-    if cheapest > policy.max_hourly_cost {
-        return Err(RefusedWhy::OverBudget { asked: cheapest, limit: policy.max_hourly_cost });
-    }
-    Ok(fitting)
+    let shortfall = allowed.iter().filter_map(|o| o.resources.shortage(floor));
+    let shortage = largest.resources.shortage(floor);
+    let shortage = shortage.or_else(|| shortfall.max_by_key(|s| s.asked - s.available));
+    let (largest, has) = (largest.kind.clone(), largest.resources.clone());
+    let too_large = |shortage| RefusedWhy::TooLarge { shortage, largest, has };
+    Some(shortage.map_or(RefusedWhy::NoOfferings, too_large))
 }
 
 /// The offering with the lowest price for what would be used of it, among those that the caps allow;
