@@ -126,17 +126,6 @@ pub(crate) const DEFECTS: &[Defect] = &[
         )],
     },
     Defect {
-        name: "old-leases",
-        what: "leases that are older than the snapshot that a leader began from never run out",
-        within: 1000,
-        twice: false,
-        edits: &[(
-            "controlplane/core/src/replica.rs",
-            "let leases = index.leases.iter();",
-            "let leases = index.leases.iter().filter(|_| !ON);",
-        )],
-    },
-    Defect {
         name: "killed-in-silence",
         what: "the driver of a request that an operator killed is not told",
         within: 200,
