@@ -9,14 +9,14 @@ use crate::orders::Orders;
 use crate::plan::{Action, Run, plan};
 use schema::codec;
 use schema::event::{
-    AllocClosed, AllocOpened, Event, InstanceBooted, InstanceStopping, Interruption,
-    InterruptionNoticed,
+    AllocClosed, AllocOpened, Event, ExecExited, ExecFailed, InstanceBooted, InstanceStopping,
+    Interruption, InterruptionNoticed,
 };
 use schema::id::{ClusterId, ExecId, InstanceId};
 use schema::unit::{Millis, Seq};
 use schema::why::FailureClass;
 use smol_str::SmolStr;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How long an agent that goes tries to bring its last records onto the log.
 const LINGER: Millis = Millis::from_secs(10);
@@ -108,15 +108,22 @@ impl Agent {
     /// What an earlier life wrote, and may not have brought onto the log, has happened.
     pub fn left_behind(&mut self, payload: &[u8]) {
         self.written += 1;
-        if let Ok(record) = codec::decode(payload) {
-            self.orders.follow(&record.event);
+        let Ok(record) = codec::decode(payload) else { return };
+        self.orders.follow(&record.event);
+        if let Event::ExecExited(ExecExited { exec, .. })
+        | Event::ExecFailed(ExecFailed { exec, .. }) = record.event
+        {
+            self.ends.insert(self.written, exec);
         }
     }
 
     /// A runtime knows of these execs, all orders being folded; returns those that must be killed and
-    /// forgotten: their ends are on the log or in the journal, or their allocs are gone.
+    /// forgotten: their ends are on the log, or their allocs are gone. What has ended for the journal
+    /// alone is forgotten once that has landed.
     pub fn known(&mut self, execs: Vec<ExecId>) -> Vec<ExecId> {
-        execs.into_iter().filter(|exec| !self.orders.begun(exec)).collect()
+        let ending: BTreeSet<&ExecId> = self.ends.values().collect();
+        let execs = execs.into_iter().filter(|exec| !ending.contains(exec));
+        execs.filter(|exec| !self.orders.begun(exec)).collect()
     }
 
     /// It is up, and says so, unless it must go.

@@ -92,13 +92,37 @@ fn nothing_outlives_its_alloc() {
 fn ends_are_told_once() {
     check(&[
         (
-            "in the journal: its runtime may forget it",
+            "in the journal: its runtime may forget it once that has landed, for a journal may be lost",
             |w| {
                 w.running();
                 w.exited("x-1", 0);
                 w.crash(true, &["x-1"]);
+                w.crash(true, &["x-1"]);
+                w.pass(1);
+                w.land();
             },
-            &["- x-1 exited 0 after 0", "clear x-1"],
+            &["- x-1 exited 0 after 0", "forget x-1"],
+        ),
+        (
+            "in a journal that is lost: its runtime tells it again",
+            |w| {
+                w.running();
+                w.exited("x-1", 0);
+                w.crash(true, &["x-1"]);
+                w.crash(false, &["x-1"]);
+                w.exited("x-1", 0);
+            },
+            &["- x-1 exited 0 after 0", "find x-1", "- x-1 exited 0 after 0"],
+        ),
+        (
+            "on the log: its runtime is rid of it",
+            |w| {
+                w.running();
+                w.exited("x-1", 0);
+                w.land();
+                w.crash(true, &["x-1"]);
+            },
+            &["- x-1 exited 0 after 0", "forget x-1", "clear x-1"],
         ),
         (
             "not even there: its runtime tells it again",
