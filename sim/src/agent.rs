@@ -5,7 +5,6 @@ mod machine;
 
 use crate::log::Log;
 use crate::rng::Rng;
-use crate::setting::GRACE;
 use agent_core::agent::{Agent as Core, Do, Place};
 use agent_core::plan::Run;
 use machine::{Process, Stage};
@@ -176,6 +175,11 @@ impl Agent {
         self.processes.values().filter_map(move |process| process.running(now))
     }
 
+    /// Whether this runs.
+    pub(crate) fn runs_exec(&self, exec: &ExecId, now: u64) -> bool {
+        self.processes.get(exec).is_some_and(|process| process.running(now).is_some())
+    }
+
     /// The kinds of what is written and not durable.
     pub(crate) fn writing(&self) -> impl Iterator<Item = &'static str> {
         self.posted.iter().map(|(event, _)| event.kind())
@@ -225,7 +229,7 @@ impl Agent {
 
 fn place(cluster: &ClusterId, instance: &InstanceId) -> Place {
     let (cluster, instance) = (cluster.clone(), instance.clone());
-    Place { cluster, instance, runtimes: vec!["process".into()], grace: GRACE }
+    Place { cluster, instance, runtimes: vec!["process".into()] }
 }
 
 fn writer(cluster: &ClusterId, instance: &InstanceId, journal: &Journal) -> Writer {

@@ -4,14 +4,14 @@ use crate::log::Log;
 use crate::rng::Rng;
 use crate::setting::Setting;
 use driver_core::Driver as Core;
-use driver_core::view::AllocView;
+use driver_core::view::{AllocView, Changed};
 use replay_core::author::{Line, Writer};
 use schema::event::Event;
 use schema::event::{
     AllocFreed, AllocRequested, AllocWithdrawn, DriverJoined, DriverLeft, ExecConfig,
     ExecKillRequested, ExecSubmitted,
 };
-use schema::id::{AllocId, AuthorId, ClusterId, DriverId, ExecId};
+use schema::id::{AllocId, AuthorId, ClusterId, DriverId, ExecId, InstanceId};
 use schema::requirements::{Constraint, Market, Requirements};
 use schema::resources::Resources;
 use schema::subject::Subject;
@@ -49,6 +49,8 @@ pub(crate) struct Driver {
     freed: BTreeSet<AllocId>,
     /// The last record of the keepalive that is under way.
     keeping: Option<u64>,
+    /// Execs that it no longer waits for, each with its instance, and since when.
+    pub(crate) given_up: BTreeMap<ExecId, (InstanceId, u64)>,
 }
 
 impl Driver {
@@ -87,6 +89,7 @@ impl Driver {
             submitted: BTreeSet::new(),
             freed: BTreeSet::new(),
             keeping: None,
+            given_up: BTreeMap::new(),
         }
     }
 
@@ -101,6 +104,7 @@ impl Driver {
         self.asked = view.allocs.len();
         self.submitted = view.execs.values().map(|exec| exec.alloc.clone()).collect();
         self.freed.clear();
+        self.given_up.clear();
         self.write(DriverJoined { driver: self.id.clone(), version: "sim".into() });
     }
 
@@ -138,7 +142,7 @@ impl Driver {
         if !self.core.joined() {
             return;
         }
-        self.core.expire(Millis(now));
+        self.give_up(now);
         self.keep(now);
         if self.asked < self.wants && self.rng.chance(self.pace) {
             self.asked += 1;
@@ -158,6 +162,17 @@ impl Driver {
                 (self.up, self.done) = (false, true);
             } else {
                 self.write(DriverLeft { driver: self.id.clone() });
+            }
+        }
+    }
+
+    fn give_up(&mut self, now: u64) {
+        for changed in self.core.expire(Millis(now)) {
+            let Changed::Exec(exec) = changed else { continue };
+            let view = self.core.view();
+            let alloc = view.execs.get(&exec).map(|view| &view.alloc);
+            if let Some(given) = alloc.and_then(|alloc| view.given.get(alloc)) {
+                self.given_up.insert(exec, (given.instance.clone(), now));
             }
         }
     }

@@ -2,6 +2,7 @@
 //! command line does it.
 
 use crate::rng::Rng;
+use crate::setting::grace;
 use replay_core::State;
 use replay_core::author::{Line, Writer};
 use schema::event::{
@@ -10,7 +11,7 @@ use schema::event::{
 };
 use schema::id::{AuthorId, ClusterId, InstanceId};
 use schema::policy::Policy;
-use schema::unit::{Micros, Seq};
+use schema::unit::{Micros, Millis, Seq};
 use uuid::Uuid;
 
 /// What somebody says who looks at the cluster and wants something else.
@@ -20,7 +21,7 @@ pub(crate) fn says(rng: &mut Rng, state: &State) -> Option<Event> {
         let at = usize::try_from(rng.below(live.len() as u64)).unwrap_or(0);
         live.iter().nth(at).cloned()
     };
-    Some(match rng.below(10) {
+    Some(match rng.below(12) {
         0 | 1 => InstanceHeld { instance: any(rng)? }.into(),
         2 | 3 => InstanceDrained { instance: any(rng)? }.into(),
         4 | 5 => InstanceResumed { instance: any(rng)? }.into(),
@@ -38,9 +39,12 @@ pub(crate) fn says(rng: &mut Rng, state: &State) -> Option<Event> {
 
 fn other(rng: &mut Rng, policy: &Policy) -> Policy {
     let mut policy = policy.clone();
-    match rng.below(3) {
+    match rng.below(6) {
         0 => policy.max_hourly_cost = Micros(rng.between(100_000, 1_000_000)),
         1 => policy.min_instances = u32::try_from(rng.below(3)).unwrap_or(0),
+        2 => policy.grace = grace(rng),
+        3 => policy.max_lease = Millis::from_secs(rng.between(5, 20)),
+        4 => policy.idle_timeout = Millis::from_secs(rng.between(0, 10)),
         _ => policy.max_instances = u32::try_from(rng.between(2, 8)).unwrap_or(2),
     }
     policy.min_instances = policy.min_instances.min(policy.max_instances);

@@ -191,7 +191,9 @@ fn a_driver_that_left_is_dropped_alike_from_a_snapshot() {
     );
     let (resources, address, why) = (amount(), "here".into(), GrantWhy::Named);
     let (alloc, driver, instance) = (id("a"), id("d"), id("i-1"));
-    world.said("r", AllocGranted { alloc, driver, instance, resources, lease, address, why });
+    let grace = AllocGranted::GRACE;
+    let granted = AllocGranted { alloc, driver, instance, resources, lease, grace, address, why };
+    world.said("r", granted);
     world.said("d", DriverLeft { driver: id("d") });
     world.prunes_alike(KEPT);
     let (alloc, driver, instance) = (id("a"), id("d"), id("i-1"));

@@ -116,6 +116,7 @@ impl World {
             instance: id("i-1"),
             resources: amount(),
             lease: Millis(1000),
+            grace: AllocGranted::GRACE,
             address: "here".into(),
             why: GrantWhy::Named,
         };

@@ -9,7 +9,7 @@ use crate::replica::Controller;
 use crate::rng::Rng;
 use controlplane_core::replica::Do;
 use controlplane_core::round::Answer;
-use schema::id::{AllocId, InstanceId};
+use schema::id::{AllocId, ExecId, InstanceId};
 use std::sync::Arc;
 
 /// Pause before a round is sent again.
@@ -216,6 +216,23 @@ impl World {
         }
     }
 
+    /// Nothing runs that its driver no longer waits for.
+    fn hold_to_end(&mut self, n: usize) {
+        // Who was told a time by a clock that has jumped knows nothing.
+        if self.faults.last(&[Fault::JumpAhead, Fault::JumpBack]).is_some() {
+            return;
+        }
+        let late = |(exec, (id, at)): &(&ExecId, &(InstanceId, u64))| {
+            let agent = self.agents.get(id).filter(|agent| agent.up);
+            agent.is_some_and(|agent| {
+                agent.runs_exec(exec, self.now) && agent.since.max(*at) + LATE < self.now
+            })
+        };
+        if let Some((exec, _)) = self.drivers[n].given_up.iter().find(late) {
+            self.errors.push(format!("{exec} runs on, and its driver no longer waits for it"));
+        }
+    }
+
     fn driver(&mut self, n: usize) {
         let node = Node::Driver(n);
         let cut = self.is_cut(&node);
@@ -225,6 +242,7 @@ impl World {
         }
         driver.turn(self.now, (!cut).then_some(&self.log));
         let up = driver.up;
+        self.hold_to_end(n);
         self.write(&node);
         if up {
             self.turn_after(&node, TICK);

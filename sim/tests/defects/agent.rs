@@ -1,4 +1,4 @@
-//! Defects of the agent.
+//! Defects of the agent, and of what a driver believes of it.
 
 use super::super::Defect;
 
@@ -45,6 +45,28 @@ pub(crate) const DEFECTS: &[Defect] = &[
             "agent/core/src/orders.rs",
             "alloc.over |= cut_off.0",
             "alloc.over |= !ON && cut_off.0",
+        )],
+    },
+    Defect {
+        name: "agent-knows-best",
+        what: "an agent goes by the grace that all agents used to have, not by the grant's",
+        within: 500,
+        twice: false,
+        edits: &[(
+            "agent/core/src/orders.rs",
+            "grace: e.grace,",
+            "grace: if ON { schema::event::AllocGranted::GRACE } else { e.grace },",
+        )],
+    },
+    Defect {
+        name: "driver-knows-best",
+        what: "a driver that frees an alloc waits for the grace that all agents used to have",
+        within: 1000,
+        twice: false,
+        edits: &[(
+            "driver/core/src/view/fold.rs",
+            "grace: e.grace,",
+            "grace: if ON { AllocGranted::GRACE } else { e.grace },",
         )],
     },
 ];
