@@ -212,8 +212,10 @@ impl Agent {
     /// The round to send: all that was posted is in it, or behind it, and durable from now on.
     pub(crate) fn round(&mut self) -> Vec<Line> {
         for (event, cause) in self.posted.drain(..) {
-            // Nothing that is written here can be too long.
-            let _ = self.writer.write(event, cause);
+            let kind = event.kind();
+            if let Err(error) = self.writer.write(event, cause) {
+                self.broken.push(format!("{} cannot write {kind}: {error}", self.instance));
+            }
         }
         let unsent = self.writer.unsent().map(|(number, line)| (number, line.clone()));
         self.journal = Journal { last_number: self.writer.last_number(), unsent: unsent.collect() };

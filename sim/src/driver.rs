@@ -51,6 +51,8 @@ pub(crate) struct Driver {
     keeping: Option<u64>,
     /// Execs that it no longer waits for, each with its instance, and since when.
     pub(crate) given_up: BTreeMap<ExecId, (InstanceId, u64)>,
+    /// What must not be.
+    pub(crate) broken: Vec<String>,
 }
 
 impl Driver {
@@ -90,6 +92,7 @@ impl Driver {
             freed: BTreeSet::new(),
             keeping: None,
             given_up: BTreeMap::new(),
+            broken: Vec::new(),
         }
     }
 
@@ -126,8 +129,11 @@ impl Driver {
     }
 
     fn write(&mut self, event: impl Into<Event>) {
-        // Nothing that is written here can be too long.
-        let _ = self.writer.write(event.into(), Seq(0));
+        let event = event.into();
+        let kind = event.kind();
+        if let Err(error) = self.writer.write(event, Seq(0)) {
+            self.broken.push(format!("{} cannot write {kind}: {error}", self.id));
+        }
     }
 
     /// Reads what there is (nothing if it is cut off) and does the next things.

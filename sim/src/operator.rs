@@ -64,13 +64,18 @@ pub(crate) fn clears_up(state: &State) -> Vec<Event> {
 }
 
 /// These events, as one round to append.
-pub(crate) fn lines(cluster: &ClusterId, life: u64, events: Vec<Event>) -> Vec<Line> {
-    let Ok(author) = AuthorId::new("operator") else { return Vec::new() };
+pub(crate) fn lines(
+    cluster: &ClusterId,
+    life: u64,
+    events: Vec<Event>,
+) -> Result<Vec<Line>, String> {
+    let author = AuthorId::new("operator").map_err(|error| error.to_string())?;
     let incarnation = Uuid::from_u128(u128::from(life));
     let mut writer = Writer::new(cluster.clone(), author, incarnation, 0, Vec::new());
     for event in events {
-        // Nothing that is said here can be too long.
-        let _ = writer.write(event, Seq(0));
+        let kind = event.kind();
+        let written = writer.write(event, Seq(0));
+        written.map_err(|error| format!("an operator cannot write {kind}: {error}"))?;
     }
-    writer.round()
+    Ok(writer.round())
 }

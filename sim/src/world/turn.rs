@@ -242,6 +242,7 @@ impl World {
         }
         driver.turn(self.now, (!cut).then_some(&self.log));
         let up = driver.up;
+        self.errors.append(&mut driver.broken);
         self.hold_to_end(n);
         self.write(&node);
         if up {
@@ -255,7 +256,12 @@ impl World {
             return;
         }
         let lines = match node {
-            Node::Agent(id) => self.agents.get_mut(id).map(Agent::round).unwrap_or_default(),
+            Node::Agent(id) => {
+                let Some(agent) = self.agents.get_mut(id) else { return };
+                let lines = agent.round();
+                self.errors.append(&mut agent.broken);
+                lines
+            }
             Node::Driver(n) => self.drivers[*n].round(),
             Node::Replica(_) | Node::Passer => Vec::new(),
         };
