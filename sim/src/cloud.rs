@@ -35,7 +35,7 @@ pub(crate) struct Machine {
 pub(crate) struct Cloud {
     pub(crate) machines: BTreeMap<InstanceId, Machine>,
     /// What was asked for under each token, and what was made for it.
-    made: BTreeMap<(LaunchId, u32), (LaunchOrder, Vec<InstanceId>)>,
+    made: BTreeMap<String, (LaunchOrder, Vec<InstanceId>)>,
     /// What nobody may ask of a cloud.
     pub(crate) misused: Vec<String>,
 }
@@ -101,7 +101,7 @@ impl Cloud {
         order: LaunchOrder,
         faults: &mut Faults,
     ) -> (LaunchAnswer, Vec<InstanceId>) {
-        let token = (order.launch.clone(), order.attempt);
+        let token = order.token();
         if let Some((before, made)) = self.made.get(&token) {
             // The term is a label: everything else must be as it was.
             let same = LaunchOrder { epoch: before.epoch, ..order.clone() };
