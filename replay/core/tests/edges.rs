@@ -186,7 +186,7 @@ fn a_driver_that_left_is_dropped_alike_from_a_snapshot() {
             constraint,
             priority: 0,
             labels,
-            lease: None,
+            lease: Some(lease),
         },
     );
     let (resources, address, why) = (amount(), "here".into(), GrantWhy::Named);

@@ -259,10 +259,11 @@ impl State {
     }
 
     pub(crate) fn granted(&mut self, e: &AllocGranted, cause: Seq) -> Result<(), Void> {
-        let (time, max_lease) = (self.head.time, self.head.policy.max_lease);
+        let time = self.head.time;
         let alloc = self.waiting(&e.alloc, &e.driver)?;
         let wait_key = alloc.wait_key(&e.alloc);
-        if !e.resources.holds(&alloc.requirements.floor()) || e.lease > max_lease {
+        // Not by the policy: it may have been changed since that was decided.
+        if !e.resources.holds(&alloc.requirements.floor()) || e.lease > alloc.lease {
             return Err(Void::Invalid);
         }
         let instance = self.instances.get_mut(&e.instance).ok_or(Void::Unknown)?;
