@@ -95,7 +95,7 @@ const DRIVER: &[Row] = &[
 /// In these seeds, with nothing going wrong.
 const SEEDS: std::ops::Range<u64> = 0..4;
 /// In this seed, with this alone going wrong, a driver is out of reach until its leases have run out.
-const OUT_OF_REACH: (u64, &str) = (5, "cut#5");
+const OUT_OF_REACH: (u64, &str) = (5, "cut#11");
 
 /// Whether these kinds follow in this order, whatever is between them.
 fn follows(then: &[&str], after: &[&str]) -> bool {

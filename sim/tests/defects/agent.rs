@@ -1,4 +1,4 @@
-//! Defects of the agent, and of what a driver believes of it.
+//! Defects of the agent.
 
 use super::super::Defect;
 
@@ -56,17 +56,6 @@ pub(crate) const DEFECTS: &[Defect] = &[
             "agent/core/src/orders.rs",
             "grace: e.grace,",
             "grace: if ON { schema::event::AllocGranted::GRACE } else { e.grace },",
-        )],
-    },
-    Defect {
-        name: "driver-knows-best",
-        what: "a driver that frees an alloc waits for the grace that all agents used to have",
-        within: 1000,
-        twice: false,
-        edits: &[(
-            "driver/core/src/view/fold.rs",
-            "grace: e.grace,",
-            "grace: if ON { AllocGranted::GRACE } else { e.grace },",
         )],
     },
 ];

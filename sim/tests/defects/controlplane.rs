@@ -140,17 +140,6 @@ pub(crate) const DEFECTS: &[Defect] = &[
         )],
     },
     Defect {
-        name: "grace-of-now",
-        what: "drivers are told of the grace that is in force when an alloc is taken back",
-        within: 1000,
-        twice: false,
-        edits: &[(
-            "controlplane/core/src/decide/draft.rs",
-            "+ grant.grace",
-            "+ if ON { self.state.head.policy.grace } else { grant.grace }",
-        )],
-    },
-    Defect {
         name: "killed-in-silence",
         what: "the driver of a request that an operator killed is not told",
         within: 200,
