@@ -41,8 +41,6 @@ pub struct Options {
     pub dir: PathBuf,
     /// What execs run in: `process` for those without an image, `docker` for those with one.
     pub runtimes: Vec<Arc<dyn Runtime>>,
-    /// How long execs may run beyond their lease while the log is out of reach.
-    pub grace: Millis,
     /// Told how long is left when the instance will be taken away.
     pub interruption: watch::Receiver<Option<Millis>>,
 }
@@ -140,7 +138,6 @@ fn place(options: &Options) -> Place {
         cluster: options.cluster.clone(),
         instance: options.instance.clone(),
         runtimes: options.runtimes.iter().map(|runtime| runtime.name().into()).collect(),
-        grace: options.grace,
     }
 }
 

@@ -57,7 +57,6 @@ async fn live(
         telemetry,
         dir: dir.to_path_buf(),
         runtimes: vec![Arc::new(processes)],
-        grace: Millis::from_secs(5),
         interruption,
     })
     .await?;

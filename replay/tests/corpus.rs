@@ -4,6 +4,9 @@
 use replay::fold::message;
 use replay::log::Stored;
 use replay_core::{Digest, State, invariant};
+use schema::codec;
+use schema::event::{AllocGranted, Event};
+use schema::unit::Millis;
 use std::path::{Path, PathBuf};
 
 fn corpus() -> Vec<PathBuf> {
@@ -38,6 +41,19 @@ fn every_recorded_log_folds_to_its_digest() {
         let found = digest(fold(State::default(), &records(&path))).to_string();
         assert_eq!(found, written.expect("a digest").trim(), "{}", path.display());
     }
+}
+
+/// Nothing else tells an old agent from one that goes by what it is told.
+#[test]
+fn a_grant_that_says_no_grace_has_what_agents_went_by() {
+    let granted = |stored: &Stored| match codec::decode(&stored.payload).ok()?.event {
+        Event::AllocGranted(e) => Some(e.grace),
+        _ => None,
+    };
+    let stored = corpus().into_iter().flat_map(|path| records(&path));
+    let graces: Vec<Millis> = stored.filter_map(|stored| granted(&stored)).collect();
+    assert!(!graces.is_empty());
+    assert!(graces.iter().all(|grace| *grace == AllocGranted::GRACE), "{graces:?}");
 }
 
 #[test]

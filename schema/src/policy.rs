@@ -51,7 +51,8 @@ pub struct Policy {
     pub lease: Millis,
     /// Longest lease that is given.
     pub max_lease: Millis,
-    /// How long a cut-off agent may let execs run beyond the lease.
+    /// How long a cut-off agent may let execs run beyond the lease; it comes with each grant, so that
+    /// a change holds for what is granted from then on.
     pub grace: Millis,
     /// How long a challenge to the leader stands before an election is valid.
     pub patience: Millis,

@@ -9,7 +9,6 @@ use crate::crash::Names;
 use crate::log::Log;
 use crate::replica::clock;
 use crate::rng::Rng;
-use crate::setting::GRACE;
 use agent_core::agent::{Agent as Core, Do, Place};
 use agent_core::plan::Run;
 pub(crate) use fate::Fate;
@@ -186,6 +185,11 @@ impl Agent {
         self.processes.values().filter_map(move |process| process.running(now))
     }
 
+    /// Whether this runs.
+    pub(crate) fn runs_exec(&self, exec: &ExecId, now: u64) -> bool {
+        self.processes.get(exec).is_some_and(|process| process.running(now).is_some())
+    }
+
     /// What is written and not durable.
     pub(crate) fn writing(&self) -> impl Iterator<Item = &Event> {
         self.posted.iter().map(|(event, _)| event)
@@ -216,5 +220,5 @@ impl Agent {
 
 fn place(cluster: &ClusterId, instance: &InstanceId) -> Place {
     let (cluster, instance) = (cluster.clone(), instance.clone());
-    Place { cluster, instance, runtimes: vec!["process".into()], grace: GRACE }
+    Place { cluster, instance, runtimes: vec!["process".into()] }
 }

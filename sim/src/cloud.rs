@@ -38,7 +38,7 @@ pub(crate) struct Machine {
 pub(crate) struct Cloud {
     pub(crate) machines: BTreeMap<InstanceId, Machine>,
     /// What was asked for under each token, and what was made for it.
-    made: BTreeMap<(LaunchId, u32), (LaunchOrder, Vec<InstanceId>)>,
+    made: BTreeMap<String, (LaunchOrder, Vec<InstanceId>)>,
     /// Until when there is nothing to be had of an offering.
     pub(crate) dry: BTreeMap<OfferingKey, u64>,
     /// How many launches another offering has served while one was dry.
@@ -111,7 +111,7 @@ impl Cloud {
         order: LaunchOrder,
         faults: &mut Faults,
     ) -> (LaunchAnswer, Vec<InstanceId>) {
-        let token = (order.launch.clone(), order.attempt);
+        let token = order.token();
         if let Some((before, made)) = self.made.get(&token) {
             // The term is a label: everything else must be as it was.
             let same = LaunchOrder { epoch: before.epoch, ..order.clone() };

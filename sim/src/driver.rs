@@ -5,14 +5,14 @@ use crate::replica::clock;
 use crate::rng::Rng;
 use crate::setting::Setting;
 use driver_core::Driver as Core;
-use driver_core::view::AllocView;
+use driver_core::view::{AllocView, Changed};
 use replay_core::author::{Line, Writer};
 use schema::event::Event;
 use schema::event::{
     AllocFreed, AllocRequested, AllocWithdrawn, DriverJoined, DriverLeft, ExecConfig,
     ExecKillRequested, ExecSubmitted,
 };
-use schema::id::{AllocId, AuthorId, ClusterId, DriverId, ExecId};
+use schema::id::{AllocId, AuthorId, ClusterId, DriverId, ExecId, InstanceId};
 use schema::requirements::{Constraint, Market, Requirements};
 use schema::resources::Resources;
 use schema::unit::{Millis, Seq};
@@ -50,6 +50,20 @@ pub(crate) struct Driver {
     freed: BTreeSet<AllocId>,
     /// The last record of the keepalive that is under way.
     keeping: Option<u64>,
+    /// Execs that it no longer waits for.
+    pub(crate) given_up: BTreeMap<ExecId, GivenUp>,
+    /// What must not be.
+    pub(crate) broken: Vec<String>,
+}
+
+/// An exec that its driver no longer waits for.
+pub(crate) struct GivenUp {
+    /// Where it was.
+    pub(crate) instance: InstanceId,
+    /// When it would have been given up by a clock that is right, in virtual milliseconds.
+    pub(crate) at: u64,
+    /// How long it may have gone on after its agent was cut off, in milliseconds.
+    pub(crate) length: u64,
 }
 
 impl Driver {
@@ -89,6 +103,8 @@ impl Driver {
             submitted: BTreeSet::new(),
             freed: BTreeSet::new(),
             keeping: None,
+            given_up: BTreeMap::new(),
+            broken: Vec::new(),
         }
     }
 
@@ -104,6 +120,7 @@ impl Driver {
         self.asked = view.allocs.len();
         self.submitted = view.execs.values().map(|exec| exec.alloc.clone()).collect();
         self.freed.clear();
+        self.given_up.clear();
         self.write(DriverJoined { driver: self.id.clone(), version: "sim".into() });
     }
 
@@ -126,8 +143,11 @@ impl Driver {
     }
 
     fn write(&mut self, event: impl Into<Event>) {
-        // Nothing that is written here can be too long.
-        let _ = self.writer.write(event.into(), Seq(0));
+        let event = event.into();
+        let kind = event.kind();
+        if let Err(error) = self.writer.write(event, Seq(0)) {
+            self.broken.push(format!("{} cannot write {kind}: {error}", self.id));
+        }
     }
 
     /// Reads what there is (nothing if it is cut off) and does the next things.
@@ -142,7 +162,7 @@ impl Driver {
         if !self.core.joined() {
             return;
         }
-        self.core.expire(self.clock(now));
+        self.give_up(now);
         self.keep(now);
         if self.asked < self.wants && self.rng.chance(self.pace) {
             self.asked += 1;
@@ -162,6 +182,29 @@ impl Driver {
                 (self.up, self.done) = (false, true);
             } else {
                 self.write(DriverLeft { driver: self.id.clone() });
+            }
+        }
+    }
+
+    /// How much sooner such a time is over by this driver's clock than by the log's.
+    fn early(&self, length: u64) -> u64 {
+        let fast = self.fast.max(0).unsigned_abs();
+        length * fast / (1000 + fast)
+    }
+
+    fn give_up(&mut self, now: u64) {
+        for changed in self.core.expire(self.clock(now)) {
+            let Changed::Exec(exec) = changed else { continue };
+            let view = self.core.view();
+            let alloc = view.execs.get(&exec).map(|view| &view.alloc);
+            if let Some(given) = alloc.and_then(|alloc| view.given.get(alloc)) {
+                let length = given.lease.0 + given.grace.0;
+                let left = GivenUp {
+                    instance: given.instance.clone(),
+                    at: now + self.early(length),
+                    length,
+                };
+                self.given_up.insert(exec, left);
             }
         }
     }

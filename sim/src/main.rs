@@ -3,7 +3,7 @@
 use clap::Parser;
 use schema::unit::Millis;
 use sim::{Case, Coverage, Hit, Report, shrink};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::num::NonZero;
 use std::process::ExitCode;
@@ -76,9 +76,9 @@ fn main() -> ExitCode {
     if all { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Runs the seeds on as many threads as there are cores, each seed on one; reports come as they are
-/// done.
-fn reports(args: &Args) -> mpsc::IntoIter<Report> {
+/// Runs the seeds on as many threads as there are cores, each seed on one; reports come in the order of
+/// the seeds, however many are run at a time.
+fn reports(args: &Args) -> impl Iterator<Item = Report> {
     let (done, reports) = mpsc::sync_channel(64);
     let next = std::sync::Arc::new(AtomicU64::new(0));
     let (from, count) = (args.from, args.seeds);
@@ -92,13 +92,23 @@ fn reports(args: &Args) -> mpsc::IntoIter<Report> {
             loop {
                 let nth = next.fetch_add(1, Ordering::Relaxed);
                 let case = Case { only: only.clone(), ..Case::of(from.wrapping_add(nth)) };
-                if nth >= count || done.send(run(&case, twice)).is_err() {
+                if nth >= count || done.send((nth, run(&case, twice))).is_err() {
                     return;
                 }
             }
         });
     }
-    reports.into_iter()
+    in_order(reports.into_iter())
+}
+
+/// What comes numbered from 0, each as soon as all before it have come.
+fn in_order<T>(numbered: impl Iterator<Item = (u64, T)>) -> impl Iterator<Item = T> {
+    let (mut early, mut next) = (BTreeMap::new(), 0);
+    numbered.flat_map(move |(nth, one)| {
+        early.insert(nth, one);
+        let due = std::iter::from_fn(|| early.remove(&next).inspect(|_| next += 1));
+        due.collect::<Vec<T>>()
+    })
 }
 
 fn run(case: &Case, twice: bool) -> Report {
@@ -159,4 +169,19 @@ fn conclude(out: &mut impl Write, sum: &Sum, millis: u64) -> std::io::Result<()>
         "{seeds} seeds, {bad} bad; at most {agents} agents at once; {records} records, {steps} steps \
          in {seconds}.{tenths} s, {rate} steps/s"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_done_early_waits_for_its_turn() {
+        let done = [2, 0, 1, 4, 5, 3].map(|nth| (nth, nth));
+        assert_eq!(in_order(done.into_iter()).collect::<Vec<u64>>(), [0, 1, 2, 3, 4, 5]);
+        // What is due is not kept back for what comes later.
+        let mut done = [(0, 'a'), (2, 'c')].into_iter();
+        assert_eq!(in_order(done.by_ref()).next(), Some('a'));
+        assert_eq!(done.next(), Some((2, 'c')));
+    }
 }

@@ -2,6 +2,7 @@
 //! command line does it.
 
 use crate::rng::Rng;
+use crate::setting::grace;
 use replay_core::State;
 use replay_core::author::{Line, Writer};
 use schema::event::{
@@ -10,7 +11,7 @@ use schema::event::{
 };
 use schema::id::{AuthorId, ClusterId, InstanceId};
 use schema::policy::Policy;
-use schema::unit::{Micros, Seq};
+use schema::unit::{Micros, Millis, Seq};
 use uuid::Uuid;
 
 /// What somebody says who looks at the cluster and wants something else. `scale` is how large it is.
@@ -20,7 +21,7 @@ pub(crate) fn says(rng: &mut Rng, state: &State, scale: u64) -> Option<Event> {
         let at = usize::try_from(rng.below(live.len() as u64)).unwrap_or(0);
         live.iter().nth(at).cloned()
     };
-    Some(match rng.below(10) {
+    Some(match rng.below(12) {
         0 | 1 => InstanceHeld { instance: any(rng)? }.into(),
         2 | 3 => InstanceDrained { instance: any(rng)? }.into(),
         4 | 5 => InstanceResumed { instance: any(rng)? }.into(),
@@ -39,9 +40,12 @@ pub(crate) fn says(rng: &mut Rng, state: &State, scale: u64) -> Option<Event> {
 fn other(rng: &mut Rng, policy: &Policy, scale: u64) -> Policy {
     let mut policy = policy.clone();
     let count = |count: u64| u32::try_from(count * scale).unwrap_or(u32::MAX);
-    match rng.below(3) {
+    match rng.below(6) {
         0 => policy.max_hourly_cost = Micros(rng.between(100_000, 1_000_000) * scale),
         1 => policy.min_instances = count(rng.below(3)),
+        2 => policy.grace = grace(rng),
+        3 => policy.max_lease = Millis::from_secs(rng.between(5, 20)),
+        4 => policy.idle_timeout = Millis::from_secs(rng.between(0, 10)),
         _ => policy.max_instances = count(rng.between(2, 8)),
     }
     policy.min_instances = policy.min_instances.min(policy.max_instances);
@@ -61,13 +65,18 @@ pub(crate) fn clears_up(state: &State) -> Vec<Event> {
 }
 
 /// These events, as one round to append.
-pub(crate) fn lines(cluster: &ClusterId, life: u64, events: Vec<Event>) -> Vec<Line> {
-    let Ok(author) = AuthorId::new("operator") else { return Vec::new() };
+pub(crate) fn lines(
+    cluster: &ClusterId,
+    life: u64,
+    events: Vec<Event>,
+) -> Result<Vec<Line>, String> {
+    let author = AuthorId::new("operator").map_err(|error| error.to_string())?;
     let incarnation = Uuid::from_u128(u128::from(life));
     let mut writer = Writer::new(cluster.clone(), author, incarnation, 0, Vec::new());
     for event in events {
-        // Nothing that is said here can be too long.
-        let _ = writer.write(event, Seq(0));
+        let kind = event.kind();
+        let written = writer.write(event, Seq(0));
+        written.map_err(|error| format!("an operator cannot write {kind}: {error}"))?;
     }
-    writer.round()
+    Ok(writer.round())
 }

@@ -66,6 +66,13 @@ fn offering(name: &str, cores: u64, price: u64, market: Market) -> Offering {
     }
 }
 
+/// How long a cut-off agent lets execs run beyond their lease: now and then for longer than it did before
+/// grants said so.
+pub(crate) fn grace(rng: &mut Rng) -> Millis {
+    let long = rng.chance(200);
+    Millis::from_secs(if long { rng.between(30, 45) } else { rng.between(0, 10) })
+}
+
 fn policy(rng: &mut Rng, scale: u64) -> Policy {
     let seconds = |count| Millis::from_secs(count);
     let mut offerings = vec![
@@ -86,11 +93,8 @@ fn policy(rng: &mut Rng, scale: u64) -> Policy {
         unreachable_grace: seconds(rng.between(0, 5)),
         lease: seconds(10),
         max_lease: seconds(rng.between(5, 20)),
-        grace: GRACE,
+        grace: grace(rng),
         retention: seconds(if rng.chance(200) { rng.between(1, 30) } else { 3600 }),
         ..Policy::default()
     }
 }
-
-/// How long a cut-off agent lets execs run beyond their lease: agents are told so when they start.
-pub(crate) const GRACE: Millis = Millis::from_secs(5);

@@ -28,14 +28,14 @@ pub(crate) fn says(
     life: u64,
     state: &State,
     log: &Log,
-) -> Option<Vec<Line>> {
-    let write = |record: Record| Line::of(cluster, &record).ok();
-    let me = || DriverId::new(NAME).ok();
-    let joined = DriverJoined { driver: me()?, version: "0".into() };
+) -> Result<Vec<Line>, String> {
+    let write = |record: Record| write(cluster, &record);
+    let me = DriverId::new(NAME).map_err(|error| error.to_string())?;
+    let joined = DriverJoined { driver: me.clone(), version: "0".into() };
     let (epoch, next) = (state.head.leader.epoch, state.head.leader.epoch.next());
-    let replica = AuthorId::new(NAME).ok()?;
+    let replica = AuthorId::new(NAME).map_err(|error| error.to_string())?;
     let first = |event: Event| record(life, 1, epoch, event);
-    Some(match rng.below(12) {
+    Ok(match rng.below(12) {
         0 => vec![broken(write(first(joined.into()))?, rng)],
         1 => {
             let newer = Record { version: SCHEMA_VERSION + 1, ..first(joined.into()) };
@@ -43,13 +43,15 @@ pub(crate) fn says(
         }
         2 => {
             let nth = usize::try_from(rng.below(log.end().0)).unwrap_or(0);
-            let old = log.records.get(nth)?.line.clone();
+            let Some(old) = log.records.get(nth) else { return Ok(Vec::new()) };
+            let old = old.line.clone();
             let subject = write(first(joined.into()))?.subject;
             vec![if rng.chance(500) { old } else { Line { subject, ..old } }]
         }
         3 => vec![write(record(life, 7, epoch, joined.into()))?],
         4 => {
-            let instance = state.index.live_instances.first()?.clone();
+            let Some(instance) = state.index.live_instances.first() else { return Ok(Vec::new()) };
+            let instance = instance.clone();
             vec![write(first(InstanceStopping { instance, reason: String::new() }.into()))?]
         }
         5 => {
@@ -71,21 +73,25 @@ pub(crate) fn says(
         }
         9 => {
             let (version, schema) = ("0".into(), 1);
-            let replica = AuthorId::new("another").ok()?;
+            let replica = AuthorId::new("another").map_err(|error| error.to_string())?;
             vec![write(first(ReplicaStarted { replica, version, schema }.into()))?]
         }
-        _ => trouble(rng, cluster, life, state, me()?)?,
+        _ => {
+            let epoch = Epoch(0);
+            let (numbers, events) = (1_u64.., trouble(rng, state, me).unwrap_or_default());
+            let records = numbers.zip(events).map(|(n, event)| record(life, n, epoch, event));
+            return records.map(write).collect();
+        }
     })
 }
 
-/// A driver like any other, but for what it wants.
-fn trouble(
-    rng: &mut Rng,
-    cluster: &ClusterId,
-    life: u64,
-    state: &State,
-    driver: DriverId,
-) -> Option<Vec<Line>> {
+fn write(cluster: &ClusterId, record: &Record) -> Result<Line, String> {
+    let kind = record.event.kind();
+    Line::of(cluster, record).map_err(|error| format!("{kind}: {error}"))
+}
+
+/// A driver like any other, but for what it wants; nothing, where there is nothing to want.
+fn trouble(rng: &mut Rng, state: &State, driver: DriverId) -> Option<Vec<Event>> {
     let joined = DriverJoined { driver: driver.clone(), version: "0".into() };
     let left = DriverLeft { driver: driver.clone() };
     let nth = usize::try_from(rng.below(state.allocs.len() as u64)).unwrap_or(0);
@@ -114,9 +120,7 @@ fn trouble(
         }
         (_, None) => return None,
     };
-    let events: [Event; 3] = [joined.into(), event, left.into()];
-    let line = |(number, event)| Line::of(cluster, &record(life, number, Epoch(0), event)).ok();
-    (1..).zip(events).map(line).collect()
+    Some(vec![joined.into(), event, left.into()])
 }
 
 fn record(life: u64, number: u64, epoch: Epoch, event: Event) -> Record {

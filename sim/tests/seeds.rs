@@ -1,26 +1,13 @@
 //! Many seeds, each a history of its own with faults of its own: nothing is lost, doubled or leaked.
 
+#[path = "defects/learnt.rs"]
+mod learnt;
+
+use learnt::LEARNT;
 use sim::{Case, Report};
 use std::collections::BTreeSet;
 
 const SEEDS: u64 = 20;
-
-/// Seeds that have failed, or that fail today with the fault of the product put back that another seed
-/// had shown, and what they taught.
-const LEARNT: &[(u64, &str)] = &[
-    (
-        335,
-        "agents and drivers take a grant at its word that the fold finds void: what counts is `cause`",
-    ),
-    (73, "a fence follows the subject of elections, not whatever record looks like an election"),
-    (7, "a request that an operator kills has a driver that must be told"),
-    (
-        1,
-        "when something is over must follow from the tables, or a snapshot forgets it at another time",
-    ),
-    (13, "what an agent has started and not written down is there all the same when it comes back"),
-    (590, "an agent may be heard and yet be cut off from the log: its leases lapse all the same"),
-];
 
 fn sound(case: &Case) -> Report {
     let report = case.run();
@@ -39,8 +26,8 @@ fn nothing_is_lost_doubled_or_leaked() {
 
 #[test]
 fn what_was_learnt_is_kept() {
-    for (seed, lesson) in LEARNT {
-        println!("{seed}: {lesson}");
+    for (seed, defect, lesson) in LEARNT {
+        println!("{seed}: {lesson} ({defect})");
         sound(&Case::of(*seed));
     }
 }

@@ -48,8 +48,6 @@ pub struct Place {
     pub instance: InstanceId,
     /// Which runtimes there are: `process`, `docker`.
     pub runtimes: Vec<SmolStr>,
-    /// How long execs may run beyond their lease while the log is out of reach.
-    pub grace: Millis,
 }
 
 /// The agent of one instance.
@@ -180,7 +178,7 @@ impl Agent {
     /// What it wants done now. Call it after everything that it is told, and every now and then.
     pub fn step(&mut self, now: Millis) -> Vec<Do> {
         let cut_off = Millis(now.0.saturating_sub(self.contact.0));
-        self.orders.lapse(cut_off, self.place.grace);
+        self.orders.lapse(cut_off);
         for action in plan(&self.orders, |exec| self.watched.contains_key(exec)) {
             self.act(now, action);
         }

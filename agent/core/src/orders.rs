@@ -44,6 +44,8 @@ pub struct AllocOrder {
     pub resources: Resources,
     /// Length of its lease when it was granted.
     pub lease: Millis,
+    /// How long its execs may run beyond that while the log is out of reach, as its grant says.
+    pub grace: Millis,
     /// Whether it was said to be open.
     pub opened: bool,
     /// Whether it is over: nothing of it may run.
@@ -121,9 +123,9 @@ impl Orders {
     /// Ends allocs whose lease and grace have passed while the log has been out of reach for
     /// `cut_off`, by the agent's monotonic clock: a lease is a promise to others too, whatever the
     /// log says by now. They stay ended when the log is back.
-    pub fn lapse(&mut self, cut_off: Millis, grace: Millis) {
+    pub fn lapse(&mut self, cut_off: Millis) {
         for alloc in self.allocs.values_mut() {
-            alloc.over |= cut_off.0 > alloc.lease.0.saturating_add(grace.0);
+            alloc.over |= cut_off.0 > alloc.lease.0.saturating_add(alloc.grace.0);
         }
     }
 
@@ -161,6 +163,7 @@ impl Orders {
                     driver: e.driver.clone(),
                     resources: e.resources.clone(),
                     lease: e.lease,
+                    grace: e.grace,
                     opened: false,
                     over: false,
                     cause,

@@ -88,7 +88,6 @@ impl Place {
             telemetry: self.telemetry,
             dir: self.dir,
             runtimes,
-            grace: Millis(500),
             interruption: self.notice,
         }
     }
@@ -152,6 +151,7 @@ impl World {
             instance: self.place.instance.clone(),
             resources: Resources { cpu: 1000, memory: 1 << 30, ..Resources::default() },
             lease: self.lease,
+            grace: Millis(500),
             address: String::new(),
             why: GrantWhy::Named,
         })

@@ -22,6 +22,18 @@ pub struct LaunchOrder {
     pub epoch: Epoch,
 }
 
+impl LaunchOrder {
+    /// By what a cloud knows this order again: the same for whoever repeats it, in whatever term; another
+    /// one for each cluster, intent and attempt. 64 hexadecimal digits: a `ClientToken` of EC2 is at
+    /// most 64 characters of printable ASCII.
+    #[must_use]
+    pub fn token(&self) -> String {
+        // No id has a space in it: no two orders are spelt alike.
+        let spelt = format!("{} {} {}", self.cluster, self.launch, self.attempt);
+        blake3::hash(spelt.as_bytes()).to_hex().to_string()
+    }
+}
+
 /// What came of a launch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LaunchAnswer {
@@ -67,4 +79,53 @@ pub struct Seen {
     pub instance: InstanceId,
     /// Whether it is there.
     pub state: SeenState,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use schema::requirements::Market;
+    use schema::resources::Resources;
+    use schema::unit::Micros;
+    use std::collections::BTreeSet;
+
+    fn order(cluster: &str, launch: &str, attempt: u32) -> LaunchOrder {
+        let (kind, zone, market) = ("large".into(), "z".into(), Market::Spot);
+        let (price, resources) = (Micros(1), Resources::default());
+        LaunchOrder {
+            cluster: ClusterId::new(cluster).expect("an id"),
+            launch: LaunchId::new(launch).expect("an id"),
+            attempt,
+            offering: Offering { kind, zone, market, price, resources },
+            count: 1,
+            epoch: Epoch(1),
+        }
+    }
+
+    #[test]
+    fn a_token_is_the_same_in_every_term_and_process() {
+        let one = order("c", "l-1", 1);
+        let later = LaunchOrder { epoch: Epoch(9), ..one.clone() };
+        assert_eq!(one.token(), later.token());
+        // What another build may have sent.
+        assert_eq!(one.token(), "af817c50c42c5ca5186ec984b57c1e63c52c7401c89ef11ef71934ef88595c87");
+    }
+
+    #[test]
+    fn each_order_has_a_token_of_its_own() {
+        let longest = "l".repeat(schema::id::MAX_ID);
+        let orders = [
+            order("c", "l-1", 1),
+            order("c", "l-1", 2),
+            order("c", "l-11", 1),
+            order("c-l", "1", 1),
+            order("d", "l-1", 1),
+            order(&longest, &longest, u32::MAX),
+        ];
+        let tokens: BTreeSet<String> = orders.iter().map(LaunchOrder::token).collect();
+        assert_eq!(tokens.len(), orders.len());
+        let fits =
+            |token: &String| token.len() <= 64 && token.bytes().all(|b| b.is_ascii_graphic());
+        assert!(tokens.iter().all(fits), "{tokens:?}");
+    }
 }

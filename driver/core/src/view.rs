@@ -38,6 +38,8 @@ pub struct Given {
     pub address: String,
     /// Length of the lease that was given; the policy may have cut what was asked for.
     pub lease: Millis,
+    /// How long its execs may run on beyond the lease if their agent is cut off.
+    pub grace: Millis,
 }
 
 /// Why an alloc is over.

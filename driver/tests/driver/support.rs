@@ -90,6 +90,7 @@ impl World {
             instance: id("i-1"),
             resources: Resources { cpu: 1000, memory: 64 << 20, ..Resources::default() },
             lease,
+            grace: AllocGranted::GRACE,
             address: self.address.clone(),
             why: GrantWhy::Named,
         })

@@ -210,6 +210,7 @@ impl Writer {
             resources: amount(1),
             lease: LEASE,
             address: "http://10.0.0.1:4000".into(),
+            grace: AllocGranted::GRACE,
             why: GrantWhy::Named,
         };
         self.put(&AuthorId::new("r-1")?, 1, granted)?;

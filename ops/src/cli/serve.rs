@@ -299,7 +299,6 @@ pub(crate) async fn agent(args: AgentArgs, names: &ClusterArgs) -> anyhow::Resul
         telemetry,
         dir: dir.clone(),
         runtimes,
-        grace: Policy::default().grace,
         interruption: watch_interruption(dir.clone()),
     });
     let mut agent = Box::pin(agent);

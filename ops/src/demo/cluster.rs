@@ -167,6 +167,7 @@ fn policy() -> Policy {
         idle_timeout: Millis::from_secs(2),
         unreachable_after: Millis::from_secs(3),
         unreachable_grace: Millis::from_secs(3),
+        grace: Millis::from_secs(5),
         ..Policy::default()
     }
 }

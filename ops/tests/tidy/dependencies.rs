@@ -17,7 +17,7 @@ const CORES: [(&str, &[&str]); 5] = [
     ),
     (
         "fleetlog-controlplane-core",
-        &["fleetlog-replay-core", "fleetlog-schema", "thiserror", "uuid"],
+        &["blake3", "fleetlog-replay-core", "fleetlog-schema", "thiserror", "uuid"],
     ),
     ("fleetlog-agent-core", &["fleetlog-schema", "smol_str", "uuid"]),
     ("fleetlog-driver-core", &["fleetlog-schema", "uuid"]),

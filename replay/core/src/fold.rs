@@ -88,11 +88,20 @@ impl State {
         Void::from(error)
     }
 
+    /// A log begins once. Drivers, agents and operators may have spoken before that, and count: they read
+    /// only what names them, and do not know. Nobody can lead before it.
+    fn in_its_place(&self, event: &Event) -> bool {
+        let begun = self.head.generation != 0;
+        match event {
+            Event::Genesis(_) => !begun,
+            _ => begun || event.role() != Role::Ctl,
+        }
+    }
+
     /// Who may say this, and is it their turn? Only then, what follows.
     fn judge(&mut self, message: Message<'_>, record: &Record) -> Result<(), Void> {
         let event = &record.event;
-        let begun = self.head.generation != 0;
-        if begun == matches!(event, Event::Genesis(_)) {
+        if !self.in_its_place(event) {
             return Err(Void::Genesis);
         }
         let cluster = self.head.cluster.as_ref();

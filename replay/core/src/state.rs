@@ -161,11 +161,11 @@ impl State {
     }
 
     pub(crate) fn begin(&mut self, genesis: &Genesis) -> Result<(), Void> {
-        if self.head.generation != 0 || self.head.applied.0 > 1 {
-            return Err(Void::Genesis);
-        }
         genesis.policy.check().map_err(|_| Void::Invalid)?;
         if let Some(previous) = &genesis.previous {
+            if self.head.applied.0 > 1 {
+                return Err(Void::Genesis);
+            }
             let mut before = State::restore(&previous.snapshot).map_err(|_| Void::Invalid)?;
             if before.digest().0 != previous.digest[..] {
                 return Err(Void::Invalid);

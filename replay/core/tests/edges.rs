@@ -5,7 +5,7 @@ use replay_core::{Outcome, State, Void, invariant};
 use schema::event::{
     AllocClosed, AllocFreed, AllocGranted, AllocRequested, DriverJoined, DriverLeft, Event,
     Genesis, InstanceBooted, LaunchAccepted, LaunchRefused, LaunchRequested, LeaderElected,
-    LeaderRenewed,
+    LeaderRenewed, Previous,
 };
 use schema::id::{AuthorId, IdError};
 use schema::policy::{Offering, Policy};
@@ -186,12 +186,14 @@ fn a_driver_that_left_is_dropped_alike_from_a_snapshot() {
             constraint,
             priority: 0,
             labels,
-            lease: None,
+            lease: Some(lease),
         },
     );
     let (resources, address, why) = (amount(), "here".into(), GrantWhy::Named);
     let (alloc, driver, instance) = (id("a"), id("d"), id("i-1"));
-    world.said("r", AllocGranted { alloc, driver, instance, resources, lease, address, why });
+    let grace = AllocGranted::GRACE;
+    let granted = AllocGranted { alloc, driver, instance, resources, lease, grace, address, why };
+    world.said("r", granted);
     world.said("d", DriverLeft { driver: id("d") });
     world.prunes_alike(KEPT);
     let (alloc, driver, instance) = (id("a"), id("d"), id("i-1"));
@@ -249,4 +251,41 @@ fn a_snapshot_is_all_of_its_bytes_and_not_nested_without_end() {
     assert!(matches!(State::restore(&bytes), Err(SnapshotError::Garbage(_))));
     let deep = [&[0x81, 0xa1, b'x'][..], &[0x91; 400_000]].concat();
     assert!(matches!(State::restore(&deep), Err(SnapshotError::Garbage(_))));
+}
+
+/// A driver that finds a stream to which no controller has written yet does not know that: it goes by its
+/// own records, and waits for a grant.
+#[test]
+fn who_speaks_before_the_log_begins_counts_and_keeps_nobody_from_beginning_it() {
+    let mut world = World { state: State::default(), time: LogTime(1) };
+    world.said("d", DriverJoined { driver: id("d"), version: "1".into() });
+    let early = world.say("r", LeaderElected { replica: id("r"), epoch: Epoch(1) });
+    assert_eq!(early, Outcome::Void(Void::Genesis), "nobody leads before there is a cluster");
+    let genesis = |cluster| {
+        let policy = Policy { max_instances: 7, ..Policy::default() };
+        Genesis { cluster: id(cluster), generation: 1, policy, previous: None }
+    };
+    world.said("r", genesis("c"));
+    assert_eq!(world.say("r", genesis("other")), Outcome::Void(Void::Genesis), "it begins once");
+    world.said("r", LeaderElected { replica: id("r"), epoch: Epoch(1) });
+    assert_eq!(world.state.head.policy.max_instances, 7);
+    assert_eq!(world.state.head.cluster, Some(id("c")));
+    assert!(world.state.drivers.contains(&id("d")), "it has joined");
+}
+
+/// What came before is the state that a later generation begins with, and nothing else.
+#[test]
+fn a_later_generation_begins_with_its_first_record() {
+    let mut before = World::new(Policy::default()).state;
+    let previous = Previous {
+        stream: "FLEETLOG_c_G1".into(),
+        seq: before.head.applied,
+        digest: before.digest().0.to_vec(),
+        snapshot: before.snapshot(),
+    };
+    let mut world = World { state: State::default(), time: LogTime(1) };
+    world.said("d", DriverJoined { driver: id("d"), version: "1".into() });
+    let policy = Policy::default();
+    let late = Genesis { cluster: id("c"), generation: 2, policy, previous: Some(previous) };
+    assert_eq!(world.say("r", late), Outcome::Void(Void::Genesis));
 }

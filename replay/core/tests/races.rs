@@ -6,7 +6,7 @@ use replay_core::{Message, Outcome, State, Void};
 use schema::codec;
 use schema::event::{
     AllocGranted, AllocRequested, DriverJoined, Event, Genesis, InstanceBooted, InstanceHeld,
-    Interruption, InterruptionNoticed, LaunchRequested, LeaderElected,
+    Interruption, InterruptionNoticed, LaunchRequested, LeaderElected, PolicySet,
 };
 use schema::id::AuthorId;
 use schema::policy::{Offering, Policy};
@@ -110,12 +110,17 @@ impl World {
     }
 
     fn grant(&mut self, cause: Seq) -> Outcome {
+        self.grant_for(Millis(1000), cause)
+    }
+
+    fn grant_for(&mut self, lease: Millis, cause: Seq) -> Outcome {
         let granted = AllocGranted {
             alloc: id("a-1"),
             driver: id("d-1"),
             instance: id("i-1"),
             resources: amount(),
-            lease: Millis(1000),
+            lease,
+            grace: AllocGranted::GRACE,
             address: "here".into(),
             why: GrantWhy::Named,
         };
@@ -150,4 +155,17 @@ fn a_grant_that_was_decided_before_its_instance_was_closed_counts() {
         assert_eq!(world.grant(read), Outcome::Void(Void::NotAccepting), "it knew");
         assert!(!world.is_granted());
     }
+}
+
+/// As above: agent and driver do not read of policies at all.
+#[test]
+fn a_grant_that_was_decided_before_leases_were_cut_counts() {
+    let mut world = World::new();
+    let (read, lease) = (world.read(), world.state.head.policy.lease);
+    let policy = Policy { max_lease: Millis(1), ..world.state.head.policy.clone() };
+    world.say("me", 0, PolicySet { policy });
+    let longer = Millis(lease.0 + 1);
+    assert_eq!(world.grant_for(longer, read), Outcome::Void(Void::Invalid), "nobody asked for it");
+    assert_eq!(world.grant_for(lease, read), Outcome::Applied);
+    assert!(world.is_granted());
 }

@@ -27,7 +27,8 @@ pub struct Previous {
     pub snapshot: Vec<u8>,
 }
 
-/// The first record of a generation. Void anywhere else.
+/// A log begins. The first record of all generations but the first; void where another one is before it,
+/// and so is whatever controllers write before it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Genesis {
     /// The cluster.
@@ -195,6 +196,9 @@ pub struct AllocGranted {
     pub resources: Resources,
     /// Length of the lease; it runs from the log time of this record.
     pub lease: Millis,
+    /// How long its execs may run on beyond the lease if their agent is cut off.
+    #[serde(default = "grace")]
+    pub grace: Millis,
     /// Where the instance's data plane answers.
     pub address: String,
     /// Why there.
@@ -202,6 +206,15 @@ pub struct AllocGranted {
 }
 body!(Ctl "alloc-granted" AllocGranted |e| Alloc e.alloc.as_str(),
     instance &e.instance, driver &e.driver);
+
+impl AllocGranted {
+    /// What agents went by before grants said how long: so it is for every grant that does not.
+    pub const GRACE: Millis = Millis::from_secs(30);
+}
+
+fn grace() -> Millis {
+    AllocGranted::GRACE
+}
 
 /// The driver has to wait, and what for. Written when the reason changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -48,8 +48,10 @@ impl Agent {
         let fails = self.is_full(now) && !self.posted.is_empty();
         let before = self.writer.last_number();
         for (event, cause) in self.posted.drain(..) {
-            // Nothing that is written here can be too long.
-            let _ = self.writer.write(event, cause);
+            let kind = event.kind();
+            if let Err(error) = self.writer.write(event, cause) {
+                self.broken.push(format!("{} cannot write {kind}: {error}", self.instance));
+            }
         }
         let written = self.writer.last_number();
         let last_number = if fails { before + self.rng.below(written - before) } else { written };

@@ -10,13 +10,13 @@ use schema::event::{
     TerminateRequested,
 };
 use schema::id::{AllocId, AuthorId, DriverId, InstanceId, LaunchId};
-use schema::policy::Offering;
+use schema::policy::{Offering, Policy};
 use schema::record::Record;
 use schema::resources::Resources;
 use schema::subject::Role;
-use schema::unit::{Epoch, LogTime, Micros};
+use schema::unit::{Epoch, LogTime, Micros, Millis, Seq};
 use schema::why::{RefusedWhy, TerminateWhy};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What an independent reader keeps of the log to check it by: far less than the fold does.
 #[derive(Debug, Default)]
@@ -31,8 +31,8 @@ pub(super) struct Claims {
     pub(super) given: BTreeMap<AllocId, Given>,
     /// What is said of execs.
     pub(super) execs: Execs,
-    /// Budgets that have been in force.
-    budgets: BTreeSet<Micros>,
+    /// Policies that have been in force, from which record on.
+    policies: BTreeMap<Seq, Policy>,
     /// Who leads, in which term.
     leader: Option<(AuthorId, Epoch)>,
     /// When, in virtual milliseconds, an alloc was taken back, and until when its execs may run.
@@ -57,7 +57,9 @@ impl Claims {
         record: &Record,
         truth: Truth<'_>,
     ) -> Option<String> {
-        self.budgets.insert(state.head.policy.max_hourly_cost);
+        if let Event::Genesis(_) | Event::PolicySet(_) = &record.event {
+            self.policies.insert(state.head.applied, state.head.policy.clone());
+        }
         if !record.speaks_for_itself() {
             return Some(format!("{} was heard, who spoke for another", record.author));
         }
@@ -80,7 +82,7 @@ impl Claims {
                 self.born.insert(e.instance.clone(), e.launch.clone());
                 None
             }
-            Event::AllocGranted(e) => self.grant(state, e),
+            Event::AllocGranted(e) => self.grant(state, e, record.cause),
             Event::AllocsKept(e) => {
                 self.keep(state, e);
                 None
@@ -102,7 +104,10 @@ impl Claims {
                 }
                 None => Some(format!("{} was closed, and never granted", e.alloc)),
             },
-            Event::TerminateRequested(e) => terminate(state, e),
+            Event::TerminateRequested(e) => {
+                let idle = self.in_force(record.cause).map(|policy| policy.idle_timeout);
+                terminate(state, e, idle.unwrap_or_default())
+            }
             Event::InstanceTerminated(e) => gone(&e.instance, truth),
             Event::InstanceLost(e) => gone(&e.instance, truth),
             _ => None,
@@ -111,6 +116,11 @@ impl Claims {
 
     fn leads(&self, record: &Record) -> bool {
         self.leader.as_ref() == Some(&(record.author.clone(), record.epoch))
+    }
+
+    /// The policy by which whoever wrote this decided; there may be another one by now.
+    fn in_force(&self, cause: Seq) -> Option<&Policy> {
+        self.policies.range(..=cause).next_back().map(|(_, policy)| policy)
     }
 
     /// Drivers are told how long execs of an alloc may still run that was taken back.
@@ -131,7 +141,7 @@ impl Claims {
         over.then(|| format!("{} is one more than the policy allows", e.launch))
     }
 
-    fn grant(&mut self, state: &State, e: &AllocGranted) -> Option<String> {
+    fn grant(&mut self, state: &State, e: &AllocGranted, cause: Seq) -> Option<String> {
         self.leases.insert(e.alloc.clone(), state.head.time + e.lease);
         let given = Given {
             driver: e.driver.clone(),
@@ -141,6 +151,10 @@ impl Claims {
         };
         if self.given.insert(e.alloc.clone(), given).is_some() {
             return Some(format!("{} was granted twice", e.alloc));
+        }
+        let grace = self.in_force(cause).map(|policy| policy.grace);
+        if grace != Some(e.grace) {
+            return Some(format!("{} has a grace of {}, not of {grace:?}", e.alloc, e.grace));
         }
         let there = |i: &Instance| i.phase == Phase::Up && i.reach == Reach::Heard;
         let open = state.instances.get(&e.instance).is_some_and(there);
@@ -172,7 +186,8 @@ impl Claims {
             // The budget may have been changed since that was decided.
             RefusedWhy::OverBudget { asked, limit } => {
                 let cheapest = fitting().map(|o| o.price).min();
-                asked > limit && cheapest == Some(*asked) && self.budgets.contains(limit)
+                let was = self.policies.values().any(|policy| policy.max_hourly_cost == *limit);
+                asked > limit && cheapest == Some(*asked) && was
             }
             RefusedWhy::NoSuchInstance { instance } => {
                 let there = |i: &Instance| matches!(i.phase, Phase::Booting | Phase::Up);
@@ -204,7 +219,7 @@ impl Claims {
             return Some(format!("{} was freed, and takes up nothing from then on", e.alloc));
         };
         let lease = grant.lease.unwrap_or(alloc.lease);
-        let until = state.head.time + lease + state.head.policy.grace;
+        let until = state.head.time + lease + grant.grace;
         self.promise(state, truth, &e.alloc, until);
         None
     }
@@ -226,7 +241,7 @@ pub(super) fn leases(state: &State, event: &Event, before: usize) -> Option<Stri
 }
 
 /// Idle instances are idle, and have been since their last alloc was closed.
-fn terminate(state: &State, e: &TerminateRequested) -> Option<String> {
+fn terminate(state: &State, e: &TerminateRequested, timeout: Millis) -> Option<String> {
     let Some(instance) = state.instances.get(&e.instance) else {
         return Some(format!("{} is to be ended, and was never there", e.instance));
     };
@@ -236,7 +251,7 @@ fn terminate(state: &State, e: &TerminateRequested) -> Option<String> {
         return Some(format!("{id} is not empty: it has {allocs} allocs"));
     }
     let since = state.head.time.since(instance.idle_since);
-    let early = idle && since < state.head.policy.idle_timeout;
+    let early = idle && since < timeout;
     early.then(|| format!("{id} has been idle for {since} only"))
 }
 

@@ -161,8 +161,9 @@ impl World {
             Fault::Stranger => {
                 let life = self.new_life(&Node::Passer);
                 let (state, log) = (&self.observer.state, &self.log);
-                if let Some(lines) = stranger::says(rng, &self.cluster, life, state, log) {
-                    self.pass(lines);
+                match stranger::says(rng, &self.cluster, life, state, log) {
+                    Ok(lines) => self.pass(lines),
+                    Err(error) => self.errors.push(format!("a stranger cannot write: {error}")),
                 }
             }
             _ => {}
@@ -171,8 +172,10 @@ impl World {
 
     fn say_in_passing(&mut self, events: Vec<Event>) {
         let life = self.new_life(&Node::Passer);
-        let lines = operator::lines(&self.cluster, life, events);
-        self.pass(lines);
+        match operator::lines(&self.cluster, life, events) {
+            Ok(lines) => self.pass(lines),
+            Err(error) => self.errors.push(error),
+        }
     }
 
     /// Somebody writes without waiting for an answer.

@@ -4,6 +4,7 @@ use super::network::name;
 use super::{Node, SECOND, TICK, What, World};
 use crate::agent::Agent;
 use crate::crash::{self, Names, Point};
+use crate::driver::GivenUp;
 use crate::faults::Fault;
 use crate::replica::{Controller, Start};
 use crate::rng::Rng;
@@ -11,7 +12,7 @@ use controlplane_core::replica::Do;
 use controlplane_core::round::Answer;
 use replay_core::State;
 use replay_core::author::Line;
-use schema::id::{AllocId, InstanceId};
+use schema::id::{AllocId, ExecId, InstanceId};
 use schema::unit::Seq;
 use std::sync::Arc;
 
@@ -261,9 +262,7 @@ impl World {
         let jumps = [Fault::JumpAhead, Fault::JumpBack];
         let steady = self.faults.last(&jumps).map_or(0, |at| at + OVERTIME);
         self.errors.extend(self.observer.room(agent, now));
-        // What is dead or stands still ends nothing.
-        let since = self.stands.get(&Node::Agent(id.clone())).map_or(0, |woke| *woke);
-        let since = since.max(agent.since);
+        let since = self.since(agent);
         let late = |id: &&AllocId| {
             let told = self.observer.promised(id, steady);
             let by = told.map(|(from, until)| until + agent.slow(until - from));
@@ -271,6 +270,30 @@ impl World {
         };
         if let Some(alloc) = agent.runs(now).find(late) {
             self.errors.push(format!("{alloc} runs on, longer than its driver was told"));
+        }
+    }
+
+    /// Since when this agent does what it should: what is dead or stands still ends nothing.
+    fn since(&self, agent: &Agent) -> u64 {
+        let woke = self.stands.get(&Node::Agent(agent.instance.clone()));
+        agent.since.max(woke.copied().unwrap_or_default())
+    }
+
+    /// Nothing runs that its driver no longer waits for.
+    fn hold_to_end(&mut self, n: usize) {
+        // Who was told a time by a clock that has jumped knows nothing.
+        if self.faults.last(&[Fault::JumpAhead, Fault::JumpBack]).is_some() {
+            return;
+        }
+        let late = |(exec, left): &(&ExecId, &GivenUp)| {
+            let agent = self.agents.get(&left.instance).filter(|agent| agent.up);
+            agent.is_some_and(|agent| {
+                let by = (left.at + agent.slow(left.length)).max(self.since(agent));
+                agent.runs_exec(exec, self.now) && by + OVERTIME < self.now
+            })
+        };
+        if let Some((exec, _)) = self.drivers[n].given_up.iter().find(late) {
+            self.errors.push(format!("{exec} runs on, and its driver no longer waits for it"));
         }
     }
 
@@ -283,6 +306,8 @@ impl World {
         }
         driver.turn(self.now, (!cut).then_some(&self.log));
         let up = driver.up;
+        self.errors.append(&mut driver.broken);
+        self.hold_to_end(n);
         self.write(&node);
         if up {
             self.turn_after(&node, TICK);
@@ -310,6 +335,7 @@ impl World {
     fn round_of(&mut self, id: &InstanceId) -> Vec<Line> {
         let Some(agent) = self.agents.get_mut(id) else { return Vec::new() };
         let lines = agent.round(self.now);
+        self.errors.append(&mut agent.broken);
         self.revive(id);
         lines
     }

@@ -47,4 +47,15 @@ pub(crate) const DEFECTS: &[Defect] = &[
             "alloc.over |= !ON && cut_off.0",
         )],
     },
+    Defect {
+        name: "agent-knows-best",
+        what: "an agent goes by the grace that all agents used to have, not by the grant's",
+        within: 500,
+        twice: false,
+        edits: &[(
+            "agent/core/src/orders.rs",
+            "grace: e.grace,",
+            "grace: if ON { schema::event::AllocGranted::GRACE } else { e.grace },",
+        )],
+    },
 ];

@@ -32,10 +32,24 @@ pub(crate) const DEFECTS: &[Defect] = &[
         within: 200,
         twice: false,
         edits: &[(
-            "sim/src/cloud.rs",
-            "let token = (order.launch.clone(), order.attempt);",
-            "let term = u32::try_from(order.epoch.0).unwrap_or(0);
-        let token = (order.launch.clone(), order.attempt + if ON { term } else { 0 });",
+            "controlplane/core/src/cloud.rs",
+            "self.cluster, self.launch, self.attempt);",
+            "self.cluster, self.launch, self.attempt);
+        let spelt = if ON { format!(\"{spelt} {}\", self.epoch) } else { spelt };",
+        )],
+    },
+    Defect {
+        name: "token-of-the-try",
+        what: "the cloud's token for a launch is another one each time that it is repeated",
+        within: 200,
+        twice: false,
+        edits: &[(
+            "controlplane/core/src/cloud.rs",
+            "blake3::hash(spelt.as_bytes())",
+            "static TRIES: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        let tries = TRIES.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let spelt = if ON { format!(\"{spelt} {tries}\") } else { spelt };
+        blake3::hash(spelt.as_bytes())",
         )],
     },
     Defect {

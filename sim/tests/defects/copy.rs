@@ -1,6 +1,7 @@
 //! A copy of the cores and the simulator, with defects that can be switched on.
 
 use super::super::Defect;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -68,10 +69,11 @@ impl Copied {
         Copied { program: build(&house, &place.join("target")) }
     }
 
-    /// Runs so many seeds with a defect on, up to the first in which something is found.
-    pub(crate) fn run(&self, defect: &str, seeds: u64, twice: bool) -> Run {
+    /// Runs these seeds with a defect on, up to the first in which something is found.
+    pub(crate) fn run(&self, defect: &str, seeds: Range<u64>, twice: bool) -> Run {
+        let (from, count) = (seeds.start.to_string(), (seeds.end - seeds.start).to_string());
         let mut command = Command::new(&self.program);
-        command.args(["--first", "--seeds", &seeds.to_string()]);
+        command.args(["--first", "--from", &from, "--seeds", &count]);
         command.args(twice.then_some("--twice"));
         let output = command.env("FLEETLOG_DEFECT", defect).output().expect("the copy runs");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

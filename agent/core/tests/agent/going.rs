@@ -28,6 +28,18 @@ fn a_lease_and_grace_out_of_reach_end_an_alloc() {
             &["- a-1 closed", "- x-1 failed: x-1 was not run in a-1: the alloc is not open here"],
         ),
         (
+            "each by the grace that came with it",
+            |w| {
+                w.open();
+                w.grant_with("a-2", Millis(GRACE.0 + 2));
+                w.land();
+                w.wanted.clear();
+                w.cut_off(LEASE.0 + GRACE.0 + 2);
+                w.cut_off(1);
+            },
+            &["- a-1 closed", "- a-2 closed"],
+        ),
+        (
             "counted from the last contact",
             |w| {
                 w.running();

@@ -29,7 +29,7 @@ fn author(name: &str) -> Writer {
 
 fn place() -> Place {
     let (cluster, instance) = (id::<ClusterId>("test"), id("i-1"));
-    Place { cluster, instance, runtimes: vec!["process".into()], grace: GRACE }
+    Place { cluster, instance, runtimes: vec!["process".into()] }
 }
 
 pub(crate) struct World {
@@ -135,12 +135,17 @@ impl World {
     }
 
     pub(crate) fn grant(&mut self, alloc: &str) {
+        self.grant_with(alloc, GRACE);
+    }
+
+    pub(crate) fn grant_with(&mut self, alloc: &str, grace: Millis) {
         self.ctl(AllocGranted {
             alloc: id(alloc),
             driver: id("d-1"),
             instance: id("i-1"),
             resources: Resources { cpu: 1000, memory: 1 << 30, ..Resources::default() },
             lease: LEASE,
+            grace,
             address: String::new(),
             why: GrantWhy::Named,
         });

@@ -97,10 +97,9 @@ impl<'a> Draft<'a> {
     }
 
     /// Until when execs of an alloc that ends now may still run: its agent may have been in reach until
-    /// just now, and from then on goes by the lease that it was granted, and the grace.
+    /// just now, and from then on goes by the lease and the grace that came with the grant.
     pub(super) fn execs_until(&self, alloc: &Alloc, grant: &Grant) -> LogTime {
-        let head = &self.state.head;
-        head.time + grant.lease.unwrap_or(alloc.lease) + head.policy.grace
+        self.state.head.time + grant.lease.unwrap_or(alloc.lease) + grant.grace
     }
 
     /// Requests that are to be met, in the order in which they are served.

@@ -159,6 +159,7 @@ fn grant<'a>(
         instance: on.clone(),
         resources,
         lease: alloc.lease.min(draft.state.head.policy.max_lease),
+        grace: draft.state.head.policy.grace,
         address: instance.address.clone(),
         why,
     });

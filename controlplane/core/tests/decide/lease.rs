@@ -176,6 +176,8 @@ fn the_driver_is_told_until_when_execs_may_run() {
     let mut w = World::new();
     w.policy(|p| p.grace = Millis::from_secs(7));
     given(&mut w);
+    // Its agent has been told the one before.
+    w.policy(|p| p.grace = Millis::from_secs(1));
     w.secs(500);
     w.seen("a-1", Millis::from_secs(500));
     // Not from the end of the lease: its agent may have been cut off just now, and goes on from there.

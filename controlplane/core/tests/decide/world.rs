@@ -225,6 +225,7 @@ impl World {
             instance: id(instance),
             resources,
             lease: self.state.head.policy.lease,
+            grace: self.state.head.policy.grace,
             address: String::new(),
             why: GrantWhy::Named,
         });

@@ -16,6 +16,7 @@ use std::str::FromStr;
 use uuid::Uuid;
 
 const LEASE: Millis = Millis(3000);
+const GRACE: Millis = Millis(700);
 
 fn id<T: FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
     text.parse().expect("an id")
@@ -66,6 +67,7 @@ impl World {
             instance: id("i-1"),
             resources: Resources::default(),
             lease,
+            grace: GRACE,
             address: String::new(),
             why: GrantWhy::Named,
         };
@@ -168,7 +170,9 @@ fn what_nobody_can_report_any_more_is_given_up() {
     });
     world.says(AllocFreed { alloc: alloc.clone(), driver: id("d-1"), instance: id("i-1") });
     assert!(matches!(world.driver.view().allocs[&alloc], AllocView::Over(_)));
+    // Its agent may be cut off, and goes by what was granted.
     let awaited = world.driver.view().awaited[&alloc];
+    assert_eq!(awaited, Millis(LEASE.0 + GRACE.0));
     assert_eq!(world.driver.expire(Millis(500)), []);
     assert_eq!(world.driver.expire(Millis(499 + awaited.0)), []);
     assert_eq!(world.driver.expire(Millis(500 + awaited.0)).len(), 1);

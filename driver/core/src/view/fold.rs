@@ -19,8 +19,6 @@ use schema::why::RevokedWhy;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use uuid::Uuid;
 
-/// How long a cut-off agent lets execs run beyond their lease, where the log does not say it.
-const GRACE: Millis = Millis::from_secs(30);
 /// How long what has ended is remembered; the cluster's own state forgets it by then, too.
 const RETENTION: Millis = Millis::from_secs(3600);
 
@@ -106,8 +104,8 @@ impl View {
             Event::AllocWithdrawn(e) => self.settle(&e.alloc, AllocView::Over(OverWhy::Freed)),
             Event::AllocGranted(e) => self.granted(e),
             Event::AllocFreed(e) => {
-                let awaited = self.lease(&e.alloc).0.saturating_add(GRACE.0);
-                self.over(&e.alloc, &e.instance, OverWhy::Freed, Millis(awaited))
+                let awaited = self.outlasts(&e.alloc);
+                self.over(&e.alloc, &e.instance, OverWhy::Freed, awaited)
             }
             Event::AllocExpired(e) => {
                 let awaited = e.execs_until.since(self.time);
@@ -187,6 +185,7 @@ impl View {
             resources: e.resources.clone(),
             address: e.address.clone(),
             lease: e.lease,
+            grace: e.grace,
         };
         let changed = self.settle(&e.alloc, AllocView::Granted(given.clone()));
         if !changed.is_empty() {
@@ -217,8 +216,10 @@ impl View {
         self.kept.get(id).is_some_and(|(seq, until)| *seq > cause && self.time < *until)
     }
 
-    fn lease(&self, id: &AllocId) -> Millis {
-        self.given.get(id).map_or(Millis(0), |given| given.lease)
+    /// For how long an agent that is cut off just now lets its execs run.
+    fn outlasts(&self, id: &AllocId) -> Millis {
+        let given = self.given.get(id);
+        given.map_or(Millis(0), |given| Millis(given.lease.0.saturating_add(given.grace.0)))
     }
 
     fn is_on(&self, id: &AllocId, instance: &InstanceId) -> bool {

@@ -100,8 +100,20 @@ pub struct Grant {
     /// hears of none of those.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Millis>,
+    /// How long its execs may run on beyond that lease if their agent is cut off.
+    #[serde(default = "usual_grace", skip_serializing_if = "is_usual_grace")]
+    pub grace: Millis,
     /// Whether the agent has opened it.
     pub opened: bool,
+}
+
+fn usual_grace() -> Millis {
+    AllocGranted::GRACE
+}
+
+/// What a state does not say has the digest that it had before grants said anything of it.
+fn is_usual_grace(grace: &Millis) -> bool {
+    *grace == usual_grace()
 }
 
 /// Why an alloc ended.
@@ -247,10 +259,11 @@ impl State {
     }
 
     pub(crate) fn granted(&mut self, e: &AllocGranted, cause: Seq) -> Result<(), Void> {
-        let (time, max_lease) = (self.head.time, self.head.policy.max_lease);
+        let time = self.head.time;
         let alloc = self.waiting(&e.alloc, &e.driver)?;
         let wait_key = alloc.wait_key(&e.alloc);
-        if !e.resources.holds(&alloc.requirements.floor()) || e.lease > max_lease {
+        // Not by the policy: it may have been changed since that was decided.
+        if !e.resources.holds(&alloc.requirements.floor()) || e.lease > alloc.lease {
             return Err(Void::Invalid);
         }
         let instance = self.instances.get_mut(&e.instance).ok_or(Void::Unknown)?;
@@ -267,6 +280,7 @@ impl State {
             resources: e.resources.clone(),
             at: time,
             lease: None,
+            grace: e.grace,
             opened: false,
         };
         let until = time + e.lease;

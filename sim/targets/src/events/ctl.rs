@@ -110,6 +110,7 @@ fn alloc(kind: &str, place: &Place, dice: &mut Dice<'_>) -> Option<Event> {
             instance,
             resources: dice.resources(),
             lease: dice.millis(),
+            grace: dice.millis(),
             address: dice.text(),
             why: why::grant(dice),
         }

@@ -226,6 +226,7 @@ impl Scene {
                 instance,
                 resources: amount(1),
                 lease: LEASE,
+                grace: AllocGranted::GRACE,
                 address: "http://127.0.0.1:1".into(),
                 why: GrantWhy::Named,
             }

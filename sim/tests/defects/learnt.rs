@@ -1,0 +1,28 @@
+//! Seeds that are kept for what they taught.
+
+/// Seeds that have failed, each with the defect that it shows when that is put back, and the lesson.
+/// `defects.rs` demands that each still shows it: where histories are drawn in another way, it says which
+/// seed does.
+pub(crate) const LEARNT: &[(u64, &str, &str)] = &[
+    (4, "killed-in-silence", "a request that an operator kills has a driver that must be told"),
+    (
+        0,
+        "forgotten-when",
+        "when something is over must follow from the tables, or a snapshot forgets it at another time",
+    ),
+    (
+        1,
+        "forgotten-start",
+        "what an agent has started and not written down is there all the same when it comes back",
+    ),
+    (
+        19,
+        "never-lapses",
+        "an agent may be heard and yet be cut off from the log: its leases lapse all the same",
+    ),
+    (
+        19,
+        "agent-knows-best",
+        "what drivers are told of an agent must come to the agent with the grant, not by another way",
+    ),
+];
