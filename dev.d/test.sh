@@ -40,7 +40,8 @@ run_all() {
 }
 
 simulate() {
-  in_root cargo build --quiet --locked -p fleetlog-sim && "$target/debug/fleetlog-sim" --seeds 1000
+  in_root cargo build --quiet --locked -p fleetlog-sim &&
+    in_root "$target/debug/fleetlog-sim" --seeds 1000 --listed docs/simulation.md
 }
 
 # The closing line: how many tests passed and failed, whichever runner ran them.

@@ -2,10 +2,11 @@
 
 use clap::Parser;
 use schema::unit::Millis;
-use sim::{Case, Coverage, Hit, Report, shrink};
+use sim::{Case, Coverage, Hit, Listed, Report, shrink};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::num::NonZero;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -34,6 +35,9 @@ struct Args {
     /// How many seeds at a time; as many as there are cores unless told
     #[arg(long)]
     jobs: Option<NonZero<usize>>,
+    /// A page that lists what seeds do not exercise, such as docs/simulation.md: anything else is a fault
+    #[arg(long)]
+    listed: Option<PathBuf>,
 }
 
 /// In how many bad seeds faults are left out until only those are left that it takes.
@@ -72,8 +76,22 @@ fn main() -> ExitCode {
     }
     let millis = Millis::of(since.elapsed()).0.max(1);
     let _ = conclude(&mut out, &sum, millis);
-    let all = sum.bad == 0 && sum.seeds == args.seeds;
+    let listed = args.listed.as_deref().is_none_or(|page| is_listed(&mut out, page, &sum.coverage));
+    let all = sum.bad == 0 && sum.seeds == args.seeds && listed;
     if all { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Whether what was not exercised is what the page lists.
+fn is_listed(out: &mut impl Write, page: &Path, coverage: &Coverage) -> bool {
+    let wrong = match std::fs::read_to_string(page) {
+        Ok(text) => Listed::of(&text).wrong(coverage),
+        Err(error) => vec![format!("cannot read it: {error}")],
+    };
+    for one in &wrong {
+        // The exit code says it too.
+        let _ = writeln!(out, "{}: {one}", page.display());
+    }
+    wrong.is_empty()
 }
 
 /// Runs the seeds on as many threads as there are cores, each seed on one; reports come in the order of

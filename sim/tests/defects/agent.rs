@@ -58,4 +58,37 @@ pub(crate) const DEFECTS: &[Defect] = &[
             "grace: if ON { schema::event::AllocGranted::GRACE } else { e.grace },",
         )],
     },
+    Defect {
+        name: "oom-by-code",
+        what: "an exec that was killed is said to have been killed for memory",
+        within: 200,
+        twice: false,
+        edits: &[(
+            "agent/core/src/exec.rs",
+            "let oom = end.oom.then(",
+            "let oom = (end.oom || (ON && end.code == KILLED)).then(",
+        )],
+    },
+    Defect {
+        name: "late-is-too-long",
+        what: "an exec whose end is heard of after its limit is said to have run for too long",
+        within: 200,
+        twice: false,
+        edits: &[(
+            "agent/core/src/exec.rs",
+            "let overran = if end.wall == Millis(0) {",
+            "let overran = if ON || end.wall == Millis(0) {",
+        )],
+    },
+    Defect {
+        name: "forgets-too-early",
+        what: "what has ended for the journal is forgotten by its runtime at once",
+        within: 500,
+        twice: false,
+        edits: &[(
+            "agent/core/src/agent.rs",
+            "filter(|exec| !ending.contains(exec))",
+            "filter(|exec| ON || !ending.contains(exec))",
+        )],
+    },
 ];

@@ -179,4 +179,33 @@ pub(crate) const DEFECTS: &[Defect] = &[
             "if let (0, Some(left)) = (if ON { 0 } else { driver.allocs }, driver.left) {",
         )],
     },
+    Defect {
+        name: "lost-for-nothing",
+        what: "an exec that was never started is lost because its instance is gone, which it is not",
+        within: 200,
+        twice: false,
+        edits: &[
+            (
+                "replay/core/src/state/exec.rs",
+                "Some(ExecStatus::Submitted) =>",
+                "Some(ExecStatus::Submitted) if !ON =>",
+            ),
+            (
+                "replay/core/src/state/exec.rs",
+                "Some(ExecStatus::Started) => LostWhy",
+                "Some(ExecStatus::Started | ExecStatus::Submitted) => LostWhy",
+            ),
+        ],
+    },
+    Defect {
+        name: "begins-first-or-never",
+        what: "a log begins with its first record or not at all",
+        within: 1500,
+        twice: false,
+        edits: &[(
+            "replay/core/src/state.rs",
+            "        genesis.policy.check()",
+            "        if ON && self.head.applied.0 > 1 {\n            return Err(Void::Genesis);\n        }\n        genesis.policy.check()",
+        )],
+    },
 ];
