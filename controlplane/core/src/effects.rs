@@ -188,6 +188,8 @@ fn order(cluster: ClusterId, launch: LaunchId, intent: &Launch, epoch: Epoch) ->
         attempt: intent.attempt,
         offering: intent.offering.clone(),
         count: intent.count,
+        requested: intent.requested,
+        intended: intent.epoch,
         epoch,
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 /// The cores, and the only crates that each may name.
-const CORES: [(&str, &[&str]); 5] = [
+const CORES: [(&str, &[&str]); 6] = [
     (
         "fleetlog-schema",
         &["blake3", "rmp-serde", "serde", "serde_bytes", "smol_str", "thiserror", "uuid"],
@@ -18,6 +18,20 @@ const CORES: [(&str, &[&str]); 5] = [
     (
         "fleetlog-controlplane-core",
         &["blake3", "fleetlog-replay-core", "fleetlog-schema", "thiserror", "uuid"],
+    ),
+    (
+        "fleetlog-controlplane-ec2-core",
+        &[
+            "blake3",
+            "flate2",
+            "fleetlog-controlplane-core",
+            "fleetlog-schema",
+            "saphyr-parser",
+            "serde",
+            "serde_json",
+            "smol_str",
+            "thiserror",
+        ],
     ),
     ("fleetlog-agent-core", &["fleetlog-schema", "smol_str", "uuid"]),
     ("fleetlog-driver-core", &["fleetlog-schema", "uuid"]),

@@ -19,6 +19,8 @@ pub(crate) const DEFECTS: &[Defect] = &[
                                 attempt: e.attempt,
                                 offering: e.offering.clone(),
                                 count: e.count,
+                                requested: self.state.head.time,
+                                intended: epoch,
                                 epoch,
                             })));
                         }

@@ -1,10 +1,12 @@
 //! Which effects the folded intents still ask for.
 
 use crate::world::{World, cores, id, small};
+use controlplane_core::cloud::LaunchOrder;
+use controlplane_core::effects::{Call, Effects};
 use controlplane_core::plan::EffectKey;
-use controlplane_core::{Effect, plan};
+use controlplane_core::{Effect, Moment, plan};
 use schema::event::{InstanceLost, InstanceTerminated, TerminateRequested};
-use schema::unit::{Micros, Millis};
+use schema::unit::{Epoch, Micros, Millis};
 use schema::why::TerminateWhy;
 
 /// Name, what has happened, and what is owed then.
@@ -95,4 +97,20 @@ fn an_effect_is_what_the_intent_said_though_the_policy_is_another_by_now() {
     assert_eq!((launch.attempt, launch.count, &launch.offering), (1, 1, &small()));
     assert_eq!(launch.reserved_for, [id("a-1")]);
     assert!(w.state.index.open_launches.contains(launch_id));
+}
+
+#[test]
+fn an_order_is_the_same_whoever_asks() {
+    let mut w = World::new();
+    w.launch("i-1", small(), &[]);
+    let written = w.state.head.leader.epoch;
+    let ask = |epoch: Epoch| {
+        let calls = Effects::default().calls(Moment(0), &id("c"), &w.state, epoch);
+        let [Call::Launch(order)] = &calls[..] else { panic!("not one launch: {calls:?}") };
+        order.clone()
+    };
+    let (first, later) = (ask(written), ask(Epoch(written.0 + 6)));
+    assert_eq!(later.epoch, Epoch(written.0 + 6), "the term of the leader that asks");
+    assert_eq!(later.intended, written, "the term in which the intent was written");
+    assert_eq!(LaunchOrder { epoch: first.epoch, ..later }, first);
 }

@@ -13,7 +13,7 @@ use schema::event::{LaunchAccepted, LaunchRefused, LaunchRequested};
 use schema::id::{AllocId, InstanceId, LaunchId};
 use schema::policy::Offering;
 use schema::requirements::Market;
-use schema::unit::{LogTime, Micros};
+use schema::unit::{Epoch, LogTime, Micros};
 use schema::why::{LaunchWhy, RefusalClass};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -49,12 +49,24 @@ pub struct Launch {
     pub reserved_for: Vec<AllocId>,
     /// When it was asked for.
     pub requested: LogTime,
+    /// The term in which it was asked for. The first one is left out: logs that have seen no other keep
+    /// the digests that they have always had.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub epoch: Epoch,
     /// The instances known of it.
     pub instances: Vec<InstanceId>,
     /// What came of it.
     pub status: LaunchStatus,
     /// Why.
     pub why: LaunchWhy,
+}
+
+fn first() -> Epoch {
+    Epoch(1)
+}
+
+fn is_first(epoch: &Epoch) -> bool {
+    *epoch == first()
 }
 
 /// What came of a launch.
@@ -104,6 +116,7 @@ impl State {
             count: e.count,
             reserved_for: e.reserved_for.clone(),
             requested: self.head.time,
+            epoch: self.head.leader.epoch,
             instances: Vec::new(),
             status: LaunchStatus::Requested,
             why: e.why.clone(),
