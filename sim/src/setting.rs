@@ -1,6 +1,8 @@
 //! What a seed begins with: how many of whom, what they want, what is allowed and what things cost.
 
 use crate::rng::Rng;
+use controlplane_core::prices::Prices;
+use schema::event::PriceSource;
 use schema::policy::{Offering, Policy};
 use schema::requirements::Market;
 use schema::resources::Resources;
@@ -15,6 +17,8 @@ pub(crate) struct Setting {
     pub(crate) allocs: u64,
     pub(crate) at_once: bool,
     pub(crate) policy: Policy,
+    /// What the cloud says it sells; nothing where the policy says it.
+    pub(crate) prices: Option<Prices>,
 }
 
 impl Setting {
@@ -24,14 +28,16 @@ impl Setting {
         let (drivers, allocs) =
             if large { (rng.between(6, 20), 30) } else { (rng.between(1, 5), 12) };
         let (replicas, at_once) = (rng.between(2, 5), false);
-        Setting { replicas, drivers, allocs, at_once, policy: policy(rng, large) }
+        let mut policy = policy(rng, large);
+        let prices = policy.max_hourly_cost.0.is_multiple_of(8).then(|| seen(&mut policy));
+        Setting { replicas, drivers, allocs, at_once, policy, prices }
     }
 
     /// Twenty drivers that ask for fifty allocs each, at once, with a budget for a part of them.
     pub(crate) fn crowd(rng: &mut Rng) -> Setting {
         let mut policy = policy(rng, true);
         policy.max_hourly_cost = Micros(4_000_000);
-        Setting { replicas: 3, drivers: 20, allocs: 50, at_once: true, policy }
+        Setting { replicas: 3, drivers: 20, allocs: 50, at_once: true, policy, prices: None }
     }
 }
 
@@ -41,8 +47,14 @@ fn offering(name: &str, cores: u64, price: u64, market: Market) -> Offering {
         zone: "z".into(),
         market,
         price: Micros(price),
+        cap: None,
         resources: Resources { cpu: cores * 1000, memory: 8 << 30, ..Resources::default() },
     }
+}
+
+/// In some seeds the policy names nothing, and all of it comes as prices that the leader sees.
+fn seen(policy: &mut Policy) -> Prices {
+    Prices { source: PriceSource::Api, offerings: std::mem::take(&mut policy.offerings) }
 }
 
 fn policy(rng: &mut Rng, large: bool) -> Policy {

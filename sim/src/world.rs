@@ -13,6 +13,7 @@ use crate::rng::Rng;
 use crate::setting::Setting;
 use crate::story;
 use controlplane_core::effects::{Call, News};
+use controlplane_core::prices::Prices;
 use controlplane_core::round::{Answer, Append};
 use replay_core::author::Line;
 use schema::id::{ClusterId, InstanceId};
@@ -85,6 +86,7 @@ pub(crate) struct World {
     steps: u64,
     cluster: ClusterId,
     policy: Policy,
+    prices: Option<Prices>,
     log: Log,
     cloud: Cloud,
     observer: Observer,
@@ -122,6 +124,7 @@ impl World {
             steps: 0,
             cluster,
             policy: setting.policy,
+            prices: setting.prices,
             log: Log::default(),
             cloud: Cloud::default(),
             observer: Observer::default(),

@@ -17,6 +17,8 @@ mod many;
 mod place;
 #[path = "decide/plan.rs"]
 mod plan;
+#[path = "decide/prices.rs"]
+mod prices;
 #[path = "decide/queue.rs"]
 mod queue;
 #[path = "decide/refuse.rs"]

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 /// The cores, and the only crates that each may name.
-const CORES: [(&str, &[&str]); 5] = [
+const CORES: [(&str, &[&str]); 6] = [
     (
         "fleetlog-schema",
         &["blake3", "rmp-serde", "serde", "serde_bytes", "smol_str", "thiserror", "uuid"],
@@ -17,8 +17,9 @@ const CORES: [(&str, &[&str]); 5] = [
     ),
     (
         "fleetlog-controlplane-core",
-        &["fleetlog-replay-core", "fleetlog-schema", "thiserror", "uuid"],
+        &["fleetlog-replay-core", "fleetlog-schema", "smol_str", "thiserror", "uuid"],
     ),
+    ("fleetlog-catalogue", &["fleetlog-schema", "smol_str", "thiserror"]),
     ("fleetlog-agent-core", &["fleetlog-schema", "smol_str", "uuid"]),
     ("fleetlog-driver-core", &["fleetlog-schema", "uuid"]),
 ];

@@ -28,7 +28,8 @@ impl World {
         // Names are for one process each.
         let name = self.new_life(&node) * 16 + n as u64 + 1;
         let fast = self.rng.below(FAST + 1);
-        let controller = Controller::start(self.now, &self.cluster, name, &self.policy, fast);
+        let mut controller = Controller::start(self.now, &self.cluster, name, &self.policy, fast);
+        self.prices.iter().for_each(|prices| controller.core.prices(prices.clone()));
         match self.replicas.get_mut(n) {
             Some(old) => *old = controller,
             None => self.replicas.push(controller),

@@ -1,15 +1,18 @@
 //! A round in the making: the state, what is seen of the world, and what this round has already
 //! given away or taken back.
 
+use super::offer;
 use crate::sight::Sight;
 use replay_core::State;
 use replay_core::state::alloc::{Alloc, AllocStatus, Grant};
 use replay_core::state::instance::Instance;
 use schema::event::{AllocRevoked, Event};
 use schema::id::{AllocId, InstanceId};
+use schema::policy::Offering;
 use schema::resources::Resources;
 use schema::unit::{LogTime, Micros};
 use schema::why::RevokedWhy;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) struct Draft<'a> {
@@ -32,6 +35,8 @@ pub(super) struct Draft<'a> {
     pub(super) instances: u32,
     /// How many ids this round has made.
     pub(super) ids: u64,
+    /// What may be bought, once anybody has asked.
+    candidates: OnceCell<Vec<&'a Offering>>,
 }
 
 impl<'a> Draft<'a> {
@@ -53,11 +58,17 @@ impl<'a> Draft<'a> {
             pending: state.head.pending,
             instances: state.head.instances,
             ids: 0,
+            candidates: OnceCell::new(),
         }
     }
 
     pub(super) fn push(&mut self, event: impl Into<Event>) {
         self.events.push(event.into());
+    }
+
+    /// What may be bought.
+    pub(super) fn candidates(&self) -> &[&'a Offering] {
+        self.candidates.get_or_init(|| offer::candidates(self.state))
     }
 
     pub(super) fn random(&mut self) -> u64 {
