@@ -2,7 +2,9 @@
 //! next leader may repeat whatever its predecessor began.
 
 use async_trait::async_trait;
+use controlplane_core::prices::Prices;
 use schema::id::InstanceId;
+use schema::policy::Policy;
 
 pub mod local;
 
@@ -26,6 +28,13 @@ pub trait Cloud: Send + Sync + 'static {
 
     /// Ends an instance; one that is not there has ended.
     async fn terminate(&self, instance: &InstanceId) -> TerminateAnswer;
+
+    /// What this cloud sells by the rules of this policy, beside what the policy itself names. Asked
+    /// for at the start, and when the policy has changed.
+    fn prices(&self, policy: &Policy) -> Option<Prices> {
+        let _ = policy;
+        None
+    }
 
     /// All instances of the cluster that the cloud knows of.
     async fn list(&self) -> Result<Vec<Seen>, CloudError>;

@@ -153,8 +153,13 @@ async fn run(
     let me = Me { cluster, replica, incarnation: Uuid::now_v7() };
     let world = World { me: me.clone(), log, telemetry, cloud, told };
     let mut core = Core::new(clock.now(), me, policy);
-    let mut led = None;
+    let (mut led, mut priced) = (None, None);
     loop {
+        if priced.as_ref() != Some(&core.state().head.policy) {
+            let policy = core.state().head.policy.clone();
+            world.cloud.prices(&policy).into_iter().for_each(|prices| core.prices(prices));
+            priced = Some(policy);
+        }
         for wanted in core.step(clock.now(), Uuid::new_v4().as_u64_pair().0)? {
             if wanted == Do::Stopped {
                 return Ok(());

@@ -2,6 +2,7 @@
 
 mod alloc;
 mod context;
+mod fleet;
 mod run;
 mod serve;
 mod show;
@@ -63,6 +64,8 @@ pub(crate) enum Verb {
     Verify,
     /// Show or change what the cluster may do
     Policy(steer::PolicyArgs),
+    /// Show what instances there are to buy
+    Fleet(fleet::FleetArgs),
     /// Keep an instance, and give it no more allocs
     Hold(steer::InstanceArgs),
     /// Give an instance no more allocs, and end it when it is empty
@@ -103,6 +106,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Why(args) => why::why(args, context()?).await,
         Verb::Verify => verify::verify(context()?).await,
         Verb::Policy(args) => steer::policy(args, context()?).await,
+        Verb::Fleet(args) => fleet::fleet(args, &cli.cluster, cli.output).await,
         Verb::Hold(args) => steer::hold(args, context()?).await,
         Verb::Drain(args) => steer::drain(args, context()?).await,
         Verb::Resume(args) => steer::resume(args, context()?).await,

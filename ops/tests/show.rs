@@ -130,6 +130,25 @@ fn what_there_is() {
     ]));
 }
 
+/// By the policy of the cluster, and what is asked for instead of its list.
+#[test]
+fn what_may_be_bought() {
+    let world = World::new();
+    let types = |args: &[&str]| world.fleetlog(&[&["fleet", "types"], args].concat());
+    let ids = types(&["--allow", "m7g.l*", "--allow", "t3.micro", "--output", "quiet"]);
+    assert!(ids.contains("\nm7g.large\nt3.micro\n[exit code 0]"), "{ids}");
+    let table = types(&["--region", "eu-west-1", "--allow", "m7g.*"]);
+    for part in ["ON-DEMAND/H", "m7g.large", "arm64", "<5%", "it is bare metal: it boots slowly"] {
+        assert!(table.contains(part), "no {part} in {table}");
+    }
+    let json = types(&["--allow", "m4.l*", "--output", "json"]);
+    for part in [r#""id":"m4.large""#, r#""why":"old-generation""#, r#""spot_at_most":"#] {
+        assert!(json.contains(part), "no {part} in {json}");
+    }
+    let mars = types(&["--region", "mars"]);
+    assert!(mars.contains("eu-west-1") && mars.contains("[exit code 2]"), "{mars}");
+}
+
 #[test]
 fn what_was() {
     let world = World::new();

@@ -1,10 +1,16 @@
 //! What the owner of a cluster allows. Changed live by `PolicySet`; read by `decide`.
 
+pub mod kind;
+pub mod types;
+pub mod volume;
+
 use crate::requirements::Market;
 use crate::resources::Resources;
 use crate::unit::{Micros, Millis};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
+use types::TypeRules;
+use volume::VolumeRule;
 
 /// Something that can be bought: an instance type in a zone on a market, at a price.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,10 +22,34 @@ pub struct Offering {
     pub zone: SmolStr,
     /// Market.
     pub market: Market,
-    /// Price in micro-dollars per hour.
+    /// Price in micro-dollars per hour: what it is taken to cost.
     pub price: Micros,
+    /// The most that it can cost in micro-dollars per hour, where that is more than the price: what
+    /// counts against budgets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap: Option<Micros>,
     /// What such an instance has to give.
     pub resources: Resources,
+}
+
+impl Offering {
+    /// The most that it can cost in micro-dollars per hour.
+    #[must_use]
+    pub fn at_most(&self) -> Micros {
+        self.cap.map_or(self.price, |cap| cap.max(self.price))
+    }
+
+    /// Whether it is one.
+    ///
+    /// # Errors
+    /// Says what is wrong.
+    pub fn check(&self) -> Result<(), String> {
+        self.resources.check()?;
+        if self.resources.cpu == 0 || self.resources.memory == 0 {
+            return Err(format!("offering {} has no cpu or no memory", self.kind));
+        }
+        Ok(())
+    }
 }
 
 /// Longest delay that a policy may name: 30 days.
@@ -37,8 +67,14 @@ pub struct Policy {
     pub max_instances: u32,
     /// Keep at least this many instances, even idle.
     pub min_instances: u32,
-    /// What may be bought.
+    /// What may be bought, whatever it is.
     pub offerings: Vec<Offering>,
+    /// What may be bought of all that the cloud is seen to offer.
+    #[serde(skip_serializing_if = "TypeRules::is_default")]
+    pub types: TypeRules,
+    /// Which volumes an instance is given.
+    #[serde(skip_serializing_if = "VolumeRule::is_default")]
+    pub volume: VolumeRule,
     /// Terminate an instance without allocs after this.
     pub idle_timeout: Millis,
     /// Give up on an instance that has not booted after this.
@@ -68,6 +104,8 @@ impl Default for Policy {
             max_instances: 64,
             min_instances: 0,
             offerings: Vec::new(),
+            types: TypeRules::default(),
+            volume: VolumeRule::default(),
             idle_timeout: Millis::from_secs(600),
             boot_timeout: Millis::from_secs(600),
             unreachable_after: Millis::from_secs(30),
@@ -93,12 +131,9 @@ impl Policy {
     /// # Errors
     /// Says what is wrong.
     pub fn check(&self) -> Result<(), String> {
-        for offering in &self.offerings {
-            offering.resources.check()?;
-            if offering.resources.cpu == 0 || offering.resources.memory == 0 {
-                return Err(format!("offering {} has no cpu or no memory", offering.kind));
-            }
-        }
+        self.offerings.iter().try_for_each(Offering::check)?;
+        self.types.check()?;
+        self.volume.check()?;
         if self.min_instances > self.max_instances {
             return Err("min_instances is more than max_instances".into());
         }

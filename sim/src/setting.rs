@@ -1,6 +1,8 @@
 //! What a seed begins with: how many of whom, what they want, what is allowed and what things cost.
 
 use crate::rng::Rng;
+use controlplane_core::prices::Prices;
+use schema::event::PriceSource;
 use schema::policy::{Offering, Policy};
 use schema::requirements::Market;
 use schema::resources::Resources;
@@ -17,6 +19,8 @@ pub(crate) struct Setting {
     pub(crate) policy: Policy,
     /// By how much more than in a small seed budget and counts are, of whoever sets them.
     pub(crate) scale: u64,
+    /// What the cloud says it sells; nothing where the policy says it.
+    pub(crate) prices: Option<Prices>,
 }
 
 /// Of so many seeds one is as large as a fleet may get.
@@ -32,7 +36,9 @@ impl Setting {
             if large { (rng.between(6, 20), 30) } else { (rng.between(1, 5), 12) };
         let (replicas, at_once) = (rng.between(2, 5), false);
         let scale = if large { 35 } else { 1 };
-        Setting { replicas, drivers, allocs, at_once, policy: policy(rng, scale), scale }
+        let mut policy = policy(rng, scale);
+        let prices = policy.max_hourly_cost.0.is_multiple_of(8).then(|| seen(&mut policy));
+        Setting { replicas, drivers, allocs, at_once, policy, prices, scale }
     }
 
     /// A fleet of more than 150 instances at once, and drivers enough to use all of them.
@@ -44,7 +50,7 @@ impl Setting {
         policy.max_pending = policy.max_pending.max(60);
         policy.min_instances = u32::try_from(rng.between(FLOOR.0, FLOOR.1)).unwrap_or(150);
         let (replicas, drivers) = (rng.between(2, 5), rng.between(15, 25));
-        Setting { replicas, drivers, allocs: 20, at_once: false, policy, scale }
+        Setting { replicas, drivers, allocs: 20, at_once: false, policy, prices: None, scale }
     }
 
     /// Twenty drivers that ask for fifty allocs each, at once, with a budget for a part of them.
@@ -52,7 +58,7 @@ impl Setting {
         let scale = 35;
         let mut policy = policy(rng, scale);
         policy.max_hourly_cost = Micros(4_000_000);
-        Setting { replicas: 3, drivers: 20, allocs: 50, at_once: true, policy, scale }
+        Setting { replicas: 3, drivers: 20, allocs: 50, at_once: true, policy, prices: None, scale }
     }
 }
 
@@ -62,8 +68,14 @@ fn offering(name: &str, cores: u64, price: u64, market: Market) -> Offering {
         zone: "z".into(),
         market,
         price: Micros(price),
+        cap: None,
         resources: Resources { cpu: cores * 1000, memory: 8 << 30, ..Resources::default() },
     }
+}
+
+/// In some seeds the policy names nothing, and all of it comes as prices that the leader sees.
+fn seen(policy: &mut Policy) -> Prices {
+    Prices { source: PriceSource::Api, offerings: std::mem::take(&mut policy.offerings) }
 }
 
 /// How long a cut-off agent lets execs run beyond their lease: now and then for longer than it did before

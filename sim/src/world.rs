@@ -13,6 +13,7 @@ use crate::rng::Rng;
 use crate::setting::{HUGE, Setting};
 use crate::story;
 use controlplane_core::effects::{Call, News};
+use controlplane_core::prices::Prices;
 use controlplane_core::round::{Answer, Append};
 use replay_core::author::Line;
 use schema::id::{ClusterId, InstanceId};
@@ -86,6 +87,7 @@ pub(crate) struct World {
     cluster: ClusterId,
     policy: Policy,
     scale: u64,
+    prices: Option<Prices>,
     log: Log,
     cloud: Cloud,
     observer: Observer,
@@ -133,6 +135,7 @@ impl World {
             cluster,
             policy: setting.policy,
             scale: setting.scale,
+            prices: setting.prices,
             log: Log::default(),
             cloud: Cloud::default(),
             observer: Observer::default(),

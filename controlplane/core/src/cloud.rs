@@ -100,8 +100,10 @@ mod tests {
             cluster: ClusterId::new(cluster).expect("an id"),
             launch: LaunchId::new(launch).expect("an id"),
             attempt,
-            offering: Offering { kind, zone, market, price, resources },
+            offering: Offering { kind, zone, market, price, cap: None, resources },
             count: 1,
+            requested: LogTime(1),
+            intended: Epoch(1),
             epoch: Epoch(1),
         }
     }

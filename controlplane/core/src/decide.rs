@@ -6,12 +6,14 @@
 mod draft;
 mod idle;
 mod lease;
+mod offer;
 mod place;
 mod scale;
 mod trouble;
 
 use crate::sight::Sight;
 use draft::Draft;
+pub use offer::{candidates, is_for};
 use replay_core::State;
 use schema::event::Event;
 

@@ -13,6 +13,7 @@ pub mod effects;
 pub mod hearing;
 pub mod moment;
 pub mod plan;
+pub mod prices;
 pub mod replica;
 pub mod round;
 pub mod sight;

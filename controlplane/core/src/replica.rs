@@ -7,6 +7,7 @@ mod next;
 use crate::effects::{Call, Effects, News};
 use crate::hearing::{BEAT, Hearing, SILENCE};
 use crate::moment::Moment;
+use crate::prices::Prices;
 use crate::round::{Answer, Append, Landing, Me, Need, Round};
 use replay_core::{Message, Outcome, State};
 use schema::codec::{DecodeError, EncodeError};
@@ -97,6 +98,8 @@ pub struct Replica {
     clocks: Clocks,
     hearing: Hearing,
     effects: Effects,
+    /// What it was told of prices, until the log says the same.
+    prices: Option<Prices>,
     term: Option<Term>,
     round: Option<(Round, Purpose)>,
 }
@@ -122,6 +125,7 @@ impl Replica {
             },
             hearing: Hearing::new(now),
             effects: Effects::default(),
+            prices: None,
             term: None,
             round: None,
         }
@@ -212,6 +216,11 @@ impl Replica {
     /// What came of a call to the cloud.
     pub fn news(&mut self, now: Moment, news: News) {
         self.effects.take(now, news);
+    }
+
+    /// What may be bought now. While it leads it writes down what is new in that.
+    pub fn prices(&mut self, prices: Prices) {
+        self.prices = Some(prices);
     }
 
     /// It is to stop, and to resign first if it leads.

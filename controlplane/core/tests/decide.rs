@@ -19,6 +19,8 @@ mod model;
 mod place;
 #[path = "decide/plan.rs"]
 mod plan;
+#[path = "decide/prices.rs"]
+mod prices;
 #[path = "decide/queue.rs"]
 mod queue;
 #[path = "decide/refuse.rs"]

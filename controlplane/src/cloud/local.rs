@@ -184,6 +184,7 @@ pub fn offerings() -> Vec<Offering> {
             zone: "local-a".into(),
             market,
             price: Micros(price * percent / 100),
+            cap: None,
             resources: Resources {
                 cpu: cores * 1000,
                 memory: gib * GIB,

@@ -68,6 +68,6 @@ fn policy() -> Policy {
     let resources =
         Resources { cpu: 4_000_000, memory: 4 << 40, disk: 1 << 40, features: BTreeMap::new() };
     let (kind, zone, market) = ("local.all".into(), "local-a".into(), Market::OnDemand);
-    let offering = Offering { kind, zone, market, price: Micros(96_000), resources };
+    let offering = Offering { kind, zone, market, price: Micros(96_000), cap: None, resources };
     Policy { min_instances: 1, offerings: vec![offering], ..Policy::default() }
 }

@@ -262,5 +262,5 @@ pub(super) fn amount(count: u64) -> Resources {
 /// What every instance is bought as.
 pub(super) fn offering() -> Offering {
     let (kind, zone, market) = ("local.large".into(), "local-a".into(), Market::OnDemand);
-    Offering { kind, zone, market, price: Micros(96_000), resources: amount(64) }
+    Offering { kind, zone, market, price: Micros(96_000), cap: None, resources: amount(64) }
 }

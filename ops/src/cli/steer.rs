@@ -2,7 +2,7 @@
 
 use super::context::{Context, fold, id};
 use crate::output::{Usage, in_full, print, say};
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use replay::author::{Author, Forgetful, Identity};
 use replay_core::{Outcome, Void};
@@ -12,7 +12,7 @@ use schema::event::{
 use schema::id::{AuthorId, InstanceId};
 use schema::policy::Policy;
 use schema::unit::{Micros, Millis, Seq};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::process::ExitCode;
 
 /// Show or change what the cluster may do
@@ -26,7 +26,7 @@ pub(crate) struct PolicyArgs {
 enum PolicyVerb {
     /// Print the policy as JSON
     Get,
-    /// Change it: max_hourly_cost=$1.50 max_instances=3 idle_timeout=30s
+    /// Change it: max_hourly_cost=$1.50 idle_timeout=30s types.allow='["m7*"]'
     Set {
         /// What to change, as KEY=VALUE
         #[arg(required = true)]
@@ -82,7 +82,7 @@ pub(crate) async fn policy(args: PolicyArgs, context: Context) -> anyhow::Result
     let state = super::context::state(&*context.open().await?).await?;
     match args.verb {
         PolicyVerb::Get => {
-            print(&in_full(context.output, &state.head.policy)?);
+            print(&in_full(context.output, &whole(&state.head.policy)?)?);
             Ok(ExitCode::SUCCESS)
         }
         PolicyVerb::Set { changes } => {
@@ -92,14 +92,21 @@ pub(crate) async fn policy(args: PolicyArgs, context: Context) -> anyhow::Result
     }
 }
 
-fn changed(policy: &Policy, changes: &[String]) -> anyhow::Result<Policy> {
+/// A policy with all that it has: on the log some of it is left out where it is as by default.
+fn whole(policy: &Policy) -> anyhow::Result<Value> {
     let mut value = serde_json::to_value(policy)?;
-    let map = value.as_object_mut().context("a policy is no object")?;
+    value["types"] = serde_json::to_value(&policy.types)?;
+    value["volume"] = serde_json::to_value(&policy.volume)?;
+    Ok(value)
+}
+
+fn changed(policy: &Policy, changes: &[String]) -> anyhow::Result<Policy> {
+    let mut value = whole(policy)?;
     for change in changes {
         let (key, text) =
             change.split_once('=').ok_or_else(|| Usage(format!("{change:?} is not KEY=VALUE")))?;
-        let Some(slot) = map.get_mut(key) else {
-            let keys: Vec<&String> = map.keys().collect();
+        let Some(slot) = value.pointer_mut(&format!("/{}", key.replace('.', "/"))) else {
+            let keys: Vec<&String> = value.as_object().into_iter().flat_map(Map::keys).collect();
             bail!(Usage(format!("a policy has no {key:?}; it has {keys:?}")));
         };
         *slot = parse(text)?;

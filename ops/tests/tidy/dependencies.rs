@@ -17,7 +17,7 @@ const CORES: [(&str, &[&str]); 6] = [
     ),
     (
         "fleetlog-controlplane-core",
-        &["blake3", "fleetlog-replay-core", "fleetlog-schema", "thiserror", "uuid"],
+        &["blake3", "fleetlog-replay-core", "fleetlog-schema", "smol_str", "thiserror", "uuid"],
     ),
     (
         "fleetlog-controlplane-ec2-core",
@@ -33,6 +33,7 @@ const CORES: [(&str, &[&str]); 6] = [
             "thiserror",
         ],
     ),
+    ("fleetlog-catalogue", &["fleetlog-schema", "smol_str", "thiserror"]),
     ("fleetlog-agent-core", &["fleetlog-schema", "smol_str", "uuid"]),
     ("fleetlog-driver-core", &["fleetlog-schema", "uuid"]),
 ];

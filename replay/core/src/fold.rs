@@ -150,6 +150,7 @@ impl State {
             Event::LeaderRenewed(_) => Ok(()),
             Event::LeaderResigned(_) => self.resign(),
             Event::SchemaActivated(e) => self.activate(e.version),
+            Event::PriceSeen(e) => self.price_seen(e),
             Event::LaunchRequested(e) => self.launch_requested(e),
             Event::LaunchAccepted(e) => self.launch_accepted(e),
             Event::LaunchRefused(e) => self.launch_refused(e),

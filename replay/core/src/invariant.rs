@@ -93,11 +93,12 @@ fn one_intent(state: &State) -> Vec<String> {
 }
 
 fn committed_is_the_sum(state: &State) -> Vec<String> {
-    let living = state.instances.iter().filter(|(_, i)| i.lives()).map(|(_, i)| i.offering.price);
+    let living = state.instances.iter().filter(|(_, i)| i.lives());
+    let living = living.map(|(_, i)| i.offering.at_most());
     let pending = state.launches.iter().filter(|(_, l)| l.status == LaunchStatus::Requested);
     let pending = pending.map(|(_, l)| {
         let missing = u64::from(l.count).saturating_sub(l.instances.len() as u64);
-        Micros(l.offering.price.0.saturating_mul(missing))
+        Micros(l.offering.at_most().0.saturating_mul(missing))
     });
     let sum = living.chain(pending).fold(Micros(0), Micros::plus);
     let counted = state.head.committed;

@@ -95,9 +95,10 @@ macro_rules! snapshot {
     (@of drivers) => { Table<schema::id::DriverId, crate::state::driver::Driver> };
     (@of launches) => { Table<schema::id::LaunchId, crate::state::launch::Launch> };
     (@of backoffs) => { Table<crate::state::launch::OfferingKey, crate::state::launch::Backoff> };
+    (@of market) => { Table<crate::state::launch::OfferingKey, crate::state::market::SeenOffer> };
     (@of instances) => { Table<schema::id::InstanceId, crate::state::instance::Instance> };
     (@of allocs) => { Table<schema::id::AllocId, crate::state::alloc::Alloc> };
     (@of execs) => { Table<schema::id::ExecId, crate::state::exec::Exec> };
 }
 
-snapshot!(authors, drivers, launches, backoffs, instances, allocs, execs);
+snapshot!(authors, drivers, launches, backoffs, market, instances, allocs, execs);

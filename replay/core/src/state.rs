@@ -20,6 +20,7 @@ pub mod index;
 pub mod instance;
 pub mod launch;
 pub mod leader;
+pub mod market;
 
 use alloc::Alloc;
 use author::AuthorState;
@@ -29,6 +30,7 @@ use index::Index;
 use instance::Instance;
 use launch::{Backoff, Launch, OfferingKey};
 use leader::Leader;
+use market::SeenOffer;
 
 /// Every this many records, and at each election, the fold takes a digest, so that a checkpoint can be
 /// compared by replicas which have moved on.
@@ -81,6 +83,8 @@ pub struct State {
     pub launches: Table<LaunchId, Launch>,
     /// Offerings that refused lately.
     pub backoffs: Table<OfferingKey, Backoff>,
+    /// What was seen to be sold, and for how much.
+    pub market: Table<OfferingKey, SeenOffer>,
     /// Instances.
     pub instances: Table<InstanceId, Instance>,
     /// Allocs, those still asked for among them.
@@ -118,6 +122,7 @@ impl Default for State {
             drivers: Table::default(),
             launches: Table::default(),
             backoffs: Table::default(),
+            market: Table::default(),
             instances: Table::default(),
             allocs: Table::default(),
             execs: Table::default(),
@@ -141,6 +146,10 @@ impl State {
         hasher.update(&self.instances.sum("instance").bytes());
         hasher.update(&self.allocs.sum("alloc").bytes());
         hasher.update(&self.execs.sum("exec").bytes());
+        // Logs in which no price was seen digest to what they did before prices were.
+        if !self.market.is_empty() {
+            hasher.update(&self.market.sum("market").bytes());
+        }
         Digest(*hasher.finalize().as_bytes())
     }
 

@@ -4,8 +4,8 @@ use replay_core::snapshot::SnapshotError;
 use replay_core::{Outcome, State, Void, invariant};
 use schema::event::{
     AllocClosed, AllocFreed, AllocGranted, AllocRequested, DriverJoined, DriverLeft, Event,
-    Genesis, InstanceBooted, LaunchAccepted, LaunchRefused, LaunchRequested, LeaderElected,
-    LeaderRenewed, Previous,
+    Genesis, InstanceBooted, InstanceLost, LaunchAccepted, LaunchRefused, LaunchRequested,
+    LeaderElected, LeaderRenewed, MAX_PRICES, Previous, PriceSeen, PriceSource, Withdrawn,
 };
 use schema::id::{AuthorId, IdError};
 use schema::policy::{Offering, Policy};
@@ -31,7 +31,7 @@ fn amount() -> Resources {
 
 fn offering(price: Micros) -> Offering {
     let (kind, zone, market) = ("large".into(), "z".into(), Market::OnDemand);
-    Offering { kind, zone, market, price, resources: amount() }
+    Offering { kind, zone, market, price, cap: None, resources: amount() }
 }
 
 fn launch(name: &str, price: Micros, count: u32) -> LaunchRequested {
@@ -113,6 +113,28 @@ fn sums_that_do_not_fit_are_over_their_limit() {
     assert_eq!(outcome, Outcome::Void(Void::OverBudget));
     let outcome = world.say("r", launch("l-2", Micros(0), u32::MAX));
     assert_eq!(outcome, Outcome::Void(Void::OverCount));
+}
+
+/// What spot is taken to cost is less than what it can cost: the latter is what the budget must bear,
+/// from the intent until the instance is gone.
+#[test]
+fn what_a_launch_can_cost_at_most_is_committed() {
+    let mut world = World::new(Policy { max_hourly_cost: Micros(20), ..Policy::default() });
+    let capped = |name| {
+        let mut wanted = launch(name, Micros(3), 2);
+        wanted.offering.cap = Some(Micros(10));
+        wanted
+    };
+    world.said("r", capped("l-1"));
+    assert_eq!(world.state.head.committed, Micros(20));
+    assert_eq!(world.say("r", capped("l-2")), Outcome::Void(Void::OverBudget));
+    world.said("i-1", booted("i-1"));
+    let (launch, instances) = (id("l-1"), vec![id("i-1")]);
+    world.said("r", LaunchAccepted { launch, attempt: 1, instances });
+    assert_eq!(world.state.head.committed, Micros(10));
+    let message = String::new();
+    world.said("r", InstanceLost { instance: id("i-1"), message });
+    assert_eq!(world.state.head.committed, Micros(0));
 }
 
 /// What the answer does not name was given back with it, and nobody would count it.
@@ -288,4 +310,40 @@ fn a_later_generation_begins_with_its_first_record() {
     let policy = Policy::default();
     let late = Genesis { cluster: id("c"), generation: 2, policy, previous: Some(previous) };
     assert_eq!(world.say("r", late), Outcome::Void(Void::Genesis));
+}
+
+fn priced(name: &str, price: u64) -> Offering {
+    Offering { kind: name.into(), ..offering(Micros(price)) }
+}
+
+fn seen(zone: &str, offerings: Vec<Offering>, withdrawn: &[&str]) -> PriceSeen {
+    let gone = |name: &&str| Withdrawn { kind: (*name).into(), market: Market::OnDemand };
+    let withdrawn = withdrawn.iter().map(gone).collect();
+    PriceSeen { source: PriceSource::Api, zone: zone.into(), offerings, withdrawn }
+}
+
+/// What may be bought is what was seen last, in a snapshot too; a state without prices digests as before
+/// there were any.
+#[test]
+fn the_newest_price_counts() {
+    let mut world = World::new(Policy::default());
+    let before = world.state.digest();
+    let mut none = world.state.clone();
+    none.market = replay_core::table::Table::default();
+    assert_eq!(none.digest(), before);
+    world.said("r", seen("z", vec![priced("a", 1), priced("b", 2)], &[]));
+    world.said("r", seen("z", vec![priced("a", 3)], &["b", "never"]));
+    let rows: Vec<_> = world.state.market.iter().map(|(_, seen)| seen.offering.clone()).collect();
+    assert_eq!(rows, [priced("a", 3)]);
+    assert_ne!(world.state.digest(), before);
+    world.prunes_alike(KEPT);
+    let nothing = seen("y", vec![priced("a", 9)], &[]);
+    assert_eq!(world.say("r", nothing), Outcome::Void(Void::Invalid), "of another zone");
+    let many = (0..=MAX_PRICES).map(|n| priced(&n.to_string(), 1)).collect();
+    assert_eq!(world.say("r", seen("z", many, &[])), Outcome::Void(Void::Invalid));
+    let mut empty = priced("c", 1);
+    empty.resources.cpu = 0;
+    let partly = seen("z", vec![priced("d", 1), empty], &["a"]);
+    assert_eq!(world.say("r", partly), Outcome::Void(Void::Invalid));
+    assert_eq!(world.state.market.len(), 1);
 }

@@ -38,7 +38,8 @@ impl World {
     fn new() -> World {
         let mut world = World { state: State::default(), numbers: BTreeMap::new() };
         let (kind, zone, market) = ("large".into(), "z".into(), Market::OnDemand);
-        let offering = Offering { kind, zone, market, price: Micros(1), resources: amount() };
+        let offering =
+            Offering { kind, zone, market, price: Micros(1), cap: None, resources: amount() };
         let policy = Policy { offerings: vec![offering.clone()], ..Policy::default() };
         world.say("r", 0, Genesis { cluster: id("c"), generation: 1, policy, previous: None });
         world.say("r", 1, LeaderElected { replica: id("r"), epoch: Epoch(1) });

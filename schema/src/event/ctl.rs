@@ -4,6 +4,7 @@
 use super::body;
 use crate::id::{AllocId, AuthorId, ClusterId, DriverId, InstanceId, LaunchId};
 use crate::policy::{Offering, Policy};
+use crate::requirements::Market;
 use crate::resources::Resources;
 use crate::unit::{Epoch, LogTime, Micros, Millis, Seq};
 use crate::why::{
@@ -94,6 +95,48 @@ pub struct SchemaActivated {
 }
 body!(Ctl "schema-activated" SchemaActivated |_e| Cluster "schema");
 
+/// Where a price was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PriceSource {
+    /// In the catalogue that is shipped with this build.
+    Shipped,
+    /// In an answer of the cloud.
+    Api,
+    /// Written by a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// An offering, but for what may change of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withdrawn {
+    /// Type name.
+    #[serde(rename = "type")]
+    pub kind: SmolStr,
+    /// Market.
+    pub market: Market,
+}
+
+/// Most offerings in one record, those that are withdrawn among them; some 60 kB.
+pub const MAX_PRICES: usize = 256;
+
+/// The leader has seen what may be bought in a zone, and for how much; the newest record counts. What
+/// is decided later is decided on this, and not on what a catalogue or the cloud says at the time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PriceSeen {
+    /// Where.
+    pub source: PriceSource,
+    /// The zone of all of them.
+    pub zone: SmolStr,
+    /// What is new or costs something else, at most [`MAX_PRICES`] with those below.
+    pub offerings: Vec<Offering>,
+    /// What is not sold there any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withdrawn: Vec<Withdrawn>,
+}
+body!(Ctl "price-seen" PriceSeen |_e| Cluster "price-seen");
+
 /// The leader wants instances. Everything that the call to the cloud will say is frozen here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaunchRequested {
@@ -101,7 +144,7 @@ pub struct LaunchRequested {
     pub launch: LaunchId,
     /// From 1; a definite refusal ends an attempt, and a new attempt has a new token.
     pub attempt: u32,
-    /// What is bought; its price is the cap that counts against budgets.
+    /// What is bought; the most that it can cost counts against budgets.
     pub offering: Offering,
     /// How many instances at most.
     pub count: u32,

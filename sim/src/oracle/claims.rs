@@ -178,14 +178,17 @@ impl Claims {
         let (floor, policy) = (alloc.requirements.floor(), &state.head.policy);
         let allowed =
             |o: &&Offering| alloc.constraint.market.is_none_or(|market| market == o.market);
-        let fitting =
-            || policy.offerings.iter().filter(allowed).filter(|o| o.resources.holds(&floor));
+        let sold = || {
+            let seen = state.market.iter().map(|(_, seen)| &seen.offering);
+            policy.offerings.iter().chain(seen.filter(|o| policy.types.admits(o)))
+        };
+        let fitting = || sold().filter(allowed).filter(|o| o.resources.holds(&floor));
         let so = match &e.why {
             RefusedWhy::TooLarge { .. } => fitting().next().is_none(),
-            RefusedWhy::NoOfferings => policy.offerings.iter().find(allowed).is_none(),
+            RefusedWhy::NoOfferings => sold().find(allowed).is_none(),
             // The budget may have been changed since that was decided.
             RefusedWhy::OverBudget { asked, limit } => {
-                let cheapest = fitting().map(|o| o.price).min();
+                let cheapest = fitting().map(|o| o.at_most()).min();
                 let was = self.policies.values().any(|policy| policy.max_hourly_cost == *limit);
                 asked > limit && cheapest == Some(*asked) && was
             }

@@ -34,7 +34,8 @@ impl World {
         let fast = self.drift();
         let snapshot = self.snapshot();
         let start = Start { cluster: &self.cluster, policy: &self.policy, life: name, snapshot };
-        let controller = Controller::start(self.now, start, fast);
+        let mut controller = Controller::start(self.now, start, fast);
+        self.prices.iter().for_each(|prices| controller.core.prices(prices.clone()));
         self.away.remove(&n);
         self.stands.remove(&node);
         match self.replicas.get_mut(n) {

@@ -127,7 +127,9 @@ fn offering(dice: &mut Dice<'_>) -> Offering {
     resources.cpu = resources.cpu.saturating_mul(4);
     resources.memory = resources.memory.saturating_mul(4);
     let (kind, zone) = (format!("type{}", dice.below(2)).into(), "zone".into());
-    Offering { kind, zone, market: market(dice), price: dice.price(), resources }
+    let (market, price) = (market(dice), dice.price());
+    let cap = dice.rarely(2).then(|| dice.price());
+    Offering { kind, zone, market, price, cap, resources }
 }
 
 fn market(dice: &mut Dice<'_>) -> Market {

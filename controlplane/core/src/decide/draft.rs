@@ -2,15 +2,18 @@
 //! given away or taken back.
 
 use super::MAX_ROUND;
+use super::offer;
 use crate::sight::Sight;
 use replay_core::State;
 use replay_core::state::alloc::{Alloc, AllocStatus, Grant};
 use replay_core::state::instance::Instance;
 use schema::event::{AllocRevoked, Event};
 use schema::id::{AllocId, InstanceId};
+use schema::policy::Offering;
 use schema::resources::Resources;
 use schema::unit::{LogTime, Micros};
 use schema::why::RevokedWhy;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) struct Draft<'a> {
@@ -33,6 +36,8 @@ pub(super) struct Draft<'a> {
     pub(super) instances: u32,
     /// How many ids this round has made.
     pub(super) ids: u64,
+    /// What may be bought, once anybody has asked.
+    candidates: OnceCell<Vec<&'a Offering>>,
 }
 
 impl<'a> Draft<'a> {
@@ -54,6 +59,7 @@ impl<'a> Draft<'a> {
             pending: state.head.pending,
             instances: state.head.instances,
             ids: 0,
+            candidates: OnceCell::new(),
         }
     }
 
@@ -64,6 +70,11 @@ impl<'a> Draft<'a> {
     /// Whether the round holds all that it has room for: nothing that is pushed now will be in it.
     pub(super) fn full(&self) -> bool {
         self.events.len() >= MAX_ROUND
+    }
+
+    /// What may be bought.
+    pub(super) fn candidates(&self) -> &[&'a Offering] {
+        self.candidates.get_or_init(|| offer::candidates(self.state))
     }
 
     pub(super) fn random(&mut self) -> u64 {

@@ -2,6 +2,7 @@
 //! used, within the hourly budget and the caps on launches under way and on instances.
 
 use super::draft::Draft;
+use super::offer::is_for;
 use super::place::size;
 use crate::deadline::{serves, serving};
 use replay_core::state::alloc::{Alloc, AllocStatus};
@@ -106,7 +107,7 @@ fn seat(
     };
     let launch = LaunchId::made(unix_ms(draft.state.head.time), draft.random());
     let why = launching(&launch, &offering);
-    draft.committed = draft.committed.plus(offering.price);
+    draft.committed = draft.committed.plus(offering.at_most());
     draft.pending += 1;
     draft.instances += 1;
     let free = offering.resources.minus(&floor);
@@ -148,7 +149,8 @@ fn fitting<'a>(
     floor: &Resources,
 ) -> Result<Vec<&'a Offering>, RefusedWhy> {
     let policy = &draft.state.head.policy;
-    let allowed: Vec<&Offering> = policy.offerings.iter().filter(|o| suits(alloc, o)).collect();
+    let suits_it = |o: &&Offering| suits(alloc, o) && is_for(policy, o, floor);
+    let allowed: Vec<&Offering> = draft.candidates().iter().copied().filter(suits_it).collect();
     let fitting: Vec<&Offering> =
         allowed.iter().copied().filter(|o| o.resources.holds(floor)).collect();
     let Some(why) = refusal(policy, floor, &allowed, &fitting) else { return Ok(fitting) };
@@ -165,7 +167,7 @@ fn refusal(
     fitting: &[&Offering],
 ) -> Option<RefusedWhy> {
     let limit = policy.max_hourly_cost;
-    if let Some(asked) = fitting.iter().map(|o| o.price).min() {
+    if let Some(asked) = fitting.iter().map(|o| o.at_most()).min() {
         return (asked > limit).then_some(RefusedWhy::OverBudget { asked, limit });
     }
     let Some(largest) = allowed.iter().max_by_key(|o| size(&o.resources)) else {
@@ -193,7 +195,7 @@ fn affordable(
         return Err(PendingWhy::Frozen);
     }
     let rested: Vec<&Offering> = fitting.iter().copied().filter(|o| !resting(draft, o)).collect();
-    let Some(cheapest) = rested.iter().min_by_key(|o| o.price) else {
+    let Some(asked) = rested.iter().map(|o| o.at_most()).min() else {
         let until = |o: &&&Offering| draft.state.backoffs.get(&key(o)).map(|b| b.until);
         let kind = fitting.iter().min_by_key(until).map(|o| o.kind.clone()).unwrap_or_default();
         return Err(PendingWhy::BackedOff { kind });
@@ -207,11 +209,11 @@ fn affordable(
     let (committed, limit) = (draft.committed, policy.max_hourly_cost);
     let best = rested
         .iter()
-        .filter(|o| committed.plus(o.price) <= limit)
+        .filter(|o| committed.plus(o.at_most()) <= limit)
         .min_by_key(|o| (price_of_use(o, alloc, ahead), o.price, o.kind.clone()));
     match best {
         Some(best) => Ok(((*best).clone(), u32::try_from(rested.len()).unwrap_or(u32::MAX))),
-        None => Err(PendingWhy::Budget { asked: cheapest.price, committed, limit }),
+        None => Err(PendingWhy::Budget { asked, committed, limit }),
     }
 }
 
@@ -272,11 +274,13 @@ fn keep_floor(draft: &mut Draft<'_>) {
     let known = serving(draft.state) + unborn;
     let begun = draft.instances.saturating_sub(draft.state.head.instances) as usize;
     for _ in known + begun..policy.min_instances as usize {
-        let rested = policy.offerings.iter().filter(|o| !resting(draft, o));
+        let rested = draft.candidates().iter().copied();
+        let rested =
+            rested.filter(|o| !resting(draft, o) && is_for(policy, o, &Resources::default()));
         let Some(offering) = rested.min_by_key(|o| (o.price, o.kind.clone())).cloned() else {
             return;
         };
-        let committed = draft.committed.plus(offering.price);
+        let committed = draft.committed.plus(offering.at_most());
         let full = draft.pending >= policy.max_pending || draft.instances >= policy.max_instances;
         if draft.state.head.frozen || full || committed > policy.max_hourly_cost {
             return;

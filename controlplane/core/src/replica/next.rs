@@ -6,6 +6,7 @@ use crate::deadline::next_deadline;
 use crate::decide::decide;
 use crate::hearing::SILENCE;
 use crate::moment::Moment;
+use crate::prices;
 use crate::sight::Sight;
 use replay_core::state::leader::Holder;
 use schema::SCHEMA_VERSION;
@@ -95,6 +96,9 @@ impl Replica {
             round.push(Checkpoint { seq: *seq, digest: digest.0.to_vec() }.into());
         }
         if round.is_empty() {
+            round = self.seen_prices();
+        }
+        if round.is_empty() {
             round = decide(&self.state, &self.sight(now, entropy));
         }
         let stale = || self.effects.wanted(now, &self.state) && !self.fresh(now);
@@ -103,6 +107,16 @@ impl Replica {
             round.push(LeaderRenewed {}.into());
         }
         round
+    }
+
+    /// What the log does not say yet of the prices that were seen last.
+    fn seen_prices(&mut self) -> Vec<Event> {
+        let Some(prices) = &self.prices else { return Vec::new() };
+        let news = prices::news(&self.state, prices);
+        if news.is_empty() {
+            self.prices = None;
+        }
+        news
     }
 
     /// Log time now, as far as this process can tell while the log is quiet.

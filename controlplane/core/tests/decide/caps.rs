@@ -11,6 +11,10 @@ fn budget(w: &mut World, limit: u64) {
     w.policy(|p| p.max_hourly_cost = Micros(limit));
 }
 
+fn spot() -> Offering {
+    offering("spot", cores(2), 30_000)
+}
+
 #[test]
 fn the_hourly_budget_is_never_exceeded() {
     check(&[
@@ -65,6 +69,31 @@ fn the_hourly_budget_is_never_exceeded() {
                 w.ask("a-1", cores(2));
             },
             &["launch small for a-1", "a-1 waits: launching small"],
+        ),
+        (
+            "what a launch can cost at most counts, not what it is taken to cost",
+            |w| {
+                budget(w, 150_000);
+                let cap = Some(Micros(100_000));
+                w.policy(|p| p.offerings = vec![Offering { cap, ..spot() }]);
+                w.ask("a-1", cores(2));
+                w.ask("a-2", cores(2));
+            },
+            &[
+                "launch spot for a-1",
+                "a-1 waits: launching spot",
+                "a-2 waits: budget, 100000 on 100000 of 150000",
+            ],
+        ),
+        (
+            "what can cost more than all of it is never launched",
+            |w| {
+                budget(w, 150_000);
+                let cap = Some(Micros(150_001));
+                w.policy(|p| p.offerings = vec![Offering { cap, ..spot() }]);
+                w.ask("a-1", cores(2));
+            },
+            &["a-1 refused: costs 150001 of 150000"],
         ),
         (
             "all of it may be used",

@@ -52,7 +52,7 @@ pub(crate) fn gpus(count: u64, resources: Resources) -> Resources {
 /// Something to buy, on demand, at a price in micro-dollars per hour.
 pub(crate) fn offering(kind: &str, resources: Resources, price: u64) -> Offering {
     let (kind, zone, market) = (kind.into(), "z".into(), Market::OnDemand);
-    Offering { kind, zone, market, price: Micros(price), resources }
+    Offering { kind, zone, market, price: Micros(price), cap: None, resources }
 }
 
 /// Two cores.

@@ -22,6 +22,12 @@ pub(super) fn of(event: &Event) -> String {
         Event::AllocRevoked(e) => {
             format!("{} is taken back: {}", e.alloc, driver::describe::revoked(&e.why))
         }
+        Event::PriceSeen(e) => format!(
+            "prices seen in {}: {} new, {} not sold any more",
+            e.zone,
+            e.offerings.len(),
+            e.withdrawn.len()
+        ),
         Event::LaunchRequested(e) => format!(
             "{}, attempt {}: launch {} x {}, {}/h: {}",
             e.launch,

@@ -254,7 +254,7 @@ impl State {
         if !lost && !matches!(instance.phase, Phase::Terminating { .. }) {
             return Err(Void::WrongState);
         }
-        let (price, launch) = (instance.offering.price, instance.launch.clone());
+        let (price, launch) = (instance.offering.at_most(), instance.launch.clone());
         if instance.phase == Phase::Booting {
             self.head.pending = self.head.pending.saturating_sub(1);
         }

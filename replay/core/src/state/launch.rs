@@ -95,7 +95,7 @@ impl State {
             return Err(Void::Invalid);
         }
         let head = &mut self.head;
-        let cost = e.offering.price.0.checked_mul(u64::from(e.count));
+        let cost = e.offering.at_most().0.checked_mul(u64::from(e.count));
         let committed = cost.and_then(|cost| head.committed.0.checked_add(cost)).map(Micros);
         let committed = committed.ok_or(Void::OverBudget)?;
         if committed > head.policy.max_hourly_cost {
@@ -208,7 +208,7 @@ impl State {
         let requested = launch.requested;
         let born = u32::try_from(launch.instances.len()).unwrap_or(u32::MAX);
         let never = launch.count.saturating_sub(born);
-        let cost = Micros(launch.offering.price.0.saturating_mul(u64::from(never)));
+        let cost = Micros(launch.offering.at_most().0.saturating_mul(u64::from(never)));
         launch.status = status;
         self.head.committed = self.head.committed.minus(cost);
         self.head.pending = self.head.pending.saturating_sub(never);

@@ -6,8 +6,8 @@ use schema::event::{
     AllocExpired, AllocGranted, AllocPending, AllocRefused, AllocRevoked, Body, BootTimedOut,
     Checkpoint, DrainStarted, Event, Genesis, InstanceLost, InstanceReachable, InstanceTerminated,
     InstanceUnreachable, LaunchAccepted, LaunchRefused, LaunchRequested, LeaderChallenged,
-    LeaderElected, LeaderRenewed, LeaderResigned, Previous, ReplicaStarted, RolledOver,
-    SchemaActivated, TerminateRequested,
+    LeaderElected, LeaderRenewed, LeaderResigned, Previous, PriceSeen, PriceSource, ReplicaStarted,
+    RolledOver, SchemaActivated, TerminateRequested, Withdrawn,
 };
 use schema::unit::{Epoch, Seq};
 
@@ -57,6 +57,7 @@ fn previous(dice: &mut Dice<'_>) -> Previous {
 fn launch(kind: &str, place: &Place, dice: &mut Dice<'_>) -> Option<Event> {
     let Place { instance, launch, .. } = place.clone();
     Some(match kind {
+        PriceSeen::KIND => price_seen(dice).into(),
         LaunchRequested::KIND => LaunchRequested {
             launch,
             attempt: attempt(dice),
@@ -95,6 +96,19 @@ fn launch(kind: &str, place: &Place, dice: &mut Dice<'_>) -> Option<Event> {
         InstanceTerminated::KIND => InstanceTerminated { instance, cost: dice.price() }.into(),
         _ => return None,
     })
+}
+
+fn price_seen(dice: &mut Dice<'_>) -> PriceSeen {
+    let source = match dice.below(3) {
+        0 => PriceSource::Shipped,
+        1 => PriceSource::Api,
+        _ => PriceSource::Unknown,
+    };
+    let offerings: Vec<_> = (0..dice.below(3)).map(|_| offering(dice)).collect();
+    let zone = if dice.rarely(8) { dice.text().into() } else { "zone".into() };
+    let gone = (0..dice.below(2)).map(|_| offering(dice));
+    let withdrawn = gone.map(|o| Withdrawn { kind: o.kind, market: o.market }).collect();
+    PriceSeen { source, zone, offerings, withdrawn }
 }
 
 fn attempt(dice: &mut Dice<'_>) -> u32 {

@@ -58,7 +58,7 @@ fn amount(count: u64) -> Resources {
 
 fn offering() -> Offering {
     let (kind, zone, market) = ("local.large".into(), "local-a".into(), Market::OnDemand);
-    Offering { kind, zone, market, price: Micros(96_000), resources: amount(64) }
+    Offering { kind, zone, market, price: Micros(96_000), cap: None, resources: amount(64) }
 }
 
 impl Scene {

@@ -1,0 +1,172 @@
+//! A catalogue held against the rules of a policy: what each type costs, or why it may not be bought.
+
+use crate::Catalogue;
+use crate::kind::InstanceType;
+use crate::prices::{Region, Sold};
+use schema::policy::types::{NotAllowed, TypeRules};
+use schema::policy::volume::{VolumeKind, VolumeRule};
+use schema::policy::{Offering, Policy};
+use schema::requirements::Market;
+use schema::unit::Micros;
+use smol_str::SmolStr;
+
+/// Why a type may not be bought here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Barred {
+    /// The policy does not allow it.
+    #[error("{0}")]
+    Rules(NotAllowed),
+    /// Nothing says what it costs.
+    #[error("its price in this region is not known")]
+    NoPrice,
+    /// It is not sold as spot.
+    #[error("it is not sold as spot")]
+    NoSpot,
+}
+
+/// Where nothing can be bought.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Nowhere {
+    /// No such region in the catalogue.
+    #[error("the catalogue has no region {0:?}; it has {1}")]
+    Region(String, String),
+    /// No such zone in the region.
+    #[error("region {0} has no zone {1:?}; it has {2}")]
+    Zone(String, String, String),
+    /// Nothing says what volumes of this kind cost in the region.
+    #[error("what {0} volumes cost in region {1} is not known")]
+    Volume(VolumeKind, String),
+}
+
+/// What one instance costs, its volumes included, in micro-dollars per hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quote {
+    /// What it is taken to cost.
+    pub price: Micros,
+    /// The most that it can cost.
+    pub cap: Micros,
+}
+
+/// A type that is sold in a region.
+#[derive(Debug, Clone)]
+pub struct Listed<'a> {
+    /// The type.
+    pub kind: &'a InstanceType,
+    /// Where it is sold, and for how much.
+    pub sold: &'a Sold,
+    /// What it costs on demand, if that is known, and why it may not be bought so.
+    pub on_demand: (Option<Quote>, Option<Barred>),
+    /// What it costs as spot, if that is known, and why it may not be bought so.
+    pub spot: (Option<Quote>, Option<Barred>),
+}
+
+impl Listed<'_> {
+    /// Why it may be bought on no market; nothing if it may on one.
+    #[must_use]
+    pub fn barred(&self) -> Option<&Barred> {
+        self.spot.1.as_ref().and(self.on_demand.1.as_ref())
+    }
+}
+
+impl Catalogue {
+    /// A region by its name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn region(&self, name: &str) -> Result<&Region, Nowhere> {
+        let all = || self.regions.keys().map(SmolStr::as_str).collect::<Vec<_>>().join(", ");
+        self.regions.get(name).ok_or_else(|| Nowhere::Region(name.to_owned(), all()))
+    }
+
+    /// All types that are sold in a region, by name.
+    ///
+    /// # Errors
+    /// [`Nowhere`]: there is no such region, or no price there for the volumes that the rule wants.
+    pub fn list(
+        &self,
+        region: &str,
+        rules: &TypeRules,
+        volume: &VolumeRule,
+    ) -> Result<Vec<Listed<'_>>, Nowhere> {
+        let found = self.region(region)?;
+        let rows = self.types.values().filter_map(|kind| Some((kind, found.sold.get(&kind.name)?)));
+        let listed = |(kind, sold): (_, _)| {
+            let extra =
+                volumes(kind, found, volume).map_err(|v| Nowhere::Volume(v, region.into()))?;
+            Ok(listed(kind, sold, extra, rules))
+        };
+        rows.map(listed).collect()
+    }
+
+    /// What may be bought in these zones of a region, by the policy's rules for types and volumes.
+    ///
+    /// # Errors
+    /// [`Nowhere`]: there is no such region or zone, or no price there for the volumes that the policy
+    /// wants.
+    pub fn offerings(
+        &self,
+        region: &str,
+        zones: &[SmolStr],
+        policy: &Policy,
+    ) -> Result<Vec<Offering>, Nowhere> {
+        let all = &self.region(region)?.zones;
+        if let Some(zone) = zones.iter().find(|zone| !all.contains(zone)) {
+            return Err(Nowhere::Zone(region.into(), zone.to_string(), all.join(", ")));
+        }
+        let zones: Vec<_> = all.iter().enumerate().filter(|(_, z)| zones.contains(z)).collect();
+        let mut offerings = Vec::new();
+        for listed in self.list(region, &policy.types, &policy.volume)? {
+            let resources = listed.kind.usable(&policy.volume);
+            let here = zones.iter().filter(|(at, _)| listed.sold.in_zone(*at));
+            for (_, zone) in here {
+                let markets = [(Market::OnDemand, &listed.on_demand), (Market::Spot, &listed.spot)];
+                let allowed = markets.into_iter().filter(|(_, (_, barred))| barred.is_none());
+                offerings.extend(allowed.filter_map(|(market, (quote, _))| {
+                    let Quote { price, cap } = (*quote)?;
+                    Some(Offering {
+                        kind: listed.kind.name.clone(),
+                        zone: (*zone).clone(),
+                        market,
+                        price,
+                        cap: (cap > price).then_some(cap),
+                        resources: resources.clone(),
+                    })
+                }));
+            }
+        }
+        Ok(offerings)
+    }
+}
+
+/// What the volumes of one instance cost, in micro-dollars per hour.
+fn volumes(kind: &InstanceType, region: &Region, rule: &VolumeRule) -> Result<Micros, VolumeKind> {
+    let price = |kind: VolumeKind| region.volumes.get(&kind).ok_or(kind);
+    let root = price(VolumeKind::Gp3)?.hourly(VolumeKind::Gp3, rule.root_gib, None, None);
+    let Some(gib) = kind.data_gib(rule) else { return Ok(root) };
+    let data = price(rule.kind)?.hourly(rule.kind, gib, rule.iops, rule.throughput);
+    Ok(root.plus(data))
+}
+
+fn listed<'a>(
+    kind: &'a InstanceType,
+    sold: &'a Sold,
+    volumes: Micros,
+    rules: &TypeRules,
+) -> Listed<'a> {
+    let barred = rules.refusal(&kind.traits()).map(Barred::Rules);
+    let judge = |market: Market, quote: Option<Quote>| {
+        let price = |quote: Quote| rules.price_refusal(market, quote.price).map(Barred::Rules);
+        let why = barred.clone().or_else(|| quote.map_or(Some(Barred::NoPrice), price));
+        (quote, why)
+    };
+    let full = sold.on_demand.map(|price| price.plus(volumes));
+    let on_demand = judge(Market::OnDemand, full.map(|price| Quote { price, cap: price }));
+    let typical = sold.typical_spot().map(|price| price.plus(volumes));
+    let spot = if kind.spot {
+        let quote = full.zip(typical).map(|(cap, price)| Quote { price, cap });
+        judge(Market::Spot, quote)
+    } else {
+        (None, barred.clone().or(Some(Barred::NoSpot)))
+    };
+    Listed { kind, sold, on_demand, spot }
+}

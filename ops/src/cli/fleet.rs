@@ -1,0 +1,159 @@
+//! What there is to buy: `fleet types`.
+
+use super::context::{ClusterArgs, Context, state};
+use crate::output::{Output, Row, Usage, or_dash, rows, say};
+use catalogue::{Barred, Catalogue, Listed, Quote};
+use clap::{Args, Subcommand};
+use schema::policy::Policy;
+use schema::policy::types::NotAllowed;
+use schema::resources::show_bytes;
+use schema::unit::Micros;
+use serde_json::{Value, json};
+use std::process::ExitCode;
+
+/// Show what instances there are to buy
+#[derive(Debug, Args)]
+pub(crate) struct FleetArgs {
+    #[command(subcommand)]
+    verb: FleetVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum FleetVerb {
+    /// List the instance types of a region: what they have, what they cost with their volumes, and
+    /// whether the policy allows them
+    Types {
+        /// The region
+        #[arg(long, default_value = "us-east-1")]
+        region: String,
+        /// Only types that this pattern matches (m7*), as if the policy allowed nothing else
+        #[arg(long, value_name = "GLOB")]
+        allow: Vec<String>,
+    },
+}
+
+pub(crate) async fn fleet(
+    args: FleetArgs,
+    cluster: &ClusterArgs,
+    output: Output,
+) -> anyhow::Result<ExitCode> {
+    let FleetVerb::Types { region, allow } = args.verb;
+    let mut policy = policy(cluster, output).await?;
+    let narrowed = !allow.is_empty();
+    if narrowed {
+        policy.types.allow = allow.into_iter().map(Into::into).collect();
+        policy.check().map_err(Usage)?;
+    }
+    let catalogue = Catalogue::shipped()?;
+    let listed = catalogue.list(&region, &policy.types, &policy.volume);
+    let listed = listed.map_err(|error| Usage(error.to_string()))?;
+    let left_out =
+        |one: &Listed<'_>| narrowed && one.barred() == Some(&Barred::Rules(NotAllowed::NotListed));
+    let all: Vec<Row> =
+        listed.iter().filter(|one| !left_out(one)).map(|one| row(one, &policy)).collect();
+    let heads = [
+        "type",
+        "arch",
+        "vcpu",
+        "memory",
+        "on-demand/h",
+        "spot/h",
+        "core/h",
+        "interrupted",
+        "allowed",
+    ];
+    rows(output, &heads, &all);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The policy of the cluster, or the one that a cluster has by default where none runs.
+async fn policy(cluster: &ClusterArgs, output: Output) -> anyhow::Result<Policy> {
+    let named = cluster.log.is_some() || cluster.cluster.is_some();
+    let context = match Context::find(cluster, output) {
+        Ok(context) => context,
+        Err(error) if named => return Err(error),
+        Err(_) => {
+            say("no cluster is known here: these are the default rules");
+            return Ok(Policy::default());
+        }
+    };
+    let found = match context.open().await {
+        Ok(log) => state(&*log).await,
+        Err(error) => Err(error),
+    };
+    match found {
+        Ok(state) => Ok(state.head.policy),
+        Err(error) if named => Err(error),
+        Err(_) => {
+            say(&format!("no cluster answers at {}: these are the default rules", context.url));
+            Ok(Policy::default())
+        }
+    }
+}
+
+fn row(one: &Listed<'_>, policy: &Policy) -> Row {
+    let (kind, on_demand, spot) = (one.kind, one.on_demand.0, one.spot.0);
+    let usable = kind.usable(&policy.volume);
+    let core = on_demand.into_iter().chain(spot).map(|quote| quote.price).min();
+    let core = core.map(|price| Micros(price.0.div_ceil(u64::from(kind.vcpu.max(1)))));
+    let allowed = one.barred().map_or_else(|| markets(one).to_owned(), ToString::to_string);
+    let cells = vec![
+        kind.arch.to_string(),
+        kind.vcpu.to_string(),
+        show_bytes(usable.memory),
+        or_dash(on_demand.map(price)),
+        or_dash(spot.map(price)),
+        or_dash(core.map(dollars)),
+        or_dash(one.sold.interruption.map(band)),
+        allowed,
+    ];
+    let json = json!({
+        "arch": kind.arch,
+        "vcpu": kind.vcpu,
+        "usable": usable,
+        "on_demand": on_demand.map(|quote| quote.price),
+        "spot": spot.map(|quote| quote.price),
+        "spot_at_most": spot.map(|quote| quote.cap),
+        "per_core": core,
+        "interruption": one.sold.interruption,
+        "not_on_demand": one.on_demand.1.as_ref().map(reason),
+        "not_spot": one.spot.1.as_ref().map(reason),
+    });
+    Row::new(&kind.name, &json, cells)
+}
+
+/// Why not, for programs.
+fn reason(barred: &Barred) -> Value {
+    match barred {
+        Barred::Rules(why) => json!(why),
+        Barred::NoPrice => json!({ "why": "no-price" }),
+        Barred::NoSpot => json!({ "why": "no-spot" }),
+    }
+}
+
+/// On which markets it may be bought.
+fn markets(one: &Listed<'_>) -> &'static str {
+    match (&one.on_demand.1, &one.spot.1) {
+        (None, None) => "yes",
+        (None, Some(_)) => "on demand",
+        (Some(_), _) => "as spot",
+    }
+}
+
+fn price(quote: Quote) -> String {
+    dollars(quote.price)
+}
+
+/// With four decimals, rounded up.
+fn dollars(price: Micros) -> String {
+    Micros(price.0.div_ceil(100).saturating_mul(100)).dollars()
+}
+
+/// Share of spot instances that were interrupted in a month.
+fn band(band: u8) -> String {
+    match band {
+        0 => "<5%".to_owned(),
+        4.. => ">20%".to_owned(),
+        middle => format!("{}-{}%", middle * 5, middle * 5 + 5),
+    }
+}
