@@ -115,12 +115,21 @@ async fn moto_ends_when_whoever_started_it_is_killed() {
 }
 
 #[test]
-fn a_moto_that_is_not_there_is_said_in_a_sentence() {
+fn a_moto_that_is_missing_or_stale_is_said_in_a_sentence() {
     let dir = tempfile::tempdir().expect("a directory");
-    for (python, why) in [("/nowhere/python3", "No such file"), ("/bin/false", "")] {
+    let stale = dir.path().join("moto");
+    fs::create_dir(&stale).expect("a package");
+    fs::write(stale.join("__init__.py"), "__version__ = '5.0.0'").expect("a file");
+    fs::write(stale.join("server.py"), "ThreadedMotoServer = None").expect("a file");
+    let expected = [
+        ("/nowhere/python3", "No such file"),
+        ("python3", "this Python has moto 5.0.0, and 5.2.5 is wanted"),
+        ("/bin/false", ""),
+    ];
+    for (python, why) in expected {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fleetlog-sim-ec2"));
-        command.env("FLEETLOG_MOTO", python).arg("--dir").arg(dir.path());
-        let output = command.output().expect("the binary");
+        command.env("FLEETLOG_MOTO", python).env("PYTHONPATH", dir.path());
+        let output = command.arg("--dir").arg(dir.path()).output().expect("the binary");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success());
         assert!(said.contains("no moto 5.2.5 with") && said.contains(why), "{said}");
