@@ -1,8 +1,10 @@
-# What tests and measurements need beside cargo: Debian packages and a real nats-server.
+# What tests and measurements need beside cargo: Debian packages, a real nats-server, a real moto server.
 # shellcheck shell=bash
 : "${state:?}"
 
 nats_version=2.15.1
+# The one that sim/ec2/src/moto.rs asks for.
+moto_version=5.2.5
 
 as_root_or_say() {
   [ "$(id -u)" -eq 0 ] && return
@@ -67,5 +69,35 @@ install_nats() {
   rm -rf "$fresh/old"
   [ ! -e "$state/nats" ] || mv -T "$state/nats" "$fresh/old" 2>/dev/null || true
   mv -T "$fresh/nats" "$state/nats" 2>/dev/null || true
+  rm -rf "$fresh"
+}
+
+# EC2's API as moto has it, in a Python environment of its own; sim/ec2 stands before it.
+moto_server() {
+  export FLEETLOG_MOTO=${FLEETLOG_MOTO:-$state/moto/bin/python3}
+  if [ "$FLEETLOG_MOTO" != "$state/moto/bin/python3" ]; then
+    has_moto || fail "FLEETLOG_MOTO: $FLEETLOG_MOTO is no Python with moto $moto_version"
+    return
+  fi
+  has_moto || install_moto
+  has_moto || fail "moto $moto_version did not come out of PyPI's moto"
+}
+
+has_moto() {
+  "$FLEETLOG_MOTO" -c "import flask, moto; assert moto.__version__ == '$moto_version'" 2>/dev/null
+}
+
+install_moto() {
+  python3 -c 'import ensurepip, venv' 2>/dev/null || apt_install python3 python3-venv
+  say "installing moto $moto_version"
+  local fresh
+  fresh=$(mktemp -d "$state/moto.XXXXXX")
+  python3 -m venv "$fresh/moto" >&2 || fail 'python3 cannot make an environment'
+  "$fresh/moto/bin/python3" -m pip install --quiet --disable-pip-version-check \
+    "moto[server]==$moto_version" >&2 || fail 'pip failed'
+  # As with nats-server: it takes its place whole, or not at all.
+  rm -rf "$fresh/old"
+  [ ! -e "$state/moto" ] || mv -T "$state/moto" "$fresh/old" 2>/dev/null || true
+  mv -T "$fresh/moto" "$state/moto" 2>/dev/null || true
   rm -rf "$fresh"
 }

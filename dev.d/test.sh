@@ -1,4 +1,4 @@
-# Lints, and all tests with real parts: nats-server, docker, processes.
+# Lints, and all tests with real parts: nats-server, moto, docker, processes.
 # shellcheck shell=bash
 : "${state:?}"
 
@@ -12,6 +12,7 @@ lint() {
 run_tests() {
   install_tools
   nats_server
+  moto_server
   trap docker_end EXIT
   docker_begin
   lint 9>&-
