@@ -1,0 +1,112 @@
+//! Packs what waits onto the cheapest mix of offerings that holds it. Pure integers; the same input
+//! gives the same plan, whatever the order in which the offerings stand in the policy.
+//!
+//! ```text
+//! demands ─▶ shapes (equal ones together) ─┐
+//! offerings ─▶ those that none undercuts ──┴▶ several packings ─▶ made better ─▶ cheapest ─▶ seats
+//! ```
+//!
+//! **Order and caps.** Demands come in the order in which they are served. If the caps hold all of them,
+//! the cheapest packing of all is taken. If not, the longest beginning of the order that a packing
+//! within the caps was found for is launched for, and then one demand after the other, up to the first
+//! for which the caps leave nothing. Behind that one nothing more is bought: what is left of the budget
+//! is kept for it. Later demands still get seats that stay empty in launches that are made anyway;
+//! those cost nothing and count against no cap. A demand that no offering holds stands in nobody's way.
+
+mod build;
+mod cap;
+mod coarse;
+mod effort;
+mod fill;
+mod improve;
+mod problem;
+mod prune;
+mod seat;
+mod shape;
+mod solve;
+
+use schema::policy::Offering;
+use schema::requirements::Market;
+use schema::resources::Resources;
+use schema::unit::Micros;
+
+/// Something that waits for a seat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Demand {
+    /// What one instance must have for it, its width multiplied in.
+    pub need: Resources,
+    /// The only market that will do, if it is not all the same.
+    pub market: Option<Market>,
+}
+
+/// What may be launched at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Money left, in micro-dollars per hour.
+    pub budget: Micros,
+    /// Instances left.
+    pub instances: u32,
+    /// Launches under way left.
+    pub pending: u32,
+}
+
+/// One instance to launch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launch {
+    /// What to buy: an index into the offerings.
+    pub offering: usize,
+    /// The same kind on the same market in other zones, cheapest first: where to turn to if this one
+    /// cannot be had. Indices into the offerings.
+    pub siblings: Vec<usize>,
+    /// Whom it carries: indices into the demands, in their order. Never empty.
+    pub seats: Vec<usize>,
+}
+
+/// Why a demand got no seat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unseated {
+    /// No offering on its market is large enough.
+    NoOffering,
+    /// The budget does not reach so far.
+    Budget {
+        /// What the cheapest offering costs per hour that would do for the first that got no seat, or
+        /// for this one if that is more.
+        asked: Micros,
+        /// What is left of the budget per hour beside the launches of this plan.
+        left: Micros,
+    },
+    /// There are to be no more instances.
+    MaxInstances,
+    /// No more launches may be under way.
+    MaxPending,
+}
+
+/// What to launch, and who gets no seat.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// In the order of the first demand that each carries.
+    pub launches: Vec<Launch>,
+    /// Indices of demands without a seat, in their order, and why.
+    pub unseated: Vec<(usize, Unseated)>,
+    /// How many different offerings the choice was between, zones counted once.
+    pub candidates: usize,
+}
+
+impl Plan {
+    /// What all launches cost together, in micro-dollars per hour.
+    #[must_use]
+    pub fn price(&self, offerings: &[Offering]) -> Micros {
+        let prices = self.launches.iter().filter_map(|l| offerings.get(l.offering));
+        prices.fold(Micros(0), |sum, offering| sum.plus(offering.price))
+    }
+}
+
+/// Packs the demands, which come in the order in which they are served, onto these offerings.
+#[must_use]
+pub fn pack(demands: &[Demand], offerings: &[Offering], limits: &Limits) -> Plan {
+    let shapes = shape::group(demands);
+    let kinds = prune::kinds(offerings, &shapes);
+    let problem = problem::Problem::new(&shapes, &kinds);
+    let packed = cap::within(&problem, &shapes, limits);
+    seat::plan(&problem, &shapes, &kinds, packed, offerings, limits)
+}
