@@ -3,6 +3,10 @@
 : "${state:?}" "${target:?}"
 
 bench() {
+  if [ "${1:-}" = packing ]; then
+    in_root cargo run --locked --release -q -p fleetlog-packing -- "${@:2}"
+    return
+  fi
   install_tools
   nats_server
   in_root cargo build --locked --release -p fleetlog-ops

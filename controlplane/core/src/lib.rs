@@ -12,6 +12,7 @@ pub mod decide;
 pub mod effects;
 pub mod hearing;
 pub mod moment;
+pub mod pack;
 pub mod plan;
 pub mod prices;
 pub mod replica;

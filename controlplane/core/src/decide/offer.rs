@@ -16,7 +16,17 @@ pub fn candidates(state: &State) -> Vec<&Offering> {
 /// Whether an offering is one for who asks for this: accelerators may be kept for who asks for one.
 #[must_use]
 pub fn is_for(policy: &Policy, offering: &Offering, floor: &Resources) -> bool {
-    let any = |of: &Resources| of.feature(GPU) > 0 || of.feature(ACCELERATOR) > 0;
-    let kept = policy.types.accelerators == Accelerators::Asked && any(&offering.resources);
-    !kept || any(floor) || policy.offerings.contains(offering)
+    asks(floor) || !is_kept(policy, offering)
+}
+
+/// Whether an offering is kept for who asks for an accelerator: what the policy itself names is not.
+pub(super) fn is_kept(policy: &Policy, offering: &Offering) -> bool {
+    policy.types.accelerators == Accelerators::Asked
+        && asks(&offering.resources)
+        && !policy.offerings.contains(offering)
+}
+
+/// Whether there is an accelerator among this.
+pub(super) fn asks(amount: &Resources) -> bool {
+    amount.feature(GPU) > 0 || amount.feature(ACCELERATOR) > 0
 }

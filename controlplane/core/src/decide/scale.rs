@@ -1,74 +1,151 @@
-//! New instances for what cannot be placed: packed onto the offerings that cost least for what is
-//! used, within the hourly budget and the caps on launches under way and on instances.
+//! New instances for what cannot be placed: the cheapest mix that holds it, within the hourly budget
+//! and the caps on launches under way and on instances. [`pack`] says who goes first when caps bind.
 
 use super::draft::Draft;
-use super::offer::is_for;
+use super::fair;
+use super::offer::{asks, is_for, is_kept};
 use super::place::size;
 use crate::deadline::{serves, serving};
+use crate::pack::{Demand, Launch, Limits, Terms, Unseated, pack};
 use replay_core::state::alloc::{Alloc, AllocStatus};
 use replay_core::state::instance::{Instance, Phase};
 use replay_core::state::launch::key;
 use schema::event::{AllocPending, AllocRefused, LaunchRequested};
 use schema::id::{AllocId, LaunchId};
 use schema::policy::{Offering, Policy};
+use schema::requirements::Market;
 use schema::resources::Resources;
 use schema::unit::{LogTime, Micros};
 use schema::why::{LaunchWhy, PendingWhy, RefusedWhy};
+use std::collections::BTreeMap;
 
-/// How many waiting allocs are looked at to judge how well an offering would be used.
-const LOOK_AHEAD: usize = 200;
+/// An alloc that waits, by its place in the queue.
+type Waiting<'a> = (&'a AllocId, &'a Alloc);
 
-/// A launch in the making.
-struct Bin {
-    launch: LaunchId,
-    offering: Offering,
-    free: Resources,
-    reserved_for: Vec<AllocId>,
-    candidates: u32,
-}
+/// What can be said of an amount before anything is packed: None if a launch is to be tried.
+type Verdict = Result<Option<PendingWhy>, RefusedWhy>;
 
-pub(super) fn decide(draft: &mut Draft<'_>, unplaced: &[(&AllocId, &Alloc)]) {
-    let mut bins: Vec<Bin> = Vec::new();
-    let mut told: Vec<(&AllocId, &Alloc, PendingWhy)> = Vec::new();
-    let mut uncovered: Vec<(&AllocId, &Alloc)> = Vec::new();
-    for (id, alloc) in unplaced.iter().copied() {
-        match covered(draft, alloc) {
-            Some(why) => told.push((id, alloc, why)),
-            None => uncovered.push((id, alloc)),
+pub(super) fn decide(draft: &mut Draft<'_>, unplaced: &[Waiting<'_>]) {
+    let mut told: Vec<(Waiting<'_>, PendingWhy)> = Vec::new();
+    let mut uncovered: Vec<Waiting<'_>> = Vec::new();
+    for waiting in unplaced.iter().copied() {
+        match covered(draft, waiting.1) {
+            Some(why) => told.push((waiting, why)),
+            None => uncovered.push(waiting),
         }
     }
-    for (at, (id, alloc)) in uncovered.iter().enumerate() {
-        let ahead = &uncovered[at..uncovered.len().min(at + LOOK_AHEAD)];
-        match seat(draft, &mut bins, id, alloc, ahead) {
-            Ok(why) => told.push((id, alloc, why)),
-            Err(why) => {
-                let (alloc, driver) = ((*id).clone(), alloc.driver.clone());
-                draft.push(AllocRefused { alloc, driver, why });
-                if draft.full() {
-                    return;
-                }
-            }
-        }
-    }
-    let committed = draft.state.head.committed;
-    for bin in bins {
-        let used = size(&bin.offering.resources.minus(&bin.free)).max(1);
-        let why = LaunchWhy::Demand {
-            requests: u32::try_from(bin.reserved_for.len()).unwrap_or(u32::MAX),
-            offerings: bin.candidates,
-            price_per_core: Micros(bin.offering.price.0.saturating_mul(1000) / used),
-            committed,
-        };
-        request(draft, bin.launch, bin.offering, bin.reserved_for, why);
-    }
+    let reasons = launch(draft, &uncovered);
+    let reasons = uncovered.into_iter().zip(reasons);
+    told.extend(reasons.filter_map(|(waiting, why)| Some((waiting, why?))));
     // After the launches: a round cut short tells nobody of one that it does not hold.
-    for (id, alloc, why) in told {
+    for ((id, alloc), why) in told {
         if draft.full() {
             return;
         }
         pending(draft, id, alloc, why);
     }
     keep_floor(draft);
+}
+
+/// Refuses those who can never be served, launches for the others what the caps allow, and says what
+/// each waits for then; nothing for those who are refused.
+fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<PendingWhy>> {
+    let mut reasons: Vec<Option<PendingWhy>> = Vec::with_capacity(uncovered.len());
+    let mut verdicts: BTreeMap<(Resources, Option<Market>), Verdict> = BTreeMap::new();
+    let (mut demands, mut whose) = (Vec::new(), Vec::new());
+    for (at, (id, alloc)) in uncovered.iter().enumerate() {
+        let (need, market) = (alloc.requirements.floor(), alloc.constraint.market);
+        let verdict = named(draft, alloc).unwrap_or_else(|| {
+            let key = (need.clone(), market);
+            verdicts.entry(key).or_insert_with(|| judge(draft, alloc, &need)).clone()
+        });
+        reasons.push(match verdict {
+            Ok(Some(why)) => Some(why),
+            Ok(None) => {
+                let terms = Terms { market, kept: asks(&need) };
+                demands.push(Demand { need, terms, firm: fair::is_patient(draft, alloc) });
+                whose.push(at);
+                None
+            }
+            Err(why) => {
+                let (alloc, driver) = ((*id).clone(), alloc.driver.clone());
+                draft.push(AllocRefused { alloc, driver, why });
+                None
+            }
+        });
+    }
+    if demands.is_empty() {
+        return reasons;
+    }
+    let policy = &draft.state.head.policy;
+    let candidates = draft.candidates().iter().filter(|o| !resting(draft, o));
+    let offerings: Vec<Offering> = candidates.map(|o| (*o).clone()).collect();
+    let limits = Limits {
+        budget: policy.max_hourly_cost.minus(draft.committed),
+        instances: policy.max_instances.saturating_sub(draft.instances),
+        pending: policy.max_pending.saturating_sub(draft.pending),
+    };
+    let plan = pack(&demands, &offerings, |o| is_kept(policy, o), &limits);
+    for made in &plan.launches {
+        let reserved_for = made.seats.iter().map(|seat| uncovered[whose[*seat]].0.clone());
+        let reserved_for = reserved_for.collect();
+        let why = demanded(draft, made, &demands, &offerings, plan.candidates);
+        let why = begin(draft, offerings[made.offering].clone(), reserved_for, why);
+        made.seats.iter().for_each(|seat| reasons[whose[*seat]] = Some(why.clone()));
+    }
+    for (demand, why) in plan.unseated {
+        reasons[whose[demand]] = Some(capped(draft, why));
+    }
+    reasons
+}
+
+/// Why an instance is launched for its seats.
+fn demanded(
+    draft: &Draft<'_>,
+    made: &Launch,
+    demands: &[Demand],
+    offerings: &[Offering],
+    candidates: usize,
+) -> LaunchWhy {
+    let needs = made.seats.iter().map(|seat| &demands[*seat].need);
+    let used = size(&needs.fold(Resources::default(), |sum, need| sum.plus(need))).max(1);
+    let price = offerings[made.offering].price;
+    LaunchWhy::Demand {
+        requests: u32::try_from(made.seats.len()).unwrap_or(u32::MAX),
+        offerings: u32::try_from(candidates).unwrap_or(u32::MAX),
+        price_per_core: Micros(price.0.saturating_mul(1000) / used),
+        committed: draft.state.head.committed,
+    }
+}
+
+/// Writes a launch, counts it, and says what those wait for whom it carries.
+fn begin(
+    draft: &mut Draft<'_>,
+    offering: Offering,
+    reserved_for: Vec<AllocId>,
+    why: LaunchWhy,
+) -> PendingWhy {
+    draft.committed = draft.committed.plus(offering.at_most());
+    draft.pending += 1;
+    draft.instances += 1;
+    let launch = LaunchId::made(unix_ms(draft.state.head.time), draft.random());
+    let waits = launching(&launch, &offering);
+    draft.push(LaunchRequested { launch, attempt: 1, offering, count: 1, reserved_for, why });
+    waits
+}
+
+/// What somebody waits for who got no seat.
+fn capped(draft: &Draft<'_>, why: Unseated) -> PendingWhy {
+    let policy = &draft.state.head.policy;
+    match why {
+        Unseated::MaxInstances => PendingWhy::MaxInstances { limit: policy.max_instances },
+        Unseated::MaxPending => PendingWhy::MaxPending { limit: policy.max_pending },
+        Unseated::Budget { asked, .. } => {
+            let (committed, limit) = (draft.committed, policy.max_hourly_cost);
+            PendingWhy::Budget { asked, committed, limit }
+        }
+        Unseated::NoOffering => PendingWhy::BackedOff { kind: Default::default() },
+    }
 }
 
 /// What this alloc waits for if an instance that is on its way is kept for it.
@@ -82,39 +159,6 @@ fn covered(draft: &Draft<'_>, alloc: &Alloc) -> Option<PendingWhy> {
     coming.then(|| launching(launch, &launch_state.offering))
 }
 
-/// Finds a seat in a launch of this round, or begins another one.
-fn seat(
-    draft: &mut Draft<'_>,
-    bins: &mut Vec<Bin>,
-    id: &AllocId,
-    alloc: &Alloc,
-    ahead: &[(&AllocId, &Alloc)],
-) -> Result<PendingWhy, RefusedWhy> {
-    if let Some(why) = named(draft, alloc) {
-        return why;
-    }
-    let floor = alloc.requirements.floor();
-    let market = |offering: &Offering| suits(alloc, offering);
-    if let Some(bin) = bins.iter_mut().find(|bin| bin.free.holds(&floor) && market(&bin.offering)) {
-        bin.free = bin.free.minus(&floor);
-        bin.reserved_for.push(id.clone());
-        return Ok(launching(&bin.launch, &bin.offering));
-    }
-    let fitting = fitting(draft, alloc, &floor)?;
-    let (offering, candidates) = match affordable(draft, alloc, &fitting, ahead) {
-        Ok(choice) => choice,
-        Err(why) => return Ok(why),
-    };
-    let launch = LaunchId::made(unix_ms(draft.state.head.time), draft.random());
-    let why = launching(&launch, &offering);
-    draft.committed = draft.committed.plus(offering.at_most());
-    draft.pending += 1;
-    draft.instances += 1;
-    let free = offering.resources.minus(&floor);
-    bins.push(Bin { launch, offering, free, reserved_for: vec![id.clone()], candidates });
-    Ok(why)
-}
-
 fn launching(launch: &LaunchId, offering: &Offering) -> PendingWhy {
     PendingWhy::Launching {
         launch: launch.clone(),
@@ -124,14 +168,14 @@ fn launching(launch: &LaunchId, offering: &Offering) -> PendingWhy {
 }
 
 /// An alloc that names its instance waits for that one, or is refused; nothing is launched for it.
-fn named(draft: &Draft<'_>, alloc: &Alloc) -> Option<Result<PendingWhy, RefusedWhy>> {
+fn named(draft: &Draft<'_>, alloc: &Alloc) -> Option<Verdict> {
     let instance = alloc.constraint.instance.clone()?;
     let could = draft.state.instances.get(&instance).is_some_and(|i| {
         matches!(i.phase, Phase::Booting | Phase::Up)
             && i.resources.holds(&alloc.requirements.floor())
     });
     Some(if could {
-        Ok(PendingWhy::NamedInstanceBusy { instance })
+        Ok(Some(PendingWhy::NamedInstanceBusy { instance }))
     } else {
         Err(RefusedWhy::NoSuchInstance { instance })
     })
@@ -181,58 +225,28 @@ fn refusal(
     Some(shortage.map_or(RefusedWhy::NoOfferings, too_large))
 }
 
-/// The offering with the lowest price for what would be used of it, among those that the caps allow;
-/// or what has to be waited for.
-fn affordable(
-    draft: &Draft<'_>,
-    alloc: &Alloc,
-    fitting: &[&Offering],
-    ahead: &[(&AllocId, &Alloc)],
-) -> Result<(Offering, u32), PendingWhy> {
+/// Whether something may be launched now that is large enough, and what is to be waited for if not.
+fn judge(draft: &Draft<'_>, alloc: &Alloc, floor: &Resources) -> Verdict {
+    let fitting = fitting(draft, alloc, floor)?;
     let head = &draft.state.head;
-    let policy = &head.policy;
     if head.frozen {
-        return Err(PendingWhy::Frozen);
+        return Ok(Some(PendingWhy::Frozen));
     }
-    let rested: Vec<&Offering> = fitting.iter().copied().filter(|o| !resting(draft, o)).collect();
-    let Some(asked) = rested.iter().map(|o| o.at_most()).min() else {
+    let rested = fitting.iter().filter(|o| !resting(draft, o));
+    let Some(asked) = rested.map(|o| o.at_most()).min() else {
         let until = |o: &&&Offering| draft.state.backoffs.get(&key(o)).map(|b| b.until);
         let kind = fitting.iter().min_by_key(until).map(|o| o.kind.clone()).unwrap_or_default();
-        return Err(PendingWhy::BackedOff { kind });
+        return Ok(Some(PendingWhy::BackedOff { kind }));
     };
-    if draft.instances >= policy.max_instances {
-        return Err(PendingWhy::MaxInstances { limit: policy.max_instances });
-    }
-    if draft.pending >= policy.max_pending {
-        return Err(PendingWhy::MaxPending { limit: policy.max_pending });
-    }
-    let (committed, limit) = (draft.committed, policy.max_hourly_cost);
-    let best = rested
-        .iter()
-        .filter(|o| committed.plus(o.at_most()) <= limit)
-        .min_by_key(|o| (price_of_use(o, alloc, ahead), o.price, o.kind.clone()));
-    match best {
-        Some(best) => Ok(((*best).clone(), u32::try_from(rested.len()).unwrap_or(u32::MAX))),
-        None => Err(PendingWhy::Budget { asked, committed, limit }),
-    }
+    // Not before something cheaper has rested: nobody behind it waits for that.
+    let (committed, limit) = (draft.committed, head.policy.max_hourly_cost);
+    let never = asked > limit;
+    Ok(never.then_some(PendingWhy::Budget { asked, committed, limit }))
 }
 
 fn resting(draft: &Draft<'_>, offering: &Offering) -> bool {
     let backoff = draft.state.backoffs.get(&key(offering));
     backoff.is_some_and(|backoff| draft.state.head.time < backoff.until)
-}
-
-/// Micro-dollars per hour for each 1000 units of [`size`] that the waiting allocs would use of it.
-fn price_of_use(offering: &Offering, alloc: &Alloc, ahead: &[(&AllocId, &Alloc)]) -> u64 {
-    let mut free = offering.resources.minus(&alloc.requirements.floor());
-    for (_, next) in ahead.iter().skip(1) {
-        let floor = next.requirements.floor();
-        if next.constraint.instance.is_none() && suits(next, offering) && free.holds(&floor) {
-            free = free.minus(&floor);
-        }
-    }
-    let used = size(&offering.resources.minus(&free)).max(1);
-    offering.price.0.saturating_mul(1_000_000) / used
 }
 
 /// Tells the driver what it waits for, if that has changed.
@@ -251,16 +265,6 @@ fn changed(before: &PendingWhy, after: &PendingWhy) -> bool {
         }
         _ => std::mem::discriminant(before) != std::mem::discriminant(after),
     }
-}
-
-fn request(
-    draft: &mut Draft<'_>,
-    launch: LaunchId,
-    offering: Offering,
-    reserved_for: Vec<AllocId>,
-    why: LaunchWhy,
-) {
-    draft.push(LaunchRequested { launch, attempt: 1, offering, count: 1, reserved_for, why });
 }
 
 /// Launches the cheapest offering until there are as many instances as the policy keeps.
@@ -285,12 +289,8 @@ fn keep_floor(draft: &mut Draft<'_>) {
         if draft.state.head.frozen || full || committed > policy.max_hourly_cost {
             return;
         }
-        draft.committed = committed;
-        draft.pending += 1;
-        draft.instances += 1;
-        let launch = LaunchId::made(unix_ms(draft.state.head.time), draft.random());
         let why = LaunchWhy::MinInstances { floor: policy.min_instances };
-        request(draft, launch, offering, Vec::new(), why);
+        begin(draft, offering, Vec::new(), why);
     }
 }
 

@@ -112,11 +112,11 @@ fn what_fits_nowhere_is_launched_for() {
                 w.ask("a-3", cores(1));
             },
             &[
-                "launch small for a-1 a-3",
-                "launch spot for a-2",
+                "launch small for a-1",
+                "launch spot for a-2 a-3",
                 "a-1 waits: launching small",
                 "a-2 waits: launching spot",
-                "a-3 waits: launching small",
+                "a-3 waits: launching spot",
             ],
         ),
     ]);

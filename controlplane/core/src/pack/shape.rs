@@ -1,0 +1,66 @@
+//! Equal demands together, as numbers in the dimensions that anybody asks for.
+
+use super::{Demand, Terms};
+use schema::resources::Resources;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Dimensions that are there whether anybody asks for them or not: cpu, memory, disk.
+const PLAIN: usize = 3;
+
+/// Demands that ask for the same.
+#[derive(Debug)]
+pub(super) struct Shape {
+    /// How much in each dimension.
+    pub(super) need: Vec<u64>,
+    pub(super) terms: Terms,
+    /// Who asks for it, in their order.
+    pub(super) demands: Vec<usize>,
+}
+
+/// All demands, and what their numbers mean.
+#[derive(Debug)]
+pub(super) struct Shapes<'a> {
+    /// Features that anybody asks for.
+    features: Vec<&'a str>,
+    /// In an order that does not depend on the order of the demands.
+    pub(super) all: Vec<Shape>,
+    /// The shape of each demand.
+    pub(super) of: Vec<usize>,
+    /// Whether each demand is firm.
+    pub(super) firm: Vec<bool>,
+}
+
+impl Shapes<'_> {
+    /// An amount in the dimensions that anybody asks for.
+    pub(super) fn amount(&self, resources: &Resources) -> Vec<u64> {
+        amount(&self.features, resources)
+    }
+}
+
+fn amount(features: &[&str], resources: &Resources) -> Vec<u64> {
+    let mut amount = Vec::with_capacity(PLAIN + features.len());
+    amount.extend([resources.cpu, resources.memory, resources.disk]);
+    amount.extend(features.iter().map(|name| resources.feature(name)));
+    amount
+}
+
+/// Puts equal demands together.
+pub(super) fn group(demands: &[Demand]) -> Shapes<'_> {
+    let names =
+        demands.iter().flat_map(|d| d.need.features.iter().filter(|(_, count)| **count > 0));
+    let features: BTreeSet<&str> = names.map(|(name, _)| name.as_str()).collect();
+    let features: Vec<&str> = features.into_iter().collect();
+    let mut groups: BTreeMap<(Vec<u64>, Terms), Vec<usize>> = BTreeMap::new();
+    for (at, demand) in demands.iter().enumerate() {
+        let key = (amount(&features, &demand.need), demand.terms);
+        groups.entry(key).or_default().push(at);
+    }
+    let mut of = vec![0; demands.len()];
+    let mut all = Vec::with_capacity(groups.len());
+    for ((need, terms), demands) in groups {
+        demands.iter().for_each(|demand| of[*demand] = all.len());
+        all.push(Shape { need, terms, demands });
+    }
+    let firm = demands.iter().map(|demand| demand.firm).collect();
+    Shapes { features, all, of, firm }
+}
