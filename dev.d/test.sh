@@ -15,8 +15,9 @@ run_tests() {
   moto_server
   trap docker_end EXIT
   docker_begin
-  lint 9>&-
-  build 9>&-
+  # In shells of their own: where they fail, the descriptor is still there for `docker_end`.
+  (lint) 9>&-
+  (build) 9>&-
   local output status=0
   output=$(mktemp "$state/test.XXXXXX")
   run_all "$@" 9>&- 2>&1 | tee "$output" || status=$?

@@ -105,6 +105,7 @@ pub(crate) fn offerings(data: &Path, families: &[String]) -> anyhow::Result<Vec<
                 zone: row.text("az_id").into(),
                 market,
                 price: Micros(whole((dollars * 1e6).round())),
+                cap: None,
                 resources: resources.clone(),
             });
         }

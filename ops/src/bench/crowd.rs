@@ -62,6 +62,7 @@ impl Crowd {
             instance: instance.clone(),
             resources,
             lease: Millis::from_secs(120),
+            grace: AllocGranted::GRACE,
             address: "http://10.0.0.1:4000".into(),
             why: GrantWhy::Named,
         };

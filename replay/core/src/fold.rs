@@ -91,11 +91,8 @@ impl State {
     /// A log begins once. Drivers, agents and operators may have spoken before that, and count: they read
     /// only what names them, and do not know. Nobody can lead before it.
     fn in_its_place(&self, event: &Event) -> bool {
-        let begun = self.head.generation != 0;
-        match event {
-            Event::Genesis(_) => !begun,
-            _ => begun || event.role() != Role::Ctl,
-        }
+        let (begun, begins) = (self.head.generation != 0, matches!(event, Event::Genesis(_)));
+        if begun { !begins } else { begins || event.role() != Role::Ctl }
     }
 
     /// Who may say this, and is it their turn? Only then, what follows.

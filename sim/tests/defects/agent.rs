@@ -91,4 +91,15 @@ pub(crate) const DEFECTS: &[Defect] = &[
             "filter(|exec| ON || !ending.contains(exec))",
         )],
     },
+    Defect {
+        name: "driver-knows-best",
+        what: "a driver goes by the grace that all grants used to have",
+        within: 3000,
+        twice: false,
+        edits: &[(
+            "driver/core/src/view/fold.rs",
+            "grace: e.grace,",
+            "grace: if ON { schema::event::AllocGranted::GRACE } else { e.grace },",
+        )],
+    },
 ];

@@ -208,4 +208,15 @@ pub(crate) const DEFECTS: &[Defect] = &[
             "        if ON && self.head.applied.0 > 1 {\n            return Err(Void::Genesis);\n        }\n        genesis.policy.check()",
         )],
     },
+    Defect {
+        name: "grant-by-now",
+        what: "a grant on an instance that was closed meanwhile is void, to the fold alone",
+        within: 3000,
+        twice: false,
+        edits: &[(
+            "replay/core/src/state/instance.rs",
+            "|| self.serviced > cause)",
+            "|| (!ON && self.serviced > cause))",
+        )],
+    },
 ];
