@@ -12,6 +12,10 @@ use smol_str::SmolStr;
 use types::TypeRules;
 use volume::VolumeRule;
 
+mod fairness;
+
+pub use fairness::Fairness;
+
 /// Something that can be bought: an instance type in a zone on a market, at a price.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offering {
@@ -94,6 +98,14 @@ pub struct Policy {
     pub patience: Millis,
     /// How long ended allocs, execs, launches and instances stay in the state.
     pub retention: Millis,
+    /// How what several want is shared.
+    #[serde(skip_serializing_if = "is_default")]
+    pub fairness: Fairness,
+}
+
+/// What is as it was before there was such a field is not written: older records keep their bytes.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Default for Policy {
@@ -115,6 +127,7 @@ impl Default for Policy {
             grace: Millis::from_secs(30),
             patience: Millis::from_secs(1),
             retention: Millis::from_secs(3600),
+            fairness: Fairness::default(),
         }
     }
 }
@@ -148,6 +161,7 @@ impl Policy {
             ("grace", self.grace, 0),
             ("patience", self.patience, 100),
             ("retention", self.retention, 0),
+            ("fairness.aging", self.fairness.aging, 0),
         ];
         for (name, length, least) in least {
             if length.0 < least || length > LONGEST {

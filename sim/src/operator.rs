@@ -6,10 +6,10 @@ use crate::setting::grace;
 use replay_core::State;
 use replay_core::author::{Line, Writer};
 use schema::event::{
-    AllocKilled, Event, InstanceDrained, InstanceHeld, InstanceKilled, InstanceResumed,
-    LaunchesFrozen, LaunchesThawed, PolicySet,
+    AllocKilled, DriverWeighted, Event, InstanceDrained, InstanceHeld, InstanceKilled,
+    InstanceResumed, LaunchesFrozen, LaunchesThawed, PolicySet,
 };
-use schema::id::{AuthorId, ClusterId, InstanceId};
+use schema::id::{AuthorId, ClusterId, DriverId, InstanceId};
 use schema::policy::Policy;
 use schema::unit::{Micros, Millis, Seq};
 use uuid::Uuid;
@@ -21,7 +21,7 @@ pub(crate) fn says(rng: &mut Rng, state: &State, scale: u64) -> Option<Event> {
         let at = usize::try_from(rng.below(live.len() as u64)).unwrap_or(0);
         live.iter().nth(at).cloned()
     };
-    Some(match rng.below(12) {
+    Some(match rng.below(13) {
         0 | 1 => InstanceHeld { instance: any(rng)? }.into(),
         2 | 3 => InstanceDrained { instance: any(rng)? }.into(),
         4 | 5 => InstanceResumed { instance: any(rng)? }.into(),
@@ -31,8 +31,14 @@ pub(crate) fn says(rng: &mut Rng, state: &State, scale: u64) -> Option<Event> {
             let at = usize::try_from(rng.below(held.len() as u64)).unwrap_or(0);
             AllocKilled { alloc: held.get(at)?.1.clone() }.into()
         }
-        8 if state.head.frozen => LaunchesThawed {}.into(),
-        8 => LaunchesFrozen { reason: "an incident".into() }.into(),
+        8 => {
+            let drivers: Vec<&DriverId> = state.drivers.iter().map(|(id, _)| id).collect();
+            let at = usize::try_from(rng.below(drivers.len() as u64)).unwrap_or(0);
+            let weight = [1, 50, 100, 300][usize::try_from(rng.below(4)).unwrap_or(0)];
+            DriverWeighted { driver: (*drivers.get(at)?).clone(), weight }.into()
+        }
+        9 if state.head.frozen => LaunchesThawed {}.into(),
+        9 => LaunchesFrozen { reason: "an incident".into() }.into(),
         _ => PolicySet { policy: other(rng, &state.head.policy, scale) }.into(),
     })
 }

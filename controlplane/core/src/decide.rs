@@ -4,6 +4,7 @@
 //! a [`Draft`], which knows what the steps before it have already given away.
 
 mod draft;
+mod fair;
 mod idle;
 mod lease;
 mod offer;

@@ -151,8 +151,7 @@ fn demand(need: &Resources, market: Option<Market>) -> Demand {
 fn ours(set: &[Resources], market: Market, offerings: &[Offering]) -> (Plan, Duration) {
     // Whoever takes any market takes the spot market here, which is cheaper.
     let market = (market == Market::OnDemand).then_some(market);
-    let demands: Vec<Demand> =
-        set.iter().map(|need| demand(need, market)).collect();
+    let demands: Vec<Demand> = set.iter().map(|need| demand(need, market)).collect();
     let limits = Limits { budget: Micros(u64::MAX), instances: u32::MAX, pending: u32::MAX };
     let mut plan = Plan::default();
     let mut times: Vec<Duration> = (0..RUNS)

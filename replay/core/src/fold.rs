@@ -184,6 +184,7 @@ impl State {
             Event::InstanceResumed(e) => self.set_service(&e.instance, Service::Open),
             Event::InstanceKilled(e) => self.kill_instance(&e.instance),
             Event::AllocKilled(e) => self.kill_alloc(&e.alloc),
+            Event::DriverWeighted(e) => self.weighted(e),
             Event::LaunchesFrozen(_) => {
                 self.head.frozen = true;
                 Ok(())

@@ -58,6 +58,9 @@ pub struct Head {
     pub frozen: bool,
     /// What may be spent, bought and kept.
     pub policy: Policy,
+    /// Drivers that have another weight than most.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub weights: BTreeMap<DriverId, u32>,
     /// Who leads.
     pub leader: Leader,
     /// Micro-dollars per hour of all instances and launches under way, at their cap prices.
@@ -112,6 +115,7 @@ impl Default for State {
                 halted: None,
                 frozen: false,
                 policy: Policy::default(),
+                weights: BTreeMap::new(),
                 leader: Leader::default(),
                 committed: Micros(0),
                 pending: 0,

@@ -1,7 +1,7 @@
 //! What people who run the cluster state.
 
 use super::body;
-use crate::id::{AllocId, InstanceId};
+use crate::id::{AllocId, DriverId, InstanceId};
 use crate::policy::Policy;
 use serde::{Deserialize, Serialize};
 
@@ -68,3 +68,21 @@ body!(Ops "launches-frozen" LaunchesFrozen |_e| Policy "launches");
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaunchesThawed {}
 body!(Ops "launches-thawed" LaunchesThawed |_e| Policy "launches");
+
+/// How large a driver's part is of what several want: one of weight 200 is served until it holds twice
+/// what one of weight 100 holds, which is the weight of whoever is not named. Also of a driver that has
+/// yet to join.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriverWeighted {
+    /// The driver.
+    pub driver: DriverId,
+    /// Its weight, from 1 to [`MAX_WEIGHT`].
+    pub weight: u32,
+}
+body!(Ops "driver-weighted" DriverWeighted |e| Driver e.driver.as_str());
+
+/// The weight of a driver that nobody has weighted.
+pub const WEIGHT: u32 = 100;
+
+/// The largest weight.
+pub const MAX_WEIGHT: u32 = 100_000;

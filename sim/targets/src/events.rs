@@ -7,8 +7,9 @@ mod why;
 use crate::dice::{Dice, Place};
 use schema::event::{
     AllocFreed, AllocKilled, AllocRequested, AllocWithdrawn, AllocsKept, Body, DriverJoined,
-    DriverLeft, Event, ExecConfig, ExecKillRequested, ExecSubmitted, InstanceDrained, InstanceHeld,
-    InstanceKilled, InstanceResumed, LaunchesFrozen, LaunchesThawed, PolicySet,
+    DriverLeft, DriverWeighted, Event, ExecConfig, ExecKillRequested, ExecSubmitted,
+    InstanceDrained, InstanceHeld, InstanceKilled, InstanceResumed, LaunchesFrozen, LaunchesThawed,
+    PolicySet,
 };
 use schema::policy::{Offering, Policy};
 use schema::requirements::{Constraint, Market, Requirements};
@@ -88,8 +89,9 @@ fn config(dice: &mut Dice<'_>) -> ExecConfig {
 }
 
 fn ops(kind: &str, place: Place, dice: &mut Dice<'_>) -> Option<Event> {
-    let Place { alloc, instance, .. } = place;
+    let Place { alloc, instance, driver, .. } = place;
     Some(match kind {
+        DriverWeighted::KIND => DriverWeighted { driver, weight: dice.short() }.into(),
         PolicySet::KIND => PolicySet { policy: policy(dice) }.into(),
         InstanceHeld::KIND => InstanceHeld { instance }.into(),
         InstanceDrained::KIND => InstanceDrained { instance }.into(),

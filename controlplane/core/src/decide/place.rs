@@ -1,13 +1,15 @@
 //! Best fit of waiting allocs onto instances that have room.
 
 use super::draft::Draft;
+use super::fair;
 use replay_core::state::alloc::{Alloc, AllocStatus};
 use replay_core::state::instance::Instance;
 use schema::event::AllocGranted;
-use schema::id::{AllocId, InstanceId, LaunchId};
+use schema::id::{AllocId, DriverId, InstanceId, LaunchId};
 use schema::requirements::Market;
 use schema::resources::Resources;
 use schema::why::GrantWhy;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Most needs that are kept in mind as hopeless.
 const HOPELESS: usize = 64;
@@ -16,11 +18,14 @@ const HOPELESS: usize = 64;
 /// the order in which they are served. Stops where the round is full: who comes after that is in
 /// neither.
 pub(super) fn decide<'a>(draft: &mut Draft<'a>) -> Vec<(&'a AllocId, &'a Alloc)> {
-    let waiting: Vec<_> = draft.waiting().collect();
+    let waiting = fair::order(draft);
+    let ranks: BTreeMap<&AllocId, usize> =
+        waiting.iter().enumerate().map(|(rank, (id, _))| (*id, rank)).collect();
     let (kept, rest): (Vec<_>, Vec<_>) =
         waiting.into_iter().partition(|(_, alloc)| kept_for(draft, alloc).is_some());
     let mut unplaced = Vec::new();
     let mut hopeless = Hopeless::default();
+    let mut claimants: BTreeSet<&DriverId> = BTreeSet::new();
     for (id, alloc) in kept.into_iter().chain(rest) {
         if draft.full() {
             break;
@@ -31,12 +36,15 @@ pub(super) fn decide<'a>(draft: &mut Draft<'a>) -> Vec<(&'a AllocId, &'a Alloc)>
             unplaced.push((id, alloc));
         } else if !place(draft, id, alloc) {
             unplaced.push((id, alloc));
+            if plain && fair::starves(draft, alloc) && claimants.insert(&alloc.driver) {
+                claim(draft, alloc);
+            }
             if plain {
                 hopeless.learn(need, market);
             }
         }
     }
-    unplaced.sort_by_key(|(id, alloc)| alloc.wait_key(id));
+    unplaced.sort_by_key(|(id, _)| ranks.get(id));
     unplaced
 }
 
@@ -86,6 +94,25 @@ fn place<'a>(draft: &mut Draft<'a>, id: &'a AllocId, alloc: &Alloc) -> bool {
     }
     let Some((instance, candidates)) = best_fit(draft, alloc, &floor) else { return false };
     grant(draft, id, alloc, &instance, |left| GrantWhy::BestFit { candidates, left })
+}
+
+/// Keeps the instance that is nearest to having room for it for those that were served before: nobody
+/// who comes after takes what becomes free there.
+fn claim(draft: &mut Draft<'_>, alloc: &Alloc) {
+    let floor = alloc.requirements.floor();
+    let market = alloc.constraint.market;
+    let could = |id: &InstanceId| {
+        let instance = draft.state.instances.get(id);
+        instance.is_some_and(|instance| {
+            instance.resources.holds(&floor)
+                && market.is_none_or(|market| market == instance.offering.market)
+        })
+    };
+    let nearest = draft.free.iter().filter(|(id, _)| could(id));
+    let nearest = nearest.min_by_key(|(id, free)| (size(&floor.minus(free)), *id));
+    if let Some(id) = nearest.map(|(id, _)| *id) {
+        draft.free.remove(id);
+    }
 }
 
 /// The instance on which least stays free, and how many had room.

@@ -63,7 +63,7 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
             Ok(Some(why)) => Some(why),
             Ok(None) => {
                 let terms = Terms { market, kept: asks(&need) };
-                demands.push(Demand { need, terms, firm: fair::is_patient(draft, alloc) });
+                demands.push(Demand { need, terms, firm: fair::is_firm(draft, alloc) });
                 whose.push(at);
                 None
             }

@@ -96,8 +96,7 @@ impl<'a> Problem<'a> {
     /// Whether any kind holds this much on these terms.
     pub(super) fn held(&self, need: &[u64], terms: Terms) -> bool {
         self.kinds.iter().any(|kind| {
-            kind.suits(terms)
-                && need.iter().zip(&kind.have).all(|(need, have)| need <= have)
+            kind.suits(terms) && need.iter().zip(&kind.have).all(|(need, have)| need <= have)
         })
     }
 

@@ -89,6 +89,15 @@ impl World {
     /// Puts an event on the log, by whoever writes such events; it must have its effect.
     pub(crate) fn say(&mut self, event: impl Into<Event>) {
         let event = event.into();
+        assert_eq!(self.put(event.clone()), Outcome::Applied, "{event:?}");
+    }
+
+    /// Puts an event on the log, and says whether it was void.
+    pub(crate) fn void(&mut self, event: impl Into<Event>) -> bool {
+        self.put(event.into()) != Outcome::Applied
+    }
+
+    fn put(&mut self, event: Event) -> Outcome {
         let route = event.route();
         let author: AuthorId = match event.role() {
             Role::Ctl => id("r-1"),
@@ -111,8 +120,7 @@ impl World {
         };
         let payload = codec::encode(&record).expect("encodes");
         let (seq, time) = (self.state.head.applied.next(), self.now);
-        let outcome = self.state.apply(Message { seq, time, subject: &subject, payload: &payload });
-        assert_eq!(outcome, Outcome::Applied, "{:?}", record.event);
+        self.state.apply(Message { seq, time, subject: &subject, payload: &payload })
     }
 
     /// Lets log time pass.

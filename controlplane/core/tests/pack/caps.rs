@@ -45,7 +45,10 @@ fn caps_are_held_against_what_it_can_cost_at_most() {
     let left = |budget| Limits { budget: Micros(budget), ..ANY };
     let plan = pack(&needs(4, 2, 2), &offerings, &left(360_000));
     assert_eq!(bought(&plan, &offerings), ["large for 4"]);
-    assert_eq!((plan.price(&offerings), plan.at_most(&offerings)), (Micros(120_000), Micros(360_000)));
+    assert_eq!(
+        (plan.price(&offerings), plan.at_most(&offerings)),
+        (Micros(120_000), Micros(360_000))
+    );
     let plan = pack(&needs(4, 2, 2), &offerings, &left(359_999));
     assert_eq!(bought(&plan, &offerings), ["small for 1"; 3]);
 }

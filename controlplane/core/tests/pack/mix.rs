@@ -96,7 +96,10 @@ fn features_are_counted() {
     // Unless those are kept for who wants one.
     let kept = |offering: &Offering| offering.resources.feature("gpu") > 0;
     let terms = |asks| Terms { kept: asks, market: None };
-    let demands: Vec<Demand> = demands.into_iter().map(|d| Demand { terms: terms(d.need.feature("gpu") > 0), ..d }).collect();
+    let demands: Vec<Demand> = demands
+        .into_iter()
+        .map(|d| Demand { terms: terms(d.need.feature("gpu") > 0), ..d })
+        .collect();
     let plan = controlplane_core::pack::pack(&demands, &offerings, kept, &ANY);
     assert_eq!(
         bought(&plan, &offerings),

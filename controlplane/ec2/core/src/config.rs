@@ -170,10 +170,10 @@ pub struct LogAt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SpotPrice {
-    /// The price in the intent, which is what the budget counts.
+    /// The most that the intent says it can cost, which is what the budget counts.
     #[default]
     Offering,
-    /// EC2's own limit, the on-demand price. The budget holds only if offerings on spot are priced so.
+    /// EC2's own limit, the on-demand price. The budget holds only if offerings on spot are capped so.
     OnDemand,
 }
 

@@ -189,7 +189,7 @@ impl RunRequest {
             public_ip: config.public_ip,
             least: 1,
             most: intent.count(),
-            buying: buying(config, offering.market, offering.price),
+            buying: buying(config, offering.market, offering.at_most()),
             tags: tags(intent, &config.labels),
             tagged: tagged(spot),
             metadata: MetadataOptions {

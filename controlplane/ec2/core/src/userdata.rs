@@ -189,7 +189,7 @@ fn longest(arch: Arch) -> Intent {
         cluster: cluster.unwrap_or_else(|_| ClusterId::lowest()),
         launch: launch.unwrap_or_else(|_| LaunchId::lowest()),
         attempt: u32::MAX,
-        offering: Offering { kind, zone, market, price: Micros(0), resources },
+        offering: Offering { kind, zone, market, price: Micros(0), cap: None, resources },
         count: 1,
         requested: LogTime(u64::MAX / 2),
         intended: Epoch(0),

@@ -3,7 +3,7 @@
 use super::State;
 use super::index::Retired;
 use crate::void::Void;
-use schema::event::DriverJoined;
+use schema::event::{DriverJoined, DriverWeighted, MAX_WEIGHT, WEIGHT};
 use schema::id::DriverId;
 use schema::unit::LogTime;
 use serde::{Deserialize, Serialize};
@@ -48,6 +48,24 @@ impl State {
         }
         self.withdraw_all(id);
         Ok(())
+    }
+
+    pub(crate) fn weighted(&mut self, e: &DriverWeighted) -> Result<(), Void> {
+        if e.weight == 0 || e.weight > MAX_WEIGHT {
+            return Err(Void::Invalid);
+        }
+        if e.weight == WEIGHT {
+            self.head.weights.remove(&e.driver);
+        } else {
+            self.head.weights.insert(e.driver.clone(), e.weight);
+        }
+        Ok(())
+    }
+
+    /// How large its part is of what several want, beside [`WEIGHT`] for whoever nobody has weighted.
+    #[must_use]
+    pub fn weight_of(&self, driver: &DriverId) -> u32 {
+        self.head.weights.get(driver).copied().unwrap_or(WEIGHT)
     }
 
     pub(crate) fn count_alloc(&mut self, driver: &DriverId, change: i32) {

@@ -73,6 +73,7 @@ pub(crate) fn offering() -> Offering {
         zone: "us-west-2b".into(),
         market: Market::Spot,
         price: Micros(806_400),
+        cap: None,
         resources: Resources {
             cpu: 16_000,
             memory: 64 << 30,
