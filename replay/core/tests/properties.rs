@@ -130,7 +130,7 @@ fn joined(names: &[String]) -> State {
 #[test]
 fn histories_hold_every_event_and_every_refusal() {
     let (mut applied, mut voids) = (BTreeSet::new(), BTreeSet::new());
-    for seed in 0..400 {
+    for seed in 0..800 {
         let mut state = State::default();
         for told in history(&seeds::noise(seed, 3000)) {
             match told.next(&mut state) {

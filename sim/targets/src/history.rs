@@ -237,6 +237,12 @@ impl Writer {
                 e.epoch = epoch;
                 e.into()
             }
+            Event::AllocGranted(mut e) => {
+                if let Some(alloc) = self.state.allocs.get(&e.alloc).filter(|_| fits) {
+                    e.lease = alloc.lease;
+                }
+                e.into()
+            }
             Event::SchemaActivated(mut e) if fits => {
                 e.version = SCHEMA_VERSION;
                 e.into()

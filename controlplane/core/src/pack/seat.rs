@@ -34,19 +34,19 @@ pub(super) fn plan(
     let left = limits.budget.minus(plan.at_most(offerings));
     let begun = u32::try_from(plan.launches.len()).unwrap_or(u32::MAX);
     let asks = |shape: usize| problem.cheapest(shape).map(|kind| problem.kinds[kind].at_most);
-    let asked_first = packed.stopped.and_then(|demand| asks(shapes.of[demand]));
-    let why = |shape: usize| match asks(shape) {
+    let stopped = packed.stopped.and_then(|demand| Some((demand, asks(shapes.of[demand])?)));
+    let why = |demand: usize| match asks(shapes.of[demand]) {
         None => Unseated::NoOffering,
         Some(_) if begun >= limits.instances => Unseated::MaxInstances,
         Some(_) if begun >= limits.pending => Unseated::MaxPending,
         Some(asked) => {
-            Unseated::Budget { asked: Micros(asked_first.unwrap_or(0).max(asked)), left }
+            let ahead = stopped.filter(|(firm, _)| *firm < demand).map_or(0, |(_, asked)| asked);
+            Unseated::Budget { asked: Micros(asked.max(ahead)), left }
         }
     };
     let mut seated = vec![false; shapes.of.len()];
     plan.launches.iter().flat_map(|l| &l.seats).for_each(|demand| seated[*demand] = true);
-    let reasons: Vec<Unseated> = (0..problem.shapes()).map(why).collect();
     let rest = seated.iter().enumerate().filter(|(_, seated)| !**seated);
-    plan.unseated = rest.map(|(demand, _)| (demand, reasons[shapes.of[demand]])).collect();
+    plan.unseated = rest.map(|(demand, _)| (demand, why(demand))).collect();
     plan
 }

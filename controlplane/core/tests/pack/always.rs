@@ -88,10 +88,11 @@ fn caps_hold(plan: &Plan, offerings: &[Offering], limits: &Limits) {
     assert!(plan.price(offerings) <= limits.budget);
 }
 
-/// Whoever waits for a cap is behind all for whom anything was bought, and nobody waits for what nobody
-/// sells or sells for less than is left.
+/// Whoever is firm and waits for a cap is behind all for whom anything was bought, and nobody waits for
+/// what nobody sells or sells for less than is left.
 fn order_holds(plan: &Plan, demands: &[Demand], offerings: &[Offering], limits: &Limits) {
-    let stopped = plan.unseated.iter().find(|(_, why)| *why != Unseated::NoOffering);
+    let capped = |(_, why): &&(usize, Unseated)| *why != Unseated::NoOffering;
+    let stopped = plan.unseated.iter().filter(capped).find(|(at, _)| demands[*at].firm);
     for (at, why) in &plan.unseated {
         let cheapest = cheapest(&demands[*at], offerings);
         assert_eq!(cheapest.is_none(), *why == Unseated::NoOffering);
@@ -105,7 +106,7 @@ fn order_holds(plan: &Plan, demands: &[Demand], offerings: &[Offering], limits: 
         Unseated::MaxInstances => assert_eq!(launches, limits.instances),
         Unseated::MaxPending => assert_eq!(launches, limits.pending),
         Unseated::Budget { asked, left } => {
-            assert_eq!(Some(asked.0), cheapest(&demands[*first], offerings));
+            assert_eq!(Some(asked.0), cheapest(&demands[*first], offerings), "firm, so before any");
             assert_eq!(*left, limits.budget.minus(plan.price(offerings)));
             assert!(asked > left);
         }
