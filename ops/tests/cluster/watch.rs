@@ -5,7 +5,7 @@ use replay_core::state::leader::Holder;
 use replay_core::{Outcome, State, invariant};
 use schema::event::Event;
 use schema::record::Record;
-use schema::unit::{LogTime, Seq};
+use schema::unit::{Epoch, LogTime, Seq};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,12 +18,14 @@ pub(crate) struct Watch {
     pub(crate) state: State,
     /// Checkpoints of leaders that agreed with this fold.
     pub(crate) agreed: usize,
+    /// The term of the last of them.
+    term: Epoch,
 }
 
 impl Watch {
     pub(crate) async fn open(log: Arc<dyn Log>) -> Watch {
         let reader = log.read(Seq(1), None).await.expect("readable");
-        Watch { log, reader, state: State::default(), agreed: 0 }
+        Watch { log, reader, state: State::default(), agreed: 0, term: Epoch(0) }
     }
 
     /// Folds what comes until a record that counts is as `wanted`; returns when the log stored it.
@@ -40,7 +42,7 @@ impl Watch {
     /// Folds one batch; returns when the first record in it that was wanted was stored.
     async fn step(&mut self, wanted: &impl Fn(&State, &Record) -> bool) -> Option<LogTime> {
         let batch = self.reader.next_batch(TICK).await.expect("readable");
-        let (mut found, agreed) = (None, &mut self.agreed);
+        let (mut found, agreed, term) = (None, &mut self.agreed, &mut self.term);
         replay::fold::fold(&mut self.state, &batch.records, |state, stored, outcome, record| {
             let applied = record.filter(|_| outcome == Outcome::Applied);
             if let Some(record) = &applied
@@ -49,10 +51,11 @@ impl Watch {
                 found = found.or(Some(stored.time));
             }
             assert_eq!(state.diverged, None, "a leader's digest is another one");
-            *agreed += usize::from(matches!(
-                applied.as_ref().map(|record| &record.event),
-                Some(Event::Checkpoint(e)) if state.marked(e.seq).is_some()
-            ));
+            if let Some(record) = applied
+                && matches!(&record.event, Event::Checkpoint(e) if state.marked(e.seq).is_some())
+            {
+                (*agreed, *term) = (*agreed + 1, record.epoch);
+            }
         });
         assert_eq!(invariant::check(&self.state), []);
         found
@@ -73,13 +76,18 @@ impl Watch {
         }
     }
 
-    /// The name of the leading replica, once one leads.
+    /// The name of the leading replica, once one leads and its digest has been compared.
     pub(crate) async fn leader(&mut self) -> String {
         self.catch_up().await;
+        let since = Instant::now();
         loop {
-            if let Holder::Replica(leader) = &self.state.head.leader.holder {
-                return leader.to_string();
+            let leader = &self.state.head.leader;
+            if let Holder::Replica(name) = &leader.holder
+                && leader.epoch == self.term
+            {
+                return name.to_string();
             }
+            assert!(since.elapsed() < PATIENCE, "nobody leads, or it says nothing of its digest");
             self.step(&|_, _| false).await;
         }
     }

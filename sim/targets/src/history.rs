@@ -134,7 +134,7 @@ fn next(before: &mut State) -> Genesis {
         snapshot: before.snapshot(),
     };
     let cluster = before.head.cluster.clone().unwrap_or_else(ClusterId::lowest);
-    let (generation, policy) = (before.head.generation + 1, Policy::default());
+    let (generation, policy) = (before.head.generation.saturating_add(1), Policy::default());
     Genesis { cluster, generation, policy, previous: Some(previous) }
 }
 
