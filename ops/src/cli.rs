@@ -2,6 +2,7 @@
 
 mod alloc;
 mod context;
+mod drivers;
 mod fleet;
 mod run;
 mod serve;
@@ -48,6 +49,10 @@ pub(crate) enum Verb {
     Alloc(alloc::AllocArgs),
     /// List instances
     Instances,
+    /// List drivers
+    Drivers,
+    /// Change a driver's weight or budget
+    Driver(drivers::DriverArgs),
     /// List allocs
     Allocs,
     /// List execs
@@ -98,6 +103,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Run(args) => run::run(args, context()?).await,
         Verb::Alloc(args) => alloc::alloc(args, context()?).await,
         Verb::Instances => show::instances(context()?).await,
+        Verb::Drivers => drivers::drivers(context()?).await,
+        Verb::Driver(args) => drivers::driver(args, context()?).await,
         Verb::Allocs => show::allocs(context()?).await,
         Verb::Execs => show::execs(context()?).await,
         Verb::Logs(args) => show::exec_logs(args, context()?).await,

@@ -104,6 +104,17 @@ fn an_operator_steers() {
     assert_eq!(world.fleetlog(&["hold", &instance]).0, 0);
     assert!(world.fleetlog(&["instances"]).1.contains("held"));
     assert_eq!(world.fleetlog(&["resume", &instance]).0, 0);
+    assert_eq!(world.fleetlog(&["driver", "weight", "me", "300"]).0, 0);
+    assert_eq!(world.fleetlog(&["driver", "budget", "me", "$0.0005"]).0, 0);
+    let (code, _, err) = world.fleetlog(&["run", "--driver", "me", "--", "true"]);
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("more than the driver's whole budget of $0.0005/h"), "{err}");
+    let drivers = world.fleetlog(&["drivers"]).1;
+    assert!(drivers.lines().any(|l| l.contains("300") && l.contains("$0.0005")), "{drivers}");
+    assert_eq!(world.fleetlog(&["driver", "budget", "me", "none"]).0, 0);
+    let limit = "label_budgets={\"team=x\": 500000}";
+    assert_eq!(world.fleetlog(&["policy", "set", limit, "max_per_zone=3"]).0, 0);
+    assert!(world.fleetlog(&["policy", "get"]).1.contains("\"team=x\": 500000"));
     assert_eq!(world.fleetlog(&["policy", "set", "max_hourly_cost=$0.001"]).0, 0);
     assert!(world.fleetlog(&["policy", "get"]).1.contains("\"max_hourly_cost\": 1000"));
     let (code, _, err) = world.fleetlog(&["run", "--cpu", "4", "--", "true"]);

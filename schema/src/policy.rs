@@ -9,6 +9,7 @@ use crate::resources::Resources;
 use crate::unit::{Micros, Millis};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
+use std::collections::BTreeMap;
 use types::TypeRules;
 use volume::VolumeRule;
 
@@ -69,6 +70,16 @@ pub struct Policy {
     pub max_pending: u32,
     /// Never have more instances than this, pending ones included.
     pub max_instances: u32,
+    /// Never have more instances than this in one zone, pending ones included; none: as many as in all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_per_zone: Option<u32>,
+    /// Never have more calls under way that launch instances than this.
+    #[serde(skip_serializing_if = "is_usual_creating")]
+    pub max_creating: u32,
+    /// By label (`key=value`): what all allocs that have it may cost together per hour, each by its part
+    /// of its instance, in micro-dollars.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub label_budgets: BTreeMap<SmolStr, Micros>,
     /// Keep at least this many instances, even idle.
     pub min_instances: u32,
     /// What may be bought, whatever it is.
@@ -108,12 +119,22 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
+/// Calls under way that launch instances, where the policy names no number.
+const CREATING: u32 = 10;
+
+fn is_usual_creating(count: &u32) -> bool {
+    *count == CREATING
+}
+
 impl Default for Policy {
     fn default() -> Policy {
         Policy {
             max_hourly_cost: Micros(10_000_000),
             max_pending: 5,
             max_instances: 64,
+            max_per_zone: None,
+            max_creating: CREATING,
+            label_budgets: BTreeMap::new(),
             min_instances: 0,
             offerings: Vec::new(),
             types: TypeRules::default(),
@@ -168,8 +189,15 @@ impl Policy {
                 return Err(format!("{name} must be between {least} ms and {LONGEST} ms"));
             }
         }
-        if self.max_pending == 0 {
-            return Err("max_pending must be at least 1".into());
+        for (name, count) in
+            [("max_pending", self.max_pending), ("max_creating", self.max_creating)]
+        {
+            if count == 0 {
+                return Err(format!("{name} must be at least 1"));
+            }
+        }
+        if let Some(wrong) = self.label_budgets.keys().find(|label| !label.contains('=')) {
+            return Err(format!("label_budgets: {wrong:?} is no label: write key=value"));
         }
         Ok(())
     }

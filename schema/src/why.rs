@@ -73,6 +73,31 @@ pub enum PendingWhy {
     },
     /// An operator froze launches.
     Frozen,
+    /// The budget of its driver is in use.
+    DriverBudget {
+        /// What it would cost per hour where it costs least.
+        asked: Micros,
+        /// What the driver's other allocs cost per hour now.
+        used: Micros,
+        /// The limit per hour.
+        limit: Micros,
+    },
+    /// The budget of one of its labels is in use.
+    LabelBudget {
+        /// The label, as `key=value`.
+        label: SmolStr,
+        /// What it would cost per hour where it costs least.
+        asked: Micros,
+        /// What other allocs with that label cost per hour now.
+        used: Micros,
+        /// The limit per hour.
+        limit: Micros,
+    },
+    /// There are as many instances as allowed in every zone where one that would do may be bought.
+    MaxPerZone {
+        /// The limit.
+        limit: u32,
+    },
     /// Written by a newer version.
     #[serde(other)]
     Unknown,
@@ -96,6 +121,22 @@ pub enum RefusedWhy {
     /// One launch of the cheapest type that fits costs more than the whole budget.
     OverBudget {
         /// Its price per hour.
+        asked: Micros,
+        /// The limit per hour.
+        limit: Micros,
+    },
+    /// It alone would cost more than the whole budget of its driver.
+    OverDriverBudget {
+        /// What it would cost per hour where it costs least.
+        asked: Micros,
+        /// The limit per hour.
+        limit: Micros,
+    },
+    /// It alone would cost more than the whole budget of one of its labels.
+    OverLabelBudget {
+        /// The label, as `key=value`.
+        label: SmolStr,
+        /// What it would cost per hour where it costs least.
         asked: Micros,
         /// The limit per hour.
         limit: Micros,

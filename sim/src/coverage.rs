@@ -39,11 +39,16 @@ labels!(pending PENDING PendingWhy {
     PendingWhy::NamedInstanceBusy { .. } => "named-instance-busy",
     PendingWhy::BackedOff { .. } => "backed-off",
     PendingWhy::Frozen => "frozen",
+    PendingWhy::DriverBudget { .. } => "driver-budget",
+    PendingWhy::LabelBudget { .. } => "label-budget",
+    PendingWhy::MaxPerZone { .. } => "max-per-zone",
 } PendingWhy::Unknown);
 labels!(refused REFUSED RefusedWhy {
     RefusedWhy::TooLarge { .. } => "too-large",
     RefusedWhy::NoOfferings => "no-offerings",
     RefusedWhy::OverBudget { .. } => "over-budget",
+    RefusedWhy::OverDriverBudget { .. } => "over-driver-budget",
+    RefusedWhy::OverLabelBudget { .. } => "over-label-budget",
     RefusedWhy::NoSuchInstance { .. } => "no-such-instance",
     RefusedWhy::Killed => "killed",
 } RefusedWhy::Unknown);

@@ -1,6 +1,7 @@
 //! A driver: the real one, and somebody who asks for allocs, runs a few execs in each and frees it.
 
 use crate::log::Log;
+use crate::operator::LABELS;
 use crate::replica::clock;
 use crate::rng::Rng;
 use crate::setting::Setting;
@@ -16,6 +17,7 @@ use schema::id::{AllocId, AuthorId, ClusterId, DriverId, ExecId, InstanceId};
 use schema::requirements::{Constraint, Market, Requirements};
 use schema::resources::Resources;
 use schema::unit::{Millis, Seq};
+use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -238,10 +240,15 @@ impl Driver {
             requirements: Requirements { min: amount(cpu), max: amount(most), width: 1 },
             constraint: self.constraint(),
             priority: i32::try_from(self.rng.below(3)).unwrap_or(0),
-            labels: BTreeMap::new(),
+            labels: self.labels(),
             lease: Some(self.lease),
         };
         self.write(requested);
+    }
+
+    fn labels(&mut self) -> BTreeMap<SmolStr, SmolStr> {
+        let team = LABELS.get(usize::try_from(self.rng.below(3)).unwrap_or(0));
+        team.map(|team| ("team".into(), (*team).into())).into_iter().collect()
     }
 
     /// Some care for the market, some want the instance that they have had before.

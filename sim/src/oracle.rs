@@ -1,6 +1,7 @@
 //! What must hold: every invariant, every step and every claim after every record, and, once the faults
 //! are over and all is quiet, that nothing is lost, doubled or leaked.
 
+mod budgets;
 mod claims;
 mod execs;
 mod rollover;
@@ -12,6 +13,7 @@ use crate::coverage::Coverage;
 use crate::log::Log;
 use crate::stranger::NAME as STRANGER;
 use crate::transitions::Watch;
+use budgets::Budgets;
 use claims::Claims;
 use replay_core::{Message, Outcome, State, Void, invariant};
 use schema::codec;
@@ -37,6 +39,7 @@ pub(crate) struct Observer {
     pub(crate) coverage: Coverage,
     watch: Watch,
     claims: Claims,
+    budgets: Budgets,
 }
 
 impl Observer {
@@ -57,6 +60,7 @@ impl Observer {
                 self.coverage.event(&record.event);
                 found.extend(self.claims.check(&self.state, &record, truth));
                 found.extend(self.claims.execs.check(&self.state, &record.event, truth));
+                found.extend(self.budgets.check(&self.state, &record));
                 found.extend(claims::leases(&self.state, &record.event, leases));
             }
             (Outcome::Void(void), record) => {

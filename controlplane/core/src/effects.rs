@@ -137,14 +137,23 @@ impl Effects {
     /// Whether there is anything to do to the cloud now.
     #[must_use]
     pub fn wanted(&self, now: Moment, state: &State) -> bool {
-        plan(state).iter().any(|effect| self.startable(now, &effect.key()))
+        let launches = self.creating() < state.head.policy.max_creating as usize;
+        plan(state).iter().map(Effect::key).any(|key| {
+            self.startable(now, &key) && (launches || !matches!(key, EffectKey::Launch(..)))
+        })
+    }
+
+    /// How many calls are under way that launch instances.
+    fn creating(&self) -> usize {
+        self.running.iter().filter(|key| matches!(key, EffectKey::Launch(..))).count()
     }
 
     fn startable(&self, now: Moment, key: &EffectKey) -> bool {
         !self.running.contains(key) && self.resting.get(key).is_none_or(|at| *at <= now)
     }
 
-    /// Every call that the state asks for and that is not under way.
+    /// Every call that the state asks for and that is not under way, but for launches beyond as many as
+    /// the policy wants under way at once.
     pub fn calls(
         &mut self,
         now: Moment,
@@ -153,9 +162,13 @@ impl Effects {
         epoch: Epoch,
     ) -> Vec<Call> {
         let mut calls = Vec::new();
+        let most = state.head.policy.max_creating as usize;
+        let mut creating = self.creating();
         for effect in plan(state) {
             let key = effect.key();
-            if self.startable(now, &key) {
+            let launches = matches!(key, EffectKey::Launch(..));
+            if self.startable(now, &key) && !(launches && creating >= most) {
+                creating += usize::from(launches);
                 self.resting.remove(&key);
                 self.running.insert(key);
                 calls.push(match effect {

@@ -40,6 +40,21 @@ pub fn pending(why: &PendingWhy) -> String {
                 "pending: the cloud has lately refused {kind} and everything else that would do"
             )
         }
+        PendingWhy::DriverBudget { asked, used, limit } => format!(
+            "pending: the driver's budget of {}/h is in use ({}/h used, this would add {}/h)",
+            limit.dollars(),
+            used.dollars(),
+            asked.dollars()
+        ),
+        PendingWhy::LabelBudget { label, asked, used, limit } => format!(
+            "pending: the budget of {}/h for {label} is in use ({}/h used, this would add {}/h)",
+            limit.dollars(),
+            used.dollars(),
+            asked.dollars()
+        ),
+        PendingWhy::MaxPerZone { limit } => {
+            format!("pending: there are {limit} instances in each zone, as many as allowed")
+        }
         PendingWhy::Frozen => "pending: launches are frozen".to_owned(),
         PendingWhy::Unknown => "pending, for a reason that a newer version knows".to_owned(),
     }
@@ -58,6 +73,16 @@ pub fn refused(why: &RefusedWhy) -> String {
         RefusedWhy::NoOfferings => "the policy allows no instance type that would do".to_owned(),
         RefusedWhy::OverBudget { asked, limit } => format!(
             "one instance that would do costs {}/h, more than the whole budget of {}/h",
+            asked.dollars(),
+            limit.dollars()
+        ),
+        RefusedWhy::OverDriverBudget { asked, limit } => format!(
+            "it alone would cost {}/h, more than the driver's whole budget of {}/h",
+            asked.dollars(),
+            limit.dollars()
+        ),
+        RefusedWhy::OverLabelBudget { label, asked, limit } => format!(
+            "it alone would cost {}/h, more than the whole budget of {}/h for {label}",
             asked.dollars(),
             limit.dollars()
         ),

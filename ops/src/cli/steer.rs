@@ -58,7 +58,11 @@ fn author() -> AuthorId {
 }
 
 /// Writes what is to become of something, and tells whether it had an effect.
-async fn say_it(context: &Context, of: &str, event: impl Into<Event>) -> anyhow::Result<ExitCode> {
+pub(super) async fn say_it(
+    context: &Context,
+    of: &str,
+    event: impl Into<Event>,
+) -> anyhow::Result<ExitCode> {
     let log = context.open().await?;
     let identity = Identity::fresh(context.cluster.clone(), author());
     let writer = Author::start(log.clone(), identity, Box::new(Forgetful));
@@ -97,6 +101,10 @@ fn whole(policy: &Policy) -> anyhow::Result<Value> {
     let mut value = serde_json::to_value(policy)?;
     value["types"] = serde_json::to_value(&policy.types)?;
     value["volume"] = serde_json::to_value(&policy.volume)?;
+    value["fairness"] = serde_json::to_value(&policy.fairness)?;
+    value["max_per_zone"] = serde_json::to_value(policy.max_per_zone)?;
+    value["max_creating"] = serde_json::to_value(policy.max_creating)?;
+    value["label_budgets"] = serde_json::to_value(&policy.label_budgets)?;
     Ok(value)
 }
 

@@ -172,11 +172,7 @@ impl State {
                 Ok(())
             }
 
-            Event::PolicySet(e) => {
-                e.policy.check().map_err(|_| Void::Invalid)?;
-                self.head.policy = e.policy.clone();
-                Ok(())
-            }
+            Event::PolicySet(e) => self.policy_set(&e.policy),
             Event::InstanceHeld(e) => self.set_service(&e.instance, Service::Held),
             Event::InstanceDrained(e) => {
                 self.set_service(&e.instance, draining(DrainWhy::Operator))
@@ -185,6 +181,7 @@ impl State {
             Event::InstanceKilled(e) => self.kill_instance(&e.instance),
             Event::AllocKilled(e) => self.kill_alloc(&e.alloc),
             Event::DriverWeighted(e) => self.weighted(e),
+            Event::DriverBudgetSet(e) => self.budget_set(e),
             Event::LaunchesFrozen(_) => {
                 self.head.frozen = true;
                 Ok(())

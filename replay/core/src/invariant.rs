@@ -3,11 +3,12 @@
 //! incrementally.
 
 use crate::state::State;
-use crate::state::alloc::AllocStatus;
+use crate::state::alloc::{Alloc, AllocStatus};
+use crate::state::budget::{Costs, share};
 use crate::state::index::Index;
 use crate::state::instance::Phase;
 use crate::state::launch::LaunchStatus;
-use schema::id::{DriverId, InstanceId};
+use schema::id::{AllocId, DriverId, InstanceId};
 use schema::resources::Resources;
 use schema::unit::Micros;
 use std::collections::BTreeMap;
@@ -30,6 +31,7 @@ pub const INVARIANTS: &[(&str, Check)] = &[
     ("instance-has-one-intent", one_intent),
     ("committed-is-the-sum-of-prices", committed_is_the_sum),
     ("counts-are-right", counts),
+    ("costs-are-the-sum-of-shares", costs_are_the_sum),
     ("open-exec-has-a-live-alloc", open_execs),
     ("gone-instance-holds-nothing", gone_holds_nothing),
     ("allocs-are-counted", allocs_are_counted),
@@ -107,6 +109,35 @@ fn committed_is_the_sum(state: &State) -> Vec<String> {
         .then(|| format!("{} counted, {} found", counted.dollars(), sum.dollars()))
         .into_iter()
         .collect()
+}
+
+/// Instance by instance and launch by launch, for every driver and every label that there is.
+fn costs_are_the_sum(state: &State) -> Vec<String> {
+    let mut shares: BTreeMap<&AllocId, u64> = BTreeMap::new();
+    for (id, launch) in state.launches.iter() {
+        for alloc in &launch.reserved_for {
+            let Some(waits) = state.allocs.get(alloc) else { continue };
+            if matches!(&waits.status, AllocStatus::Waiting { reserved: Some(of), .. } if of == id)
+            {
+                shares.insert(alloc, share(&waits.requirements.floor(), &launch.offering).0);
+            }
+        }
+    }
+    for (instance, alloc) in &state.index.on_instance {
+        let grant = state.allocs.get(alloc).and_then(Alloc::grant);
+        let of = state.instances.get(instance).map(|instance| &instance.offering);
+        if let (Some(grant), Some(of)) = (grant, of) {
+            shares.insert(alloc, share(&grant.resources, of).0);
+        }
+    }
+    let mut found = Costs::default();
+    for (id, cost) in shares {
+        if let Some(alloc) = state.allocs.get(id) {
+            found.add(alloc, i128::from(cost));
+        }
+    }
+    let wrong = found != state.index.costs;
+    wrong.then(|| format!("{:?} counted, {found:?} found", state.index.costs)).into_iter().collect()
 }
 
 fn counts(state: &State) -> Vec<String> {

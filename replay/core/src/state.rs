@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 pub mod alloc;
 pub mod author;
+pub mod budget;
 pub mod driver;
 pub mod exec;
 pub mod index;
@@ -61,6 +62,12 @@ pub struct Head {
     /// Drivers that have another weight than most.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub weights: BTreeMap<DriverId, u32>,
+    /// What all allocs of a driver may cost together per hour, of those that are limited.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub budgets: BTreeMap<DriverId, Micros>,
+    /// The last record that changed what drivers or labels may cost.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub limited: Seq,
     /// Who leads.
     pub leader: Leader,
     /// Micro-dollars per hour of all instances and launches under way, at their cap prices.
@@ -71,6 +78,10 @@ pub struct Head {
     pub instances: u32,
     /// How many records had no effect, by reason.
     pub voids: BTreeMap<Void, u64>,
+}
+
+fn is_none(seq: &Seq) -> bool {
+    *seq == Seq(0)
 }
 
 /// Everything that follows from a prefix of the log.
@@ -116,6 +127,8 @@ impl Default for State {
                 frozen: false,
                 policy: Policy::default(),
                 weights: BTreeMap::new(),
+                budgets: BTreeMap::new(),
+                limited: Seq(0),
                 leader: Leader::default(),
                 committed: Micros(0),
                 pending: 0,
@@ -188,6 +201,7 @@ impl State {
             self.head.applied = applied;
             self.head.time = self.head.time.max(time);
             self.head.next_generation = None;
+            self.head.limited = Seq(0);
             self.head.leader = Leader { epoch: self.head.leader.epoch, ..Leader::default() };
             self.marks = VecDeque::new();
         } else {

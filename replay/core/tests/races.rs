@@ -5,8 +5,8 @@ use replay_core::state::alloc::AllocStatus;
 use replay_core::{Message, Outcome, State, Void};
 use schema::codec;
 use schema::event::{
-    AllocGranted, AllocRequested, DriverJoined, Event, Genesis, InstanceBooted, InstanceHeld,
-    Interruption, InterruptionNoticed, LaunchRequested, LeaderElected, PolicySet,
+    AllocGranted, AllocRequested, DriverBudgetSet, DriverJoined, Event, Genesis, InstanceBooted,
+    InstanceHeld, Interruption, InterruptionNoticed, LaunchRequested, LeaderElected, PolicySet,
 };
 use schema::id::AuthorId;
 use schema::policy::{Offering, Policy};
@@ -169,4 +169,23 @@ fn a_grant_that_was_decided_before_leases_were_cut_counts() {
     assert_eq!(world.grant_for(longer, read), Outcome::Void(Void::Invalid), "nobody asked for it");
     assert_eq!(world.grant_for(lease, read), Outcome::Applied);
     assert!(world.is_granted());
+}
+
+/// As above: nor do they read of budgets.
+#[test]
+fn a_grant_that_was_decided_before_a_budget_was_cut_counts() {
+    let cut = |world: &mut World| {
+        let max_hourly_cost = Some(Micros(0));
+        world.say("me", 0, DriverBudgetSet { driver: id("d-1"), max_hourly_cost });
+    };
+    let mut world = World::new();
+    let read = world.read();
+    cut(&mut world);
+    assert_eq!(world.grant(read), Outcome::Applied);
+    assert!(world.is_granted());
+
+    let mut world = World::new();
+    cut(&mut world);
+    let read = world.read();
+    assert_eq!(world.grant(read), Outcome::Void(Void::OverBudget), "it knew");
 }

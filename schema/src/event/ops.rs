@@ -3,6 +3,7 @@
 use super::body;
 use crate::id::{AllocId, DriverId, InstanceId};
 use crate::policy::Policy;
+use crate::unit::Micros;
 use serde::{Deserialize, Serialize};
 
 /// The policy is now this one, whole.
@@ -80,6 +81,18 @@ pub struct DriverWeighted {
     pub weight: u32,
 }
 body!(Ops "driver-weighted" DriverWeighted |e| Driver e.driver.as_str());
+
+/// What all allocs of a driver may cost together per hour, each by its part of its instance. A lower
+/// limit ends nothing that is there; nothing is added until it is kept again. Also of a driver that has
+/// yet to join.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriverBudgetSet {
+    /// The driver.
+    pub driver: DriverId,
+    /// The limit in micro-dollars per hour; none: no limit but the cluster's.
+    pub max_hourly_cost: Option<Micros>,
+}
+body!(Ops "driver-budget-set" DriverBudgetSet |e| Driver e.driver.as_str());
 
 /// The weight of a driver that nobody has weighted.
 pub const WEIGHT: u32 = 100;

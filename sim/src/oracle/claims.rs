@@ -16,7 +16,7 @@ use schema::resources::Resources;
 use schema::subject::Role;
 use schema::unit::{Epoch, LogTime, Micros, Millis, Seq};
 use schema::why::{RefusedWhy, TerminateWhy};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What an independent reader keeps of the log to check it by: far less than the fold does.
 #[derive(Debug, Default)]
@@ -33,6 +33,8 @@ pub(super) struct Claims {
     pub(super) execs: Execs,
     /// Policies that have been in force, from which record on.
     policies: BTreeMap<Seq, Policy>,
+    /// Budgets that drivers have been given.
+    budgets: BTreeSet<(DriverId, Micros)>,
     /// Who leads, in which term.
     leader: Option<(AuthorId, Epoch)>,
     /// When, in virtual milliseconds, an alloc was taken back, and until when its execs may run.
@@ -64,6 +66,10 @@ impl Claims {
             return Some(format!("{} was heard, who spoke for another", record.author));
         }
         match &record.event {
+            Event::DriverBudgetSet(e) => {
+                self.budgets.extend(e.max_hourly_cost.map(|limit| (e.driver.clone(), limit)));
+                None
+            }
             Event::LeaderElected(e) => {
                 self.leader = Some((e.replica.clone(), e.epoch));
                 None
@@ -191,6 +197,14 @@ impl Claims {
                 let cheapest = fitting().map(|o| o.at_most()).min();
                 let was = self.policies.values().any(|policy| policy.max_hourly_cost == *limit);
                 asked > limit && cheapest == Some(*asked) && was
+            }
+            RefusedWhy::OverDriverBudget { asked, limit } => {
+                let was = self.budgets.contains(&(alloc.driver.clone(), *limit));
+                asked > limit && was
+            }
+            RefusedWhy::OverLabelBudget { label, asked, limit } => {
+                let has = |policy: &Policy| policy.label_budgets.get(label) == Some(limit);
+                asked > limit && self.policies.values().any(has)
             }
             RefusedWhy::NoSuchInstance { instance } => {
                 let there = |i: &Instance| matches!(i.phase, Phase::Booting | Phase::Up);

@@ -6,14 +6,15 @@ mod why;
 
 use crate::dice::{Dice, Place};
 use schema::event::{
-    AllocFreed, AllocKilled, AllocRequested, AllocWithdrawn, AllocsKept, Body, DriverJoined,
-    DriverLeft, DriverWeighted, Event, ExecConfig, ExecKillRequested, ExecSubmitted,
+    AllocFreed, AllocKilled, AllocRequested, AllocWithdrawn, AllocsKept, Body, DriverBudgetSet,
+    DriverJoined, DriverLeft, DriverWeighted, Event, ExecConfig, ExecKillRequested, ExecSubmitted,
     InstanceDrained, InstanceHeld, InstanceKilled, InstanceResumed, LaunchesFrozen, LaunchesThawed,
     PolicySet,
 };
 use schema::policy::{Offering, Policy};
 use schema::requirements::{Constraint, Market, Requirements};
 use schema::unit::{Micros, Millis};
+use smol_str::{SmolStr, format_smolstr};
 
 /// An event of this kind; none if there is no such kind.
 #[must_use]
@@ -92,6 +93,10 @@ fn ops(kind: &str, place: Place, dice: &mut Dice<'_>) -> Option<Event> {
     let Place { alloc, instance, driver, .. } = place;
     Some(match kind {
         DriverWeighted::KIND => DriverWeighted { driver, weight: dice.short() }.into(),
+        DriverBudgetSet::KIND => {
+            let max_hourly_cost = dice.rarely(2).then(|| dice.price());
+            DriverBudgetSet { driver, max_hourly_cost }.into()
+        }
         PolicySet::KIND => PolicySet { policy: policy(dice) }.into(),
         InstanceHeld::KIND => InstanceHeld { instance }.into(),
         InstanceDrained::KIND => InstanceDrained { instance }.into(),
@@ -113,6 +118,8 @@ pub fn policy(dice: &mut Dice<'_>) -> Policy {
         max_pending: if unlimited { u32::MAX } else { dice.short() },
         max_instances: if unlimited { u32::MAX } else { dice.short() },
         min_instances: u32::from(dice.below(3)),
+        max_per_zone: dice.rarely(4).then(|| dice.short()),
+        label_budgets: dice.rarely(4).then(|| (label(dice), dice.price())).into_iter().collect(),
         offerings: (0..dice.below(3)).map(|_| offering(dice)).collect(),
         idle_timeout: dice.millis(),
         boot_timeout: Millis(1000).max(dice.millis()),
@@ -122,6 +129,10 @@ pub fn policy(dice: &mut Dice<'_>) -> Policy {
         retention: dice.millis(),
         ..Policy::default()
     }
+}
+
+fn label(dice: &mut Dice<'_>) -> SmolStr {
+    format_smolstr!("{}={}", dice.text(), dice.text())
 }
 
 fn offering(dice: &mut Dice<'_>) -> Offering {

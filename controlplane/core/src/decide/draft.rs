@@ -6,6 +6,7 @@ use super::offer;
 use crate::sight::Sight;
 use replay_core::State;
 use replay_core::state::alloc::{Alloc, AllocStatus, Grant};
+use replay_core::state::budget::Costs;
 use replay_core::state::instance::Instance;
 use schema::event::{AllocRevoked, Event};
 use schema::id::{AllocId, InstanceId};
@@ -13,6 +14,7 @@ use schema::policy::Offering;
 use schema::resources::Resources;
 use schema::unit::{LogTime, Micros};
 use schema::why::RevokedWhy;
+use smol_str::SmolStr;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,6 +36,10 @@ pub(super) struct Draft<'a> {
     pub(super) pending: u32,
     /// Instances in all, after this round's launches.
     pub(super) instances: u32,
+    /// What this round's grants and launches add to what drivers and labels cost.
+    pub(super) costs: Costs,
+    /// Instances that this round launches, by zone.
+    pub(super) begun: BTreeMap<SmolStr, u64>,
     /// How many ids this round has made.
     pub(super) ids: u64,
     /// What may be bought, once anybody has asked.
@@ -58,6 +64,8 @@ impl<'a> Draft<'a> {
             committed: state.head.committed,
             pending: state.head.pending,
             instances: state.head.instances,
+            costs: Costs::default(),
+            begun: BTreeMap::new(),
             ids: 0,
             candidates: OnceCell::new(),
         }
@@ -75,6 +83,13 @@ impl<'a> Draft<'a> {
     /// What may be bought.
     pub(super) fn candidates(&self) -> &[&'a Offering] {
         self.candidates.get_or_init(|| offer::candidates(self.state))
+    }
+
+    /// Whether there are as many instances in this zone as allowed, after this round's launches.
+    pub(super) fn zone_full(&self, zone: &str) -> bool {
+        let begun = self.begun.get(zone).copied().unwrap_or(0);
+        let there = self.state.index.in_zone(zone) + begun;
+        self.state.head.policy.max_per_zone.is_some_and(|limit| there >= u64::from(limit))
     }
 
     pub(super) fn random(&mut self) -> u64 {

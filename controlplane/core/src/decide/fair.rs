@@ -46,13 +46,20 @@ fn steps(draft: &Draft<'_>, alloc: &Alloc) -> i64 {
 
 /// Whether it has waited for so long, for nothing that is on its way, that room is kept for it.
 pub(super) fn starves(draft: &Draft<'_>, alloc: &Alloc) -> bool {
-    use schema::why::PendingWhy::{BackedOff, Budget, Frozen, MaxInstances, MaxPending};
+    use schema::why::PendingWhy::{
+        BackedOff, Budget, Frozen, MaxInstances, MaxPending, MaxPerZone,
+    };
     let AllocStatus::Waiting { why: Some(why), reserved: None } = &alloc.status else {
         return false;
     };
     let capped = matches!(
         why,
-        Budget { .. } | MaxPending { .. } | MaxInstances { .. } | BackedOff { .. } | Frozen
+        Budget { .. }
+            | MaxPending { .. }
+            | MaxInstances { .. }
+            | MaxPerZone { .. }
+            | BackedOff { .. }
+            | Frozen
     );
     capped && is_firm(draft, alloc)
 }

@@ -1,13 +1,16 @@
 //! Best fit of waiting allocs onto instances that have room.
 
+use super::budget;
 use super::draft::Draft;
 use super::fair;
 use replay_core::state::alloc::{Alloc, AllocStatus};
+use replay_core::state::budget::{share, worth};
 use replay_core::state::instance::Instance;
 use schema::event::AllocGranted;
 use schema::id::{AllocId, DriverId, InstanceId, LaunchId};
 use schema::requirements::Market;
 use schema::resources::Resources;
+use schema::unit::Micros;
 use schema::why::GrantWhy;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,8 +37,13 @@ pub(super) fn decide<'a>(draft: &mut Draft<'a>) -> Vec<(&'a AllocId, &'a Alloc)>
         let plain = alloc.constraint.instance.is_none() && kept_for(draft, alloc).is_none();
         if draft.free.is_empty() || (plain && hopeless.knows(&need, market)) {
             unplaced.push((id, alloc));
-        } else if !place(draft, id, alloc) {
+            continue;
+        }
+        let most = budget::most(draft, alloc);
+        if !place(draft, id, alloc, most) {
             unplaced.push((id, alloc));
+            // There may be room for others where it costs too much for this one.
+            let plain = plain && most.is_none();
             if plain && fair::starves(draft, alloc) && claimants.insert(&alloc.driver) {
                 claim(draft, alloc);
             }
@@ -79,21 +87,24 @@ fn kept_for<'a>(draft: &Draft<'a>, alloc: &Alloc) -> Option<(&'a InstanceId, Lau
     Some((id, launch.clone()))
 }
 
-fn place<'a>(draft: &mut Draft<'a>, id: &'a AllocId, alloc: &Alloc) -> bool {
+/// Gives it the least that it asks for, or more, where that costs at most so much.
+fn place<'a>(draft: &mut Draft<'a>, id: &'a AllocId, alloc: &Alloc, most: Option<Micros>) -> bool {
     let floor = alloc.requirements.floor();
     let fits = |instance: &InstanceId, draft: &Draft<'_>| {
-        draft.free.get(instance).is_some_and(|free| free.holds(&floor))
+        let holds = draft.free.get(instance).is_some_and(|free| free.holds(&floor));
+        let of = draft.state.instances.get(instance).map(|instance| &instance.offering);
+        holds && of.is_some_and(|of| budget::affords(alloc, most, of))
     };
     if let Some(named) = &alloc.constraint.instance {
-        return fits(named, draft) && grant(draft, id, alloc, named, |_| GrantWhy::Named);
+        return fits(named, draft) && grant(draft, id, alloc, most, named, |_| GrantWhy::Named);
     }
     if let Some((instance, launch)) = kept_for(draft, alloc)
         && fits(instance, draft)
     {
-        return grant(draft, id, alloc, instance, |_| GrantWhy::Reserved { launch });
+        return grant(draft, id, alloc, most, instance, |_| GrantWhy::Reserved { launch });
     }
-    let Some((instance, candidates)) = best_fit(draft, alloc, &floor) else { return false };
-    grant(draft, id, alloc, &instance, |left| GrantWhy::BestFit { candidates, left })
+    let Some((instance, candidates)) = best_fit(draft, alloc, most) else { return false };
+    grant(draft, id, alloc, most, &instance, |left| GrantWhy::BestFit { candidates, left })
 }
 
 /// Keeps the instance that is nearest to having room for it for those that were served before: nobody
@@ -116,16 +127,21 @@ fn claim(draft: &mut Draft<'_>, alloc: &Alloc) {
 }
 
 /// The instance on which least stays free, and how many had room.
-fn best_fit(draft: &Draft<'_>, alloc: &Alloc, floor: &Resources) -> Option<(InstanceId, u32)> {
-    let market = alloc.constraint.market;
-    let on_market = |id: &InstanceId| {
-        let of = || draft.state.instances.get(id).map(|instance| instance.offering.market);
-        market.is_none() || of() == market
+fn best_fit(draft: &Draft<'_>, alloc: &Alloc, most: Option<Micros>) -> Option<(InstanceId, u32)> {
+    let (floor, market) = (&alloc.requirements.floor(), alloc.constraint.market);
+    let will_do = |id: &InstanceId| {
+        if market.is_none() && most.is_none() {
+            return true;
+        }
+        let of = draft.state.instances.get(id).map(|instance| &instance.offering);
+        of.is_some_and(|of| {
+            market.is_none_or(|market| market == of.market) && budget::affords(alloc, most, of)
+        })
     };
     let mut candidates = 0;
     let mut best: Option<(u64, &InstanceId)> = None;
     for (id, free) in &draft.free {
-        if !free.holds(floor) || !on_market(id) {
+        if !free.holds(floor) || !will_do(id) {
             continue;
         }
         candidates += 1;
@@ -167,19 +183,22 @@ fn grant<'a>(
     draft: &mut Draft<'a>,
     id: &'a AllocId,
     alloc: &Alloc,
+    most: Option<Micros>,
     on: &InstanceId,
     why: impl FnOnce(Resources) -> GrantWhy,
 ) -> bool {
     let Some(instance) = draft.state.instances.get(on) else { return false };
     let floor = alloc.requirements.floor();
-    let most = alloc.requirements.max.times(u64::from(alloc.requirements.width));
-    let kept = if most == floor { None } else { Some(kept_for_others(draft, id, instance)) };
+    let wanted = alloc.requirements.max.times(u64::from(alloc.requirements.width));
+    let kept = if wanted == floor { None } else { Some(kept_for_others(draft, id, instance)) };
     let Some(free) = draft.free.get_mut(on) else { return false };
     let open = free.minus(&kept.unwrap_or_default());
-    let resources = most.at_most(&open).at_least(&floor);
+    let paid = most.map_or(open.clone(), |most| worth(most, &instance.offering));
+    let resources = wanted.at_most(&open).at_most(&paid).at_least(&floor);
     *free = free.minus(&resources);
     let why = why(free.clone());
     draft.granted.insert(id);
+    budget::spend(draft, alloc, share(&resources, &instance.offering));
     draft.push(AllocGranted {
         alloc: id.clone(),
         driver: alloc.driver.clone(),

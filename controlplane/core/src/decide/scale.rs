@@ -1,13 +1,15 @@
 //! New instances for what cannot be placed: the cheapest mix that holds it, within the hourly budget
 //! and the caps on launches under way and on instances. [`pack`] says who goes first when caps bind.
 
+use super::budget::{self, Affordable, Over};
 use super::draft::Draft;
 use super::fair;
 use super::offer::{asks, is_for, is_kept};
 use super::place::size;
 use crate::deadline::{serves, serving};
-use crate::pack::{Demand, Launch, Limits, Terms, Unseated, pack};
+use crate::pack::{Demand, Limits, Terms, Unseated, pack};
 use replay_core::state::alloc::{Alloc, AllocStatus};
+use replay_core::state::budget::share;
 use replay_core::state::instance::{Instance, Phase};
 use replay_core::state::launch::key;
 use schema::event::{AllocPending, AllocRefused, LaunchRequested};
@@ -23,7 +25,7 @@ use std::collections::BTreeMap;
 type Waiting<'a> = (&'a AllocId, &'a Alloc);
 
 /// What can be said of an amount before anything is packed: None if a launch is to be tried.
-type Verdict = Result<Option<PendingWhy>, RefusedWhy>;
+pub(super) type Verdict = Result<Option<PendingWhy>, RefusedWhy>;
 
 pub(super) fn decide(draft: &mut Draft<'_>, unplaced: &[Waiting<'_>]) {
     let mut told: Vec<(Waiting<'_>, PendingWhy)> = Vec::new();
@@ -53,12 +55,17 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
     let mut reasons: Vec<Option<PendingWhy>> = Vec::with_capacity(uncovered.len());
     let mut verdicts: BTreeMap<(Resources, Option<Market>), Verdict> = BTreeMap::new();
     let (mut demands, mut whose) = (Vec::new(), Vec::new());
+    let mut affordable = Affordable::new(draft);
     for (at, (id, alloc)) in uncovered.iter().enumerate() {
         let (need, market) = (alloc.requirements.floor(), alloc.constraint.market);
         let verdict = named(draft, alloc).unwrap_or_else(|| {
             let key = (need.clone(), market);
             verdicts.entry(key).or_insert_with(|| judge(draft, alloc, &need)).clone()
         });
+        let verdict = match verdict {
+            Ok(None) => affordable.judge(draft, at, alloc, &need),
+            told => told,
+        };
         reasons.push(match verdict {
             Ok(Some(why)) => Some(why),
             Ok(None) => {
@@ -78,7 +85,8 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
         return reasons;
     }
     let policy = &draft.state.head.policy;
-    let candidates = draft.candidates().iter().filter(|o| !resting(draft, o));
+    let open = |o: &&&Offering| !resting(draft, o) && !draft.zone_full(&o.zone);
+    let candidates = draft.candidates().iter().filter(open);
     let offerings: Vec<Offering> = candidates.map(|o| (*o).clone()).collect();
     let limits = Limits {
         budget: policy.max_hourly_cost.minus(draft.committed),
@@ -86,12 +94,43 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
         pending: policy.max_pending.saturating_sub(draft.pending),
     };
     let plan = pack(&demands, &offerings, |o| is_kept(policy, o), &limits);
+    let firm = plan.unseated.iter().any(|(demand, _)| demands[*demand].firm);
+    let mut dear: Vec<(usize, Over)> = Vec::new();
     for made in &plan.launches {
-        let reserved_for = made.seats.iter().map(|seat| uncovered[whose[*seat]].0.clone());
-        let reserved_for = reserved_for.collect();
-        let why = demanded(draft, made, &demands, &offerings, plan.candidates);
-        let why = begin(draft, offerings[made.offering].clone(), reserved_for, why);
-        made.seats.iter().for_each(|seat| reasons[whose[*seat]] = Some(why.clone()));
+        let offering = &offerings[made.offering];
+        // By a launch of this plan: whoever is left out is decided on in the next round.
+        if draft.zone_full(&offering.zone) {
+            continue;
+        }
+        let mut seats = Vec::with_capacity(made.seats.len());
+        for seat in made.seats.iter().copied() {
+            let (_, alloc) = uncovered[whose[seat]];
+            let cost = share(&demands[seat].need, offering);
+            match budget::over(draft, alloc, cost, &draft.costs) {
+                Some(over) => dear.push((seat, over)),
+                None => {
+                    budget::spend(draft, alloc, cost);
+                    seats.push(seat);
+                }
+            }
+        }
+        if seats.is_empty() {
+            continue;
+        }
+        let reserved_for = seats.iter().map(|seat| uncovered[whose[*seat]].0.clone()).collect();
+        let why = demanded(draft, &seats, offering, &demands, plan.candidates);
+        let why = begin(draft, offering.clone(), reserved_for, why);
+        seats.iter().for_each(|seat| reasons[whose[*seat]] = Some(why.clone()));
+    }
+    for (seat, over) in dear {
+        let alone = (!firm).then(|| alone(draft, uncovered[whose[seat]], &offerings)).flatten();
+        reasons[whose[seat]] = Some(alone.unwrap_or_else(|| over.waits()));
+    }
+    // With the figures as they are now that it is known what is launched.
+    for (at, asked) in affordable.over {
+        if let Some(over) = budget::over(draft, uncovered[at].1, asked, &draft.costs) {
+            reasons[at] = Some(over.waits());
+        }
     }
     for (demand, why) in plan.unseated {
         reasons[whose[demand]] = Some(capped(draft, why));
@@ -99,19 +138,51 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
     reasons
 }
 
+/// Launches the cheapest instance of which it can pay its part, if the caps allow: the one that was
+/// cheapest for all was too dear for it.
+fn alone(
+    draft: &mut Draft<'_>,
+    (id, alloc): Waiting<'_>,
+    offerings: &[Offering],
+) -> Option<PendingWhy> {
+    let (policy, need) = (&draft.state.head.policy, alloc.requirements.floor());
+    let most = budget::most(draft, alloc);
+    let will_do = |o: &&Offering| {
+        suits(alloc, o)
+            && is_for(policy, o, &need)
+            && o.resources.holds(&need)
+            && budget::affords(alloc, most, o)
+            && !draft.zone_full(&o.zone)
+    };
+    let cheapest = offerings.iter().filter(will_do).min_by_key(|o| (o.at_most(), &o.kind, &o.zone));
+    let offering = cheapest.filter(|o| !capped_for(draft, o))?;
+    let demand = Demand { need: need.clone(), terms: Terms::default(), firm: false };
+    let why = demanded(draft, &[0], offering, &[demand], 1);
+    budget::spend(draft, alloc, share(&need, offering));
+    Some(begin(draft, offering.clone(), vec![id.clone()], why))
+}
+
+/// Whether the caps keep this from being launched now.
+fn capped_for(draft: &Draft<'_>, offering: &Offering) -> bool {
+    let policy = &draft.state.head.policy;
+    draft.pending >= policy.max_pending
+        || draft.instances >= policy.max_instances
+        || draft.committed.plus(offering.at_most()) > policy.max_hourly_cost
+}
+
 /// Why an instance is launched for its seats.
 fn demanded(
     draft: &Draft<'_>,
-    made: &Launch,
+    seats: &[usize],
+    offering: &Offering,
     demands: &[Demand],
-    offerings: &[Offering],
     candidates: usize,
 ) -> LaunchWhy {
-    let needs = made.seats.iter().map(|seat| &demands[*seat].need);
+    let needs = seats.iter().map(|seat| &demands[*seat].need);
     let used = size(&needs.fold(Resources::default(), |sum, need| sum.plus(need))).max(1);
-    let price = offerings[made.offering].price;
+    let price = offering.price;
     LaunchWhy::Demand {
-        requests: u32::try_from(made.seats.len()).unwrap_or(u32::MAX),
+        requests: u32::try_from(seats.len()).unwrap_or(u32::MAX),
         offerings: u32::try_from(candidates).unwrap_or(u32::MAX),
         price_per_core: Micros(price.0.saturating_mul(1000) / used),
         committed: draft.state.head.committed,
@@ -128,6 +199,7 @@ fn begin(
     draft.committed = draft.committed.plus(offering.at_most());
     draft.pending += 1;
     draft.instances += 1;
+    *draft.begun.entry(offering.zone.clone()).or_default() += 1;
     let launch = LaunchId::made(unix_ms(draft.state.head.time), draft.random());
     let waits = launching(&launch, &offering);
     draft.push(LaunchRequested { launch, attempt: 1, offering, count: 1, reserved_for, why });
@@ -170,18 +242,19 @@ fn launching(launch: &LaunchId, offering: &Offering) -> PendingWhy {
 /// An alloc that names its instance waits for that one, or is refused; nothing is launched for it.
 fn named(draft: &Draft<'_>, alloc: &Alloc) -> Option<Verdict> {
     let instance = alloc.constraint.instance.clone()?;
-    let could = draft.state.instances.get(&instance).is_some_and(|i| {
-        matches!(i.phase, Phase::Booting | Phase::Up)
-            && i.resources.holds(&alloc.requirements.floor())
-    });
-    Some(if could {
-        Ok(Some(PendingWhy::NamedInstanceBusy { instance }))
-    } else {
-        Err(RefusedWhy::NoSuchInstance { instance })
-    })
+    let floor = alloc.requirements.floor();
+    let could = draft
+        .state
+        .instances
+        .get(&instance)
+        .filter(|i| matches!(i.phase, Phase::Booting | Phase::Up) && i.resources.holds(&floor));
+    let Some(could) = could else { return Some(Err(RefusedWhy::NoSuchInstance { instance })) };
+    let over = budget::over(draft, alloc, share(&floor, &could.offering), &draft.costs);
+    let busy = || Ok(PendingWhy::NamedInstanceBusy { instance });
+    Some(over.map_or_else(busy, Over::verdict).map(Some))
 }
 
-fn suits(alloc: &Alloc, offering: &Offering) -> bool {
+pub(super) fn suits(alloc: &Alloc, offering: &Offering) -> bool {
     alloc.constraint.market.is_none_or(|market| market == offering.market)
 }
 
@@ -232,8 +305,12 @@ fn judge(draft: &Draft<'_>, alloc: &Alloc, floor: &Resources) -> Verdict {
     if head.frozen {
         return Ok(Some(PendingWhy::Frozen));
     }
-    let rested = fitting.iter().filter(|o| !resting(draft, o));
-    let Some(asked) = rested.map(|o| o.at_most()).min() else {
+    let rested: Vec<_> = fitting.iter().filter(|o| !resting(draft, o)).collect();
+    let open = rested.iter().filter(|o| !draft.zone_full(&o.zone));
+    let Some(asked) = open.map(|o| o.at_most()).min() else {
+        if let (false, Some(limit)) = (rested.is_empty(), head.policy.max_per_zone) {
+            return Ok(Some(PendingWhy::MaxPerZone { limit }));
+        }
         let until = |o: &&&Offering| draft.state.backoffs.get(&key(o)).map(|b| b.until);
         let kind = fitting.iter().min_by_key(until).map(|o| o.kind.clone()).unwrap_or_default();
         return Ok(Some(PendingWhy::BackedOff { kind }));
@@ -244,7 +321,7 @@ fn judge(draft: &Draft<'_>, alloc: &Alloc, floor: &Resources) -> Verdict {
     Ok(never.then_some(PendingWhy::Budget { asked, committed, limit }))
 }
 
-fn resting(draft: &Draft<'_>, offering: &Offering) -> bool {
+pub(super) fn resting(draft: &Draft<'_>, offering: &Offering) -> bool {
     let backoff = draft.state.backoffs.get(&key(offering));
     backoff.is_some_and(|backoff| draft.state.head.time < backoff.until)
 }
@@ -281,12 +358,11 @@ fn keep_floor(draft: &mut Draft<'_>) {
         let rested = draft.candidates().iter().copied();
         let rested =
             rested.filter(|o| !resting(draft, o) && is_for(policy, o, &Resources::default()));
+        let rested = rested.filter(|o| !draft.zone_full(&o.zone));
         let Some(offering) = rested.min_by_key(|o| (o.price, o.kind.clone())).cloned() else {
             return;
         };
-        let committed = draft.committed.plus(offering.at_most());
-        let full = draft.pending >= policy.max_pending || draft.instances >= policy.max_instances;
-        if draft.state.head.frozen || full || committed > policy.max_hourly_cost {
+        if draft.state.head.frozen || capped_for(draft, &offering) {
             return;
         }
         let why = LaunchWhy::MinInstances { floor: policy.min_instances };

@@ -100,6 +100,27 @@ fn an_effect_is_what_the_intent_said_though_the_policy_is_another_by_now() {
 }
 
 #[test]
+fn no_more_launches_are_under_way_at_once_than_the_policy_wants() {
+    let mut w = World::new();
+    w.policy(|p| (p.max_creating, p.max_pending) = (2, 9));
+    for n in 1..=5 {
+        w.launch(&format!("i-{n}"), small(), &[]);
+    }
+    let mut effects = Effects::default();
+    let begun = |effects: &mut Effects, w: &World| {
+        effects.calls(Moment(0), &id("c"), &w.state, Epoch(1)).len()
+    };
+    assert_eq!(begun(&mut effects, &w), 2);
+    assert!(!effects.wanted(Moment(0), &w.state), "nothing more can be begun");
+    assert_eq!(begun(&mut effects, &w), 0);
+    // One is answered, and the answer is on the log.
+    w.made("i-1");
+    effects.outcomes(Moment(0), &w.state);
+    assert!(effects.wanted(Moment(0), &w.state));
+    assert_eq!(begun(&mut effects, &w), 1);
+}
+
+#[test]
 fn an_order_is_the_same_whoever_asks() {
     let mut w = World::new();
     w.launch("i-1", small(), &[]);

@@ -49,6 +49,13 @@ fn pending(why: &PendingWhy) -> String {
         PendingWhy::MaxInstances { limit } => format!("at most {limit} instances"),
         PendingWhy::NamedInstanceBusy { instance } => format!("{instance} busy"),
         PendingWhy::BackedOff { kind } => format!("{kind} rests"),
+        PendingWhy::DriverBudget { asked, used, limit } => {
+            format!("its driver's budget, {asked} on {used} of {limit}")
+        }
+        PendingWhy::LabelBudget { label, asked, used, limit } => {
+            format!("the budget of {label}, {asked} on {used} of {limit}")
+        }
+        PendingWhy::MaxPerZone { limit } => format!("at most {limit} in each zone"),
         PendingWhy::Frozen => "frozen".into(),
         PendingWhy::Unknown => "unknown".into(),
     }
@@ -62,6 +69,12 @@ fn refused(why: &RefusedWhy) -> String {
         }
         RefusedWhy::NoOfferings => "no offerings".into(),
         RefusedWhy::OverBudget { asked, limit } => format!("costs {asked} of {limit}"),
+        RefusedWhy::OverDriverBudget { asked, limit } => {
+            format!("costs {asked} of its driver's {limit}")
+        }
+        RefusedWhy::OverLabelBudget { label, asked, limit } => {
+            format!("costs {asked} of {limit} for {label}")
+        }
         RefusedWhy::NoSuchInstance { instance } => format!("no {instance}"),
         RefusedWhy::Killed => "killed".into(),
         RefusedWhy::Unknown => "unknown".into(),

@@ -15,7 +15,7 @@ use schema::record::Record;
 use schema::requirements::{Constraint, Market, Requirements};
 use schema::resources::Resources;
 use schema::subject::{Role, Subject};
-use schema::unit::{Epoch, LogTime, Micros, Millis, Seq};
+use schema::unit::{Epoch, LogTime, Micros, Millis};
 use schema::why::{GrantWhy, LaunchWhy, RefusalClass};
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -113,7 +113,7 @@ impl World {
             author,
             incarnation: Uuid::from_u128(1),
             number: *number,
-            cause: Seq(0),
+            cause: self.state.head.applied,
             epoch: Epoch(u64::from(event.role() == Role::Ctl)),
             must_understand: false,
             event,

@@ -23,6 +23,7 @@ use smol_str::SmolStr;
 use std::collections::BTreeMap;
 
 mod end;
+mod keep;
 
 /// Capacity asked for or given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -234,45 +235,29 @@ impl State {
         Ok(())
     }
 
-    pub(crate) fn reserve(&mut self, id: &AllocId, launch: &LaunchId) {
-        if let Some(AllocStatus::Waiting { reserved, .. }) =
-            self.allocs.get_mut(id).map(|alloc| &mut alloc.status)
-        {
-            *reserved = Some(launch.clone());
-        }
-    }
-
-    pub(crate) fn unreserve(&mut self, id: &AllocId, launch: &LaunchId) {
-        if let Some(AllocStatus::Waiting { reserved, .. }) =
-            self.allocs.get_mut(id).map(|alloc| &mut alloc.status)
-            && reserved.as_ref() == Some(launch)
-        {
-            *reserved = None;
-        }
-    }
-
-    pub(crate) fn unreserve_all(&mut self, launch: &LaunchId) {
-        let reserved = self.launches.get(launch).map(|l| l.reserved_for.clone());
-        for alloc in reserved.unwrap_or_default() {
-            self.unreserve(&alloc, launch);
-        }
-    }
-
     pub(crate) fn granted(&mut self, e: &AllocGranted, cause: Seq) -> Result<(), Void> {
-        let time = self.head.time;
         let alloc = self.waiting(&e.alloc, &e.driver)?;
-        let wait_key = alloc.wait_key(&e.alloc);
         // Not by the policy: it may have been changed since that was decided.
         if !e.resources.holds(&alloc.requirements.floor()) || e.lease > alloc.lease {
             return Err(Void::Invalid);
         }
-        let instance = self.instances.get_mut(&e.instance).ok_or(Void::Unknown)?;
+        let instance = self.instances.get(&e.instance).ok_or(Void::Unknown)?;
         if !instance.accepted(cause) {
             return Err(Void::NotAccepting);
         }
         if !instance.free().holds(&e.resources) {
             return Err(Void::NoRoom);
         }
+        if !self.affords_grant(e, cause) {
+            return Err(Void::OverBudget);
+        }
+        self.repriced(std::slice::from_ref(&e.alloc), |state| state.give(e));
+        Ok(())
+    }
+
+    fn give(&mut self, e: &AllocGranted) {
+        let time = self.head.time;
+        let Some(instance) = self.instances.get_mut(&e.instance) else { return };
         instance.used = instance.used.plus(&e.resources);
         instance.allocs += 1;
         let grant = Grant {
@@ -284,13 +269,13 @@ impl State {
             opened: false,
         };
         let until = time + e.lease;
-        let alloc = self.owned(&e.alloc, &e.driver)?;
+        let Some(alloc) = self.allocs.get_mut(&e.alloc) else { return };
         alloc.lease = e.lease;
         alloc.status = AllocStatus::Granted { grant, until };
+        let wait_key = alloc.wait_key(&e.alloc);
         self.index.waiting.remove(&wait_key);
         self.index.leases.insert((until, e.alloc.clone()));
         self.index.on_instance.insert((e.instance.clone(), e.alloc.clone()));
-        Ok(())
     }
 
     pub(crate) fn kept(&mut self, e: &AllocsKept) -> Result<(), Void> {

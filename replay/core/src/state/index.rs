@@ -3,11 +3,13 @@
 
 use super::State;
 use super::alloc::{Alloc, AllocStatus};
+use super::budget::Costs;
 use super::instance::Phase;
 use super::launch::LaunchStatus;
 use schema::id::{AllocId, DriverId, ExecId, InstanceId, LaunchId};
 use schema::subject::Role;
 use schema::unit::{LogTime, Seq};
+use smol_str::SmolStr;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -59,6 +61,10 @@ pub struct Index {
     pub to_kill: BTreeSet<AllocId>,
     /// What is over, by when it was.
     pub retired: BTreeSet<(LogTime, Retired)>,
+    /// Instances that exist or were asked for, by zone; nothing of a zone without any.
+    zones: BTreeMap<SmolStr, u64>,
+    /// What drivers and labels cost.
+    pub costs: Costs,
 }
 
 impl Index {
@@ -85,6 +91,19 @@ impl Index {
         of.map(|of| of.all.iter().cloned().collect()).unwrap_or_default()
     }
 
+    /// How many instances exist or were asked for in this zone.
+    #[must_use]
+    pub fn in_zone(&self, zone: &str) -> u64 {
+        self.zones.get(zone).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn count_zone(&mut self, zone: &SmolStr, change: i64) {
+        let count = self.zones.remove(zone).unwrap_or(0).saturating_add_signed(change);
+        if count > 0 {
+            self.zones.insert(zone.clone(), count);
+        }
+    }
+
     pub(crate) fn submitted(&mut self, alloc: &AllocId, exec: &ExecId) {
         let of = self.execs.entry(alloc.clone()).or_default();
         of.open += 1;
@@ -107,6 +126,7 @@ impl Index {
         let mut index = Index::default();
         for (id, alloc) in state.allocs.iter() {
             index.add_alloc(id, alloc);
+            index.costs.add(alloc, i128::from(state.cost_of(alloc).0));
         }
         for (id, exec) in state.execs.iter() {
             index.submitted(&exec.alloc, id);
@@ -115,6 +135,7 @@ impl Index {
             }
         }
         for (id, instance) in state.instances.iter() {
+            index.count_zone(&instance.offering.zone, i64::from(instance.lives()));
             match instance.phase {
                 Phase::Gone { at, .. } => index.retire(at, Retired::Instance(id.clone())),
                 Phase::Terminating { .. } => {
@@ -129,6 +150,9 @@ impl Index {
         for (id, launch) in state.launches.iter() {
             if launch.status == LaunchStatus::Requested {
                 index.open_launches.insert(id.clone());
+                let never =
+                    i64::from(launch.count).saturating_sub_unsigned(launch.instances.len() as u64);
+                index.count_zone(&launch.offering.zone, never.max(0));
             } else if launch.instances.is_empty() {
                 index.retire(launch.requested, Retired::Launch(id.clone()));
             }
@@ -190,9 +214,7 @@ impl State {
                 }
             }
             Retired::Instance(id) => self.drop_instance(id),
-            Retired::Launch(id) => {
-                self.launches.remove(id);
-            }
+            Retired::Launch(id) => self.drop_launch(id),
             Retired::Driver(id) => {
                 self.drivers.remove(id);
                 self.authors.remove(&(Role::Driver, id.into()));
@@ -206,7 +228,17 @@ impl State {
         let siblings = self.launches.get(&instance.launch).map(|l| l.instances.clone());
         let last = siblings.is_some_and(|all| all.iter().all(|id| !self.instances.contains(id)));
         if last && !self.index.open_launches.contains(&instance.launch) {
-            self.launches.remove(&instance.launch);
+            self.drop_launch(&instance.launch);
         }
+    }
+
+    fn drop_launch(&mut self, id: &LaunchId) {
+        let Some(launch) = self.launches.get(id) else { return };
+        let mut kept_for = launch.reserved_for.clone();
+        kept_for.sort_unstable();
+        kept_for.dedup();
+        self.repriced(&kept_for, |state| {
+            state.launches.remove(id);
+        });
     }
 }

@@ -94,7 +94,7 @@ impl State {
         if e.count == 0 || e.attempt == 0 {
             return Err(Void::Invalid);
         }
-        let head = &mut self.head;
+        let head = &self.head;
         let cost = e.offering.at_most().0.checked_mul(u64::from(e.count));
         let committed = cost.and_then(|cost| head.committed.0.checked_add(cost)).map(Micros);
         let committed = committed.ok_or(Void::OverBudget)?;
@@ -106,10 +106,15 @@ impl State {
         if pending > head.policy.max_pending || instances > head.policy.max_instances {
             return Err(Void::OverCount);
         }
-        (head.committed, head.pending, head.instances) = (committed, pending, instances);
-        for alloc in &e.reserved_for {
-            self.reserve(alloc, &e.launch);
+        let in_zone = self.index.in_zone(&e.offering.zone).saturating_add(u64::from(e.count));
+        if head.policy.max_per_zone.is_some_and(|limit| in_zone > u64::from(limit)) {
+            return Err(Void::OverCount);
         }
+        if !self.affords_launch(e) {
+            return Err(Void::OverBudget);
+        }
+        let head = &mut self.head;
+        (head.committed, head.pending, head.instances) = (committed, pending, instances);
         let launch = Launch {
             attempt: e.attempt,
             offering: e.offering.clone(),
@@ -122,7 +127,11 @@ impl State {
             why: e.why.clone(),
         };
         self.index.open_launches.insert(e.launch.clone());
+        self.index.count_zone(&e.offering.zone, i64::from(e.count));
         self.launches.insert(e.launch.clone(), launch);
+        for alloc in &e.reserved_for {
+            self.reserve(alloc, &e.launch);
+        }
         Ok(())
     }
 
@@ -210,6 +219,7 @@ impl State {
         let never = launch.count.saturating_sub(born);
         let cost = Micros(launch.offering.at_most().0.saturating_mul(u64::from(never)));
         launch.status = status;
+        self.index.count_zone(&launch.offering.zone, -i64::from(never));
         self.head.committed = self.head.committed.minus(cost);
         self.head.pending = self.head.pending.saturating_sub(never);
         self.head.instances = self.head.instances.saturating_sub(never);

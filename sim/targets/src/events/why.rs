@@ -17,7 +17,7 @@ pub(super) fn grant(dice: &mut Dice<'_>) -> GrantWhy {
 }
 
 pub(super) fn pending(dice: &mut Dice<'_>) -> PendingWhy {
-    match dice.below(8) {
+    match dice.below(11) {
         0 => {
             let launch = dice.place().launch;
             PendingWhy::Launching { launch, kind: dice.text().into(), price: dice.price() }
@@ -31,6 +31,15 @@ pub(super) fn pending(dice: &mut Dice<'_>) -> PendingWhy {
         4 => PendingWhy::NamedInstanceBusy { instance: dice.instance() },
         5 => PendingWhy::BackedOff { kind: dice.text().into() },
         6 => PendingWhy::Frozen,
+        7 => {
+            let (asked, used) = (dice.price(), dice.price());
+            PendingWhy::DriverBudget { asked, used, limit: dice.price() }
+        }
+        8 => {
+            let (label, asked, used) = (dice.text().into(), dice.price(), dice.price());
+            PendingWhy::LabelBudget { label, asked, used, limit: dice.price() }
+        }
+        9 => PendingWhy::MaxPerZone { limit: dice.short() },
         _ => PendingWhy::Unknown,
     }
 }
@@ -46,7 +55,7 @@ fn shortage(dice: &mut Dice<'_>) -> Shortage {
 }
 
 pub(super) fn refused(dice: &mut Dice<'_>) -> RefusedWhy {
-    match dice.below(5) {
+    match dice.below(7) {
         0 => {
             let (shortage, largest) = (shortage(dice), dice.text().into());
             RefusedWhy::TooLarge { shortage, largest, has: dice.resources() }
@@ -54,6 +63,11 @@ pub(super) fn refused(dice: &mut Dice<'_>) -> RefusedWhy {
         1 => RefusedWhy::NoOfferings,
         2 => RefusedWhy::OverBudget { asked: dice.price(), limit: dice.price() },
         3 => RefusedWhy::NoSuchInstance { instance: dice.instance() },
+        4 => RefusedWhy::OverDriverBudget { asked: dice.price(), limit: dice.price() },
+        5 => {
+            let (label, asked) = (dice.text().into(), dice.price());
+            RefusedWhy::OverLabelBudget { label, asked, limit: dice.price() }
+        }
         _ => RefusedWhy::Unknown,
     }
 }

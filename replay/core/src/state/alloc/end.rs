@@ -9,6 +9,10 @@ use schema::id::AllocId;
 impl State {
     /// Ends an alloc for good: gives its resources back, and gives every exec that has no end one.
     pub(crate) fn end_alloc(&mut self, id: &AllocId, reason: EndWhy) {
+        self.repriced(std::slice::from_ref(id), |state| state.end(id, reason));
+    }
+
+    fn end(&mut self, id: &AllocId, reason: EndWhy) {
         let at = self.head.time;
         let Some(alloc) = self.allocs.get_mut(id) else { return };
         let (driver, wait_key) = (alloc.driver.clone(), alloc.wait_key(id));

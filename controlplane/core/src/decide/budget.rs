@@ -1,0 +1,129 @@
+//! What drivers and labels may still cost. Who is over a budget waits, and stands in nobody's way.
+
+use super::draft::Draft;
+use super::offer::is_for;
+use super::scale::{Verdict, resting, suits};
+use replay_core::state::alloc::Alloc;
+use replay_core::state::budget::{Costs, Short, share};
+use schema::policy::Offering;
+use schema::requirements::Market;
+use schema::resources::Resources;
+use schema::unit::Micros;
+use schema::why::{PendingWhy, RefusedWhy};
+use std::collections::BTreeMap;
+
+/// A cost that a budget does not leave room for.
+pub(super) struct Over {
+    asked: Micros,
+    short: Short,
+}
+
+impl Over {
+    /// What is told of it, unless it can never be: then why not.
+    pub(super) fn verdict(self) -> Result<PendingWhy, RefusedWhy> {
+        let (asked, limit) = (self.asked, self.short.limit);
+        match &self.short.label {
+            _ if asked <= limit => Ok(self.waits()),
+            None => Err(RefusedWhy::OverDriverBudget { asked, limit }),
+            Some(label) => Err(RefusedWhy::OverLabelBudget { label: label.clone(), asked, limit }),
+        }
+    }
+
+    /// What is told of it to who is to wait.
+    pub(super) fn waits(self) -> PendingWhy {
+        let (asked, Short { label, used, limit }) = (self.asked, self.short);
+        match label {
+            None => PendingWhy::DriverBudget { asked, used, limit },
+            Some(label) => PendingWhy::LabelBudget { label, asked, used, limit },
+        }
+    }
+}
+
+fn left(of: &Short) -> Micros {
+    of.limit.minus(of.used)
+}
+
+/// The most that this alloc may come to cost per hour; none if nothing limits it.
+pub(super) fn most(draft: &Draft<'_>, alloc: &Alloc) -> Option<Micros> {
+    let limits = draft.state.limits_of(alloc, &draft.costs);
+    let least = limits.iter().map(left).min()?;
+    // What it costs already is counted, whatever the limit has become since.
+    Some(least.max(draft.state.cost_of(alloc)))
+}
+
+/// Whether it may have the least that it asks for of an instance of which this was bought.
+pub(super) fn affords(alloc: &Alloc, most: Option<Micros>, of: &Offering) -> bool {
+    most.is_none_or(|most| share(&alloc.requirements.floor(), of) <= most)
+}
+
+/// The tightest budget that does not leave so much to this alloc, when `added` has been added to what
+/// there is.
+pub(super) fn over(draft: &Draft<'_>, alloc: &Alloc, asked: Micros, added: &Costs) -> Option<Over> {
+    if !draft.state.limits_costs() || asked <= draft.state.cost_of(alloc) {
+        return None;
+    }
+    let limits = draft.state.limits_of(alloc, added).into_iter();
+    let short = limits.filter(|limit| asked > left(limit));
+    let short = short.min_by_key(|short| (asked <= short.limit, left(short)))?;
+    Some(Over { asked, short })
+}
+
+/// This round makes an alloc cost so much.
+pub(super) fn spend(draft: &mut Draft<'_>, alloc: &Alloc, cost: Micros) {
+    let before = draft.state.cost_of(alloc);
+    draft.costs.add(alloc, i128::from(cost.0) - i128::from(before.0));
+}
+
+/// What those may still be launched for whose budgets are limited, each counted at what it costs where
+/// it costs least.
+pub(super) struct Affordable {
+    costs: Costs,
+    least: BTreeMap<(Resources, Option<Market>), [Option<Micros>; 2]>,
+    /// Who is over a budget, and what it asks for.
+    pub(super) over: Vec<(usize, Micros)>,
+}
+
+impl Affordable {
+    pub(super) fn new(draft: &Draft<'_>) -> Affordable {
+        Affordable { costs: draft.costs.clone(), least: BTreeMap::new(), over: Vec::new() }
+    }
+
+    /// Whether one is to be tried for this alloc, and what it is told if not.
+    pub(super) fn judge(
+        &mut self,
+        draft: &Draft<'_>,
+        at: usize,
+        alloc: &Alloc,
+        need: &Resources,
+    ) -> Verdict {
+        if !draft.state.limits_costs() {
+            return Ok(None);
+        }
+        let key = (need.clone(), alloc.constraint.market);
+        let least = self.least.entry(key).or_insert_with(|| least_costs(draft, alloc, need));
+        let [Some(now), ever] = *least else { return Ok(None) };
+        if let Some(short) = over(draft, alloc, now, &self.costs) {
+            let never = ever.and_then(|ever| over(draft, alloc, ever, &self.costs));
+            let refused = never.and_then(|never| never.verdict().err());
+            if refused.is_none() {
+                self.over.push((at, now));
+            }
+            return refused.map_or_else(|| Ok(Some(short.waits())), Err);
+        }
+        self.costs.add(alloc, i128::from(now.0) - i128::from(draft.state.cost_of(alloc).0));
+        Ok(None)
+    }
+}
+
+/// What so much costs per hour where it costs least: of what may be launched now, and of all that may be
+/// bought or is there.
+fn least_costs(draft: &Draft<'_>, alloc: &Alloc, need: &Resources) -> [Option<Micros>; 2] {
+    let policy = &draft.state.head.policy;
+    let candidates = || draft.candidates().iter().copied().filter(|o| is_for(policy, o, need));
+    let holds = |o: &&Offering| suits(alloc, o) && o.resources.holds(need);
+    let open = |o: &&Offering| !resting(draft, o) && !draft.zone_full(&o.zone);
+    let now = candidates().filter(holds).filter(open).map(|o| share(need, o)).min();
+    let living = draft.live().map(|(_, instance)| &instance.offering);
+    let ever = candidates().chain(living).filter(holds).map(|o| share(need, o)).min();
+    [now, ever]
+}
