@@ -1,6 +1,7 @@
 //! What the owner of a cluster allows. Changed live by `PolicySet`; read by `decide`.
 
 pub mod kind;
+pub mod quota;
 pub mod types;
 pub mod volume;
 

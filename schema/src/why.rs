@@ -70,6 +70,12 @@ pub enum PendingWhy {
     BackedOff {
         /// Type of instance that will be tried first.
         kind: SmolStr,
+        /// Why that one rests, if the cloud refused it; none if its instances did not boot.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        class: Option<RefusalClass>,
+        /// What the cloud said.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        message: String,
     },
     /// An operator froze launches.
     Frozen,
@@ -285,8 +291,30 @@ pub enum RefusalClass {
     Quota,
     /// The request can never work as it is.
     Configuration,
+    /// The leader may not do this.
+    Authorisation,
     /// The attempt is too old to be repeated, and left no instance.
     Abandoned,
+    /// Written by a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// How far a refusal reaches, from the offering that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefusalScope {
+    /// Its type in its zone on its market.
+    #[default]
+    Offering,
+    /// Its type in its zone on every market.
+    TypeInZone,
+    /// Its zone.
+    Zone,
+    /// What is counted against the same quota: its [group](crate::policy::quota) on its market.
+    QuotaGroup,
+    /// Whatever is launched.
+    Account,
     /// Written by a newer version.
     #[serde(other)]
     Unknown,

@@ -10,7 +10,7 @@ use replay_core::state::launch::{OfferingKey, key};
 use schema::id::{InstanceId, LaunchId};
 use schema::policy::Offering;
 use schema::unit::{Micros, Millis};
-use schema::why::RefusalClass;
+use schema::why::{RefusalClass, RefusalScope};
 use std::collections::BTreeMap;
 
 /// Longest time that an instance takes to go, in milliseconds.
@@ -221,12 +221,28 @@ fn refusal(now: u64, faults: &mut Faults) -> Option<LaunchAnswer> {
     ];
     let class = |(fault, class)| {
         let mut rng = faults.strikes(now, fault)?;
-        Some(refused(class, Millis(rng.between(500, 2000))))
+        let forbidden = fault == Fault::Misconfigured && rng.chance(300);
+        let class = if forbidden { RefusalClass::Authorisation } else { class };
+        let scope = scope(&class, &mut rng);
+        let message = format!("{class:?}");
+        let back_off = Millis(rng.between(500, 2000));
+        Some(LaunchAnswer::Refused { class, message, scope, back_off })
     };
     classes.into_iter().find_map(class)
 }
 
+/// How far a refusal reaches, of those that EC2 knows for its kind.
+fn scope(class: &RefusalClass, rng: &mut Rng) -> RefusalScope {
+    use RefusalScope::{Account, Offering, QuotaGroup, TypeInZone, Zone};
+    let scopes = match class {
+        RefusalClass::Capacity => [Offering, Offering, TypeInZone, Zone],
+        RefusalClass::Quota => [QuotaGroup, QuotaGroup, QuotaGroup, Account],
+        _ => [Offering, TypeInZone, Zone, Account],
+    };
+    scopes[rng.below(4) as usize]
+}
+
 fn refused(class: RefusalClass, back_off: Millis) -> LaunchAnswer {
     let message = format!("{class:?}");
-    LaunchAnswer::Refused { class, message, back_off }
+    LaunchAnswer::Refused { class, message, scope: RefusalScope::Offering, back_off }
 }

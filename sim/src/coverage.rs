@@ -81,6 +81,7 @@ labels!(refusal REFUSAL RefusalClass {
     RefusalClass::Capacity => "capacity",
     RefusalClass::Quota => "quota",
     RefusalClass::Configuration => "configuration",
+    RefusalClass::Authorisation => "authorisation",
     RefusalClass::Abandoned => "abandoned",
 } RefusalClass::Unknown);
 labels!(failure FAILURE FailureClass {

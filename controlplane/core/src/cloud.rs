@@ -3,7 +3,7 @@
 use schema::id::{ClusterId, InstanceId, LaunchId};
 use schema::policy::Offering;
 use schema::unit::{Epoch, LogTime, Millis};
-use schema::why::RefusalClass;
+use schema::why::{RefusalClass, RefusalScope};
 
 /// What to launch: a pure function of the folded intent. The term is a label, nothing more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +49,9 @@ pub enum LaunchAnswer {
         class: RefusalClass,
         /// What the cloud said.
         message: String,
-        /// The offering should rest this long.
+        /// How far it reaches.
+        scope: RefusalScope,
+        /// That should rest this long, the first time.
         back_off: Millis,
     },
     /// Not known; repeat the same order.

@@ -14,8 +14,10 @@ pub fn next_deadline(state: &State) -> Option<(LogTime, &'static str)> {
     let lease = state.index.leases.range(after..).next().map(|(at, _)| (*at, "a lease"));
     let wanted = !state.index.waiting.is_empty()
         || serving(state) < state.head.policy.min_instances as usize;
-    let rests = state.backoffs.iter().filter(|_| wanted);
-    let rests = rests.map(|(_, backoff)| (backoff.until, "an offering that rests"));
+    let unborn = state.backoffs.iter().map(|(_, backoff)| backoff.until);
+    let refused = state.rests.iter().map(|(_, rest)| rest.until);
+    let rests = unborn.chain(refused).filter(|_| wanted);
+    let rests = rests.map(|until| (until, "something that rests"));
     let spare = spare_instances(state) > 0;
     let instances = state
         .index

@@ -5,17 +5,21 @@ use crate::cloud::{LaunchAnswer, LaunchOrder, Seen, SeenState, TerminateAnswer};
 use crate::moment::Moment;
 use crate::plan::{Effect, EffectKey, plan, rest};
 use replay_core::State;
-use replay_core::state::launch::{self, Launch, LaunchStatus};
+use replay_core::state::launch::{Launch, LaunchStatus};
+use replay_core::state::rest::Extent;
 use schema::event::{Event, InstanceTerminated, LaunchAccepted, LaunchRefused};
 use schema::id::{ClusterId, InstanceId, LaunchId};
+use schema::policy::Offering;
 use schema::unit::{Epoch, Micros, Millis};
-use schema::why::RefusalClass;
+use schema::why::{RefusalClass, RefusalScope};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How often the cloud is asked what there is.
 const LIST_EVERY: Millis = Millis(500);
 /// Wait before an effect with an unknown answer is repeated.
 const REPEAT: Millis = Millis(200);
+/// Most characters of a cloud's message that are written down: some enclose pages of encoded detail.
+const MAX_MESSAGE: usize = 400;
 
 /// A call to the cloud.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,11 +43,20 @@ pub enum News {
     Listed(Option<Vec<Seen>>),
 }
 
+/// A refusal that waits to be written.
+#[derive(Debug)]
+struct Refusal {
+    class: RefusalClass,
+    message: String,
+    scope: RefusalScope,
+    back_off: Millis,
+}
+
 /// An answer that waits to be written.
 #[derive(Debug)]
 enum Outcome {
     Accepted(Vec<InstanceId>),
-    Refused { class: RefusalClass, message: String, back_off: Millis },
+    Refused(Refusal),
     Gone,
 }
 
@@ -79,8 +92,9 @@ impl Effects {
                     LaunchAnswer::Accepted(instances) => {
                         self.answered(key, Outcome::Accepted(instances));
                     }
-                    LaunchAnswer::Refused { class, message, back_off } => {
-                        self.answered(key, Outcome::Refused { class, message, back_off });
+                    LaunchAnswer::Refused { class, message, scope, back_off } => {
+                        let refusal = Refusal { class, message, scope, back_off };
+                        self.answered(key, Outcome::Refused(refusal));
                     }
                     LaunchAnswer::Unknown(_) => self.repeat(now, key),
                 }
@@ -213,21 +227,39 @@ fn event(state: &State, key: &EffectKey, outcome: &Outcome) -> Option<Event> {
             let (launch, attempt, instances) = (id.clone(), *attempt, instances.clone());
             Some(LaunchAccepted { launch, attempt, instances }.into())
         }
-        (EffectKey::Launch(id, attempt), Outcome::Refused { class, message, back_off }) => {
+        (EffectKey::Launch(id, attempt), Outcome::Refused(refusal)) => {
             let intent = state.launches.get(id)?;
             let open = intent.status == LaunchStatus::Requested;
-            let before = state.backoffs.get(&launch::key(&intent.offering));
-            let rest = rest(*back_off, before.map_or(0, |backoff| backoff.refusals));
-            let (launch, attempt, class) = (id.clone(), *attempt, class.clone());
-            let (message, until) = (message.clone(), state.head.time + rest);
-            open.then(|| LaunchRefused { launch, attempt, class, message, until }.into())
+            open.then(|| refused(state, id, *attempt, &intent.offering, refusal).into())
         }
         (EffectKey::Terminate(id), Outcome::Gone) => {
             let cost = cost(state, id);
             Some(InstanceTerminated { instance: id.clone(), cost }.into())
         }
         (EffectKey::Launch(..), Outcome::Gone)
-        | (EffectKey::Terminate(_), Outcome::Accepted(_) | Outcome::Refused { .. }) => None,
+        | (EffectKey::Terminate(_), Outcome::Accepted(_) | Outcome::Refused(_)) => None,
+    }
+}
+
+/// What is refused again and again rests longer each time.
+fn refused(
+    state: &State,
+    launch: &LaunchId,
+    attempt: u32,
+    offering: &Offering,
+    refusal: &Refusal,
+) -> LaunchRefused {
+    let Refusal { class, message, scope, back_off } = refusal;
+    let time = state.head.time;
+    let before = state.rests.get(&Extent::of(*scope, offering));
+    let rest = rest(*back_off, before.map_or(0, |rest| rest.refusals_at(time)));
+    LaunchRefused {
+        launch: launch.clone(),
+        attempt,
+        class: class.clone(),
+        message: message.chars().take(MAX_MESSAGE).collect(),
+        until: time + rest,
+        scope: Some(*scope),
     }
 }
 

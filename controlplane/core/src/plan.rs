@@ -6,7 +6,7 @@ use replay_core::state::launch::Launch;
 use schema::id::{InstanceId, LaunchId};
 use schema::unit::Millis;
 
-/// Longest rest of an offering that refuses again and again.
+/// Longest rest of what is refused again and again.
 const LONGEST_REST: Millis = Millis::from_secs(600);
 
 /// Something to do to the cloud. Idempotent by its key.
@@ -18,7 +18,7 @@ pub enum Effect {
     Terminate(InstanceId),
 }
 
-/// How long an offering rests that has refused `refusals` times in a row before: each time twice as
+/// How long something rests that was refused `refusals` times in a row before: each time twice as
 /// long as the time before, at most ten minutes, or as long as the cloud asked for if that is more.
 #[must_use]
 pub fn rest(asked: Millis, refusals: u32) -> Millis {

@@ -29,6 +29,8 @@ mod prices;
 mod queue;
 #[path = "decide/refuse.rs"]
 mod refuse;
+#[path = "decide/rests.rs"]
+mod rests;
 #[path = "decide/resume.rs"]
 mod resume;
 #[path = "decide/scale.rs"]

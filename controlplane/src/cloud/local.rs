@@ -14,7 +14,7 @@ use schema::policy::Offering;
 use schema::requirements::Market;
 use schema::resources::Resources;
 use schema::unit::{Micros, Millis};
-use schema::why::RefusalClass;
+use schema::why::{RefusalClass, RefusalScope};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -163,7 +163,7 @@ impl<H: Host> LocalCloud<H> {
 }
 
 fn refused(class: RefusalClass, message: String) -> LaunchAnswer {
-    LaunchAnswer::Refused { class, message, back_off: BACK_OFF }
+    LaunchAnswer::Refused { class, message, scope: RefusalScope::Offering, back_off: BACK_OFF }
 }
 
 /// The name of an instance follows from its launch, so that a repeated order names the same ones.

@@ -2,7 +2,7 @@
 
 use crate::view::OverWhy;
 use schema::resources::{Dimension, show_bytes, show_cpu};
-use schema::why::{FailureClass, PendingWhy, RefusedWhy, RevokedWhy};
+use schema::why::{FailureClass, PendingWhy, RefusalClass, RefusedWhy, RevokedWhy};
 
 /// An amount in the words of its dimension.
 fn amount(dimension: &Dimension, value: u64) -> String {
@@ -35,7 +35,13 @@ pub fn pending(why: &PendingWhy) -> String {
         PendingWhy::NamedInstanceBusy { instance } => {
             format!("pending: {instance} has no room now")
         }
-        PendingWhy::BackedOff { kind } => {
+        PendingWhy::BackedOff { kind, class: Some(class), message } => {
+            let class = refusal(class);
+            format!(
+                "pending: the cloud refuses {kind} ({class}: {message}) and everything else that would do"
+            )
+        }
+        PendingWhy::BackedOff { kind, class: None, .. } => {
             format!(
                 "pending: the cloud has lately refused {kind} and everything else that would do"
             )
@@ -57,6 +63,19 @@ pub fn pending(why: &PendingWhy) -> String {
         }
         PendingWhy::Frozen => "pending: launches are frozen".to_owned(),
         PendingWhy::Unknown => "pending, for a reason that a newer version knows".to_owned(),
+    }
+}
+
+/// What kind of refusal of the cloud it was.
+#[must_use]
+pub fn refusal(class: &RefusalClass) -> &'static str {
+    match class {
+        RefusalClass::Capacity => "no capacity",
+        RefusalClass::Quota => "a quota is used up",
+        RefusalClass::Configuration => "the settings are wrong",
+        RefusalClass::Authorisation => "not allowed",
+        RefusalClass::Abandoned => "it took too long",
+        RefusalClass::Unknown => "for a reason that a newer version knows",
     }
 }
 

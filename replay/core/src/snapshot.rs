@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 /// Version of the fold: a snapshot of another one is not used, the log is replayed instead.
-pub const FOLD_VERSION: u32 = 5;
+pub const FOLD_VERSION: u32 = 6;
 
 /// Why bytes are no snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -95,10 +95,11 @@ macro_rules! snapshot {
     (@of drivers) => { Table<schema::id::DriverId, crate::state::driver::Driver> };
     (@of launches) => { Table<schema::id::LaunchId, crate::state::launch::Launch> };
     (@of backoffs) => { Table<crate::state::launch::OfferingKey, crate::state::launch::Backoff> };
+    (@of rests) => { Table<crate::state::rest::Extent, crate::state::rest::Rest> };
     (@of market) => { Table<crate::state::launch::OfferingKey, crate::state::market::SeenOffer> };
     (@of instances) => { Table<schema::id::InstanceId, crate::state::instance::Instance> };
     (@of allocs) => { Table<schema::id::AllocId, crate::state::alloc::Alloc> };
     (@of execs) => { Table<schema::id::ExecId, crate::state::exec::Exec> };
 }
 
-snapshot!(authors, drivers, launches, backoffs, market, instances, allocs, execs);
+snapshot!(authors, drivers, launches, backoffs, rests, market, instances, allocs, execs);

@@ -22,6 +22,7 @@ pub mod instance;
 pub mod launch;
 pub mod leader;
 pub mod market;
+pub mod rest;
 
 use alloc::Alloc;
 use author::AuthorState;
@@ -32,6 +33,7 @@ use instance::Instance;
 use launch::{Backoff, Launch, OfferingKey};
 use leader::Leader;
 use market::SeenOffer;
+use rest::{Extent, Rest};
 
 /// Every this many records, and at each election, the fold takes a digest, so that a checkpoint can be
 /// compared by replicas which have moved on.
@@ -95,8 +97,11 @@ pub struct State {
     pub drivers: Table<DriverId, Driver>,
     /// Launches.
     pub launches: Table<LaunchId, Launch>,
-    /// Offerings that refused lately.
+    /// Offerings whose instances did not boot lately, or that refused when records did not say how far
+    /// that reaches.
     pub backoffs: Table<OfferingKey, Backoff>,
+    /// What the cloud has refused, and not accepted since.
+    pub rests: Table<Extent, Rest>,
     /// What was seen to be sold, and for how much.
     pub market: Table<OfferingKey, SeenOffer>,
     /// Instances.
@@ -139,6 +144,7 @@ impl Default for State {
             drivers: Table::default(),
             launches: Table::default(),
             backoffs: Table::default(),
+            rests: Table::default(),
             market: Table::default(),
             instances: Table::default(),
             allocs: Table::default(),
@@ -163,9 +169,12 @@ impl State {
         hasher.update(&self.instances.sum("instance").bytes());
         hasher.update(&self.allocs.sum("alloc").bytes());
         hasher.update(&self.execs.sum("exec").bytes());
-        // Logs in which no price was seen digest to what they did before prices were.
+        // Logs without prices and far-reaching refusals digest to what they did before those were.
         if !self.market.is_empty() {
             hasher.update(&self.market.sum("market").bytes());
+        }
+        if !self.rests.is_empty() {
+            hasher.update(&self.rests.sum("rest").bytes());
         }
         Digest(*hasher.finalize().as_bytes())
     }

@@ -150,7 +150,10 @@ fn what_takes_a_driver_over_its_budget_is_void() {
     world.said("r", refused);
     assert_eq!(world.cost(), 67, "all of it may be used");
     let (class, message, until) = (RefusalClass::Capacity, String::new(), LogTime(0));
-    world.said("r", LaunchRefused { launch: id("l-2"), attempt: 1, class, message, until });
+    world.said(
+        "r",
+        LaunchRefused { launch: id("l-2"), attempt: 1, class, message, until, scope: None },
+    );
     assert_eq!(world.cost(), 34);
 }
 
@@ -216,6 +219,9 @@ fn one_more_instance_than_a_zone_may_have_is_void() {
     assert_eq!(world.say("r", more("l-2")), Outcome::Void(Void::OverCount));
     world.said("r", launch("l-3", offering("y", 1), &[]));
     let (class, message, until) = (RefusalClass::Capacity, String::new(), LogTime(0));
-    world.said("r", LaunchRefused { launch: id("l-1"), attempt: 1, class, message, until });
+    world.said(
+        "r",
+        LaunchRefused { launch: id("l-1"), attempt: 1, class, message, until, scope: None },
+    );
     world.said("r", more("l-4"));
 }

@@ -159,6 +159,7 @@ fn launches_that_fail_at_once_are_one_refusal() {
         class: RefusalClass::Capacity,
         message: String::new(),
         until: world.time + rest,
+        scope: None,
     };
     let rests = |world: &World| world.state.backoffs.iter().map(|(_, b)| b.clone()).next();
     for name in ["l-1", "l-2", "l-3"] {
@@ -183,7 +184,14 @@ fn a_refused_launch_is_dropped_alike_from_a_snapshot() {
     let (class, until) = (RefusalClass::Capacity, LogTime(0));
     world.said(
         "r",
-        LaunchRefused { launch: id("l-1"), attempt: 1, class, message: "".into(), until },
+        LaunchRefused {
+            launch: id("l-1"),
+            attempt: 1,
+            class,
+            message: "".into(),
+            until,
+            scope: None,
+        },
     );
     world.prunes_alike(HALF);
     world.prunes_alike(HALF);

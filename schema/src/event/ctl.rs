@@ -8,7 +8,8 @@ use crate::requirements::Market;
 use crate::resources::Resources;
 use crate::unit::{Epoch, LogTime, Micros, Millis, Seq};
 use crate::why::{
-    DrainWhy, GrantWhy, LaunchWhy, PendingWhy, RefusalClass, RefusedWhy, RevokedWhy, TerminateWhy,
+    DrainWhy, GrantWhy, LaunchWhy, PendingWhy, RefusalClass, RefusalScope, RefusedWhy, RevokedWhy,
+    TerminateWhy,
 };
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -178,8 +179,11 @@ pub struct LaunchRefused {
     pub class: RefusalClass,
     /// What the cloud said.
     pub message: String,
-    /// The offering is not tried again before this log time.
+    /// It is not tried again before this log time.
     pub until: LogTime,
+    /// How far it reaches; older records do not say, and mean the offering.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<RefusalScope>,
 }
 body!(Ctl "launch-refused" LaunchRefused |e| Launch e.launch.as_str());
 

@@ -15,7 +15,7 @@ use schema::record::Record;
 use schema::resources::Resources;
 use schema::subject::Role;
 use schema::unit::{Epoch, LogTime, Micros, Millis, Seq};
-use schema::why::{RefusedWhy, TerminateWhy};
+use schema::why::{RefusalScope, RefusedWhy, TerminateWhy};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What an independent reader keeps of the log to check it by: far less than the fold does.
@@ -35,6 +35,8 @@ pub(super) struct Claims {
     policies: BTreeMap<Seq, Policy>,
     /// Budgets that drivers have been given.
     budgets: BTreeSet<(DriverId, Micros)>,
+    /// What the cloud has refused, how far that reaches, and until when it is not asked for again.
+    refused: Vec<(Offering, RefusalScope, LogTime)>,
     /// Who leads, in which term.
     leader: Option<(AuthorId, Epoch)>,
     /// When, in virtual milliseconds, an alloc was taken back, and until when its execs may run.
@@ -80,6 +82,12 @@ impl Claims {
                 record.author, record.epoch
             )),
             Event::LaunchRequested(e) => self.launch(state, e),
+            Event::LaunchRefused(e) => {
+                self.refused.retain(|(_, _, until)| *until > state.head.time);
+                let offering = state.launches.get(&e.launch).map(|l| l.offering.clone());
+                self.refused.extend(offering.zip(e.scope).map(|(o, scope)| (o, scope, e.until)));
+                None
+            }
             Event::LaunchAccepted(e) => {
                 self.born.extend(e.instances.iter().map(|id| (id.clone(), e.launch.clone())));
                 None
@@ -143,8 +151,14 @@ impl Claims {
             let (spent, limit) = (head.committed.dollars(), policy.max_hourly_cost.dollars());
             return Some(format!("{} takes the cluster to {spent}, over {limit}", e.launch));
         }
-        let over = head.pending > policy.max_pending || head.instances > policy.max_instances;
-        over.then(|| format!("{} is one more than the policy allows", e.launch))
+        if head.pending > policy.max_pending || head.instances > policy.max_instances {
+            return Some(format!("{} is one more than the policy allows", e.launch));
+        }
+        let rests = |(refused, scope, until): &&(Offering, RefusalScope, LogTime)| {
+            *until > head.time && reaches(refused, *scope, &e.offering)
+        };
+        let hammered = self.refused.iter().find(rests);
+        hammered.map(|(_, scope, _)| format!("{} asks for what rests ({scope:?})", e.launch))
     }
 
     fn grant(&mut self, state: &State, e: &AllocGranted, cause: Seq) -> Option<String> {
@@ -278,4 +292,16 @@ fn gone(id: &InstanceId, truth: Truth<'_>) -> Option<String> {
         return Some(format!("{id} is said to be gone, and was never made"));
     };
     machine.there(truth.now).then(|| format!("{id} is said to be gone, and runs"))
+}
+
+/// Whether a refusal of one offering is one of another. That of a quota ends when an instance does.
+fn reaches(refused: &Offering, scope: RefusalScope, other: &Offering) -> bool {
+    let (zone, kind) = (refused.zone == other.zone, refused.kind == other.kind);
+    match scope {
+        RefusalScope::Offering => zone && kind && refused.market == other.market,
+        RefusalScope::TypeInZone => zone && kind,
+        RefusalScope::Zone => zone,
+        RefusalScope::Account => true,
+        RefusalScope::QuotaGroup | RefusalScope::Unknown => false,
+    }
 }

@@ -63,8 +63,9 @@ pub(crate) const DEFECTS: &[Defect] = &[
             "controlplane/core/src/effects.rs",
             "LaunchAnswer::Unknown(_) => self.repeat(now, key),",
             "LaunchAnswer::Unknown(message) if ON => {
-                        let (class, back_off) = (RefusalClass::Capacity, Millis(1000));
-                        self.answered(key, Outcome::Refused { class, message, back_off });
+                        let (class, scope) = (RefusalClass::Capacity, RefusalScope::Offering);
+                        let refusal = Refusal { class, message, scope, back_off: Millis(1000) };
+                        self.answered(key, Outcome::Refused(refusal));
                     }
                     LaunchAnswer::Unknown(_) => self.repeat(now, key),",
         )],

@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::offer::is_for;
-use super::scale::{Verdict, resting, suits};
+use super::scale::{Verdict, suits};
 use replay_core::state::alloc::Alloc;
 use replay_core::state::budget::{Costs, Short, share};
 use schema::policy::Offering;
@@ -121,7 +121,7 @@ fn least_costs(draft: &Draft<'_>, alloc: &Alloc, need: &Resources) -> [Option<Mi
     let policy = &draft.state.head.policy;
     let candidates = || draft.candidates().iter().copied().filter(|o| is_for(policy, o, need));
     let holds = |o: &&Offering| suits(alloc, o) && o.resources.holds(need);
-    let open = |o: &&Offering| !resting(draft, o) && !draft.zone_full(&o.zone);
+    let open = |o: &&Offering| !draft.resting(o) && !draft.zone_full(&o.zone);
     let now = candidates().filter(holds).filter(open).map(|o| share(need, o)).min();
     let living = draft.live().map(|(_, instance)| &instance.offering);
     let ever = candidates().chain(living).filter(holds).map(|o| share(need, o)).min();

@@ -8,6 +8,8 @@ use replay_core::State;
 use replay_core::state::alloc::{Alloc, AllocStatus, Grant};
 use replay_core::state::budget::Costs;
 use replay_core::state::instance::Instance;
+use replay_core::state::launch::key;
+use replay_core::state::rest::Extent;
 use schema::event::{AllocRevoked, Event};
 use schema::id::{AllocId, InstanceId};
 use schema::policy::Offering;
@@ -40,6 +42,8 @@ pub(super) struct Draft<'a> {
     pub(super) costs: Costs,
     /// Instances that this round launches, by zone.
     pub(super) begun: BTreeMap<SmolStr, u64>,
+    /// What is on trial, and tried by a launch that is under way or that this round begins.
+    tried: BTreeSet<Extent>,
     /// How many ids this round has made.
     pub(super) ids: u64,
     /// What may be bought, once anybody has asked.
@@ -66,6 +70,7 @@ impl<'a> Draft<'a> {
             instances: state.head.instances,
             costs: Costs::default(),
             begun: BTreeMap::new(),
+            tried: tried(state),
             ids: 0,
             candidates: OnceCell::new(),
         }
@@ -90,6 +95,24 @@ impl<'a> Draft<'a> {
         let begun = self.begun.get(zone).copied().unwrap_or(0);
         let there = self.state.index.in_zone(zone) + begun;
         self.state.head.policy.max_per_zone.is_some_and(|limit| there >= u64::from(limit))
+    }
+
+    /// Whether this offering is not to be launched now: it rests, or is on trial and is being tried.
+    pub(super) fn resting(&self, offering: &Offering) -> bool {
+        let unborn = self.state.backoffs.get(&key(offering));
+        unborn.is_some_and(|backoff| self.state.head.time < backoff.until)
+            || self.state.rest(offering).is_some()
+            || (!self.tried.is_empty()
+                && Extent::around(offering).iter().any(|extent| self.tried.contains(extent)))
+    }
+
+    /// Counts a launch of this offering that the round begins.
+    pub(super) fn launches(&mut self, offering: &Offering) {
+        self.committed = self.committed.plus(offering.at_most());
+        self.pending += 1;
+        self.instances += 1;
+        *self.begun.entry(offering.zone.clone()).or_default() += 1;
+        self.tried.extend(self.state.trials(offering));
     }
 
     pub(super) fn random(&mut self) -> u64 {
@@ -135,4 +158,11 @@ impl<'a> Draft<'a> {
             self.state.index.waiting.iter().filter_map(|(_, _, id)| Some((id, allocs.get(id)?)));
         rows.filter(|(_, alloc)| !alloc.killed)
     }
+}
+
+/// What is on trial, and was asked for by a launch that has no answer yet.
+fn tried(state: &State) -> BTreeSet<Extent> {
+    let open = || state.index.open_launches.iter().filter_map(|id| state.launches.get(id));
+    let known = (!state.rests.is_empty()).then(open);
+    known.into_iter().flatten().flat_map(|launch| state.trials(&launch.offering)).collect()
 }

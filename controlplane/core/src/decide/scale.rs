@@ -85,7 +85,7 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
         return reasons;
     }
     let policy = &draft.state.head.policy;
-    let open = |o: &&&Offering| !resting(draft, o) && !draft.zone_full(&o.zone);
+    let open = |o: &&&Offering| !draft.resting(o) && !draft.zone_full(&o.zone);
     let candidates = draft.candidates().iter().filter(open);
     let offerings: Vec<Offering> = candidates.map(|o| (*o).clone()).collect();
     let limits = Limits {
@@ -99,7 +99,7 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
     for made in &plan.launches {
         let offering = &offerings[made.offering];
         // By a launch of this plan: whoever is left out is decided on in the next round.
-        if draft.zone_full(&offering.zone) {
+        if draft.zone_full(&offering.zone) || draft.resting(offering) {
             continue;
         }
         let mut seats = Vec::with_capacity(made.seats.len());
@@ -153,6 +153,7 @@ fn alone(
             && o.resources.holds(&need)
             && budget::affords(alloc, most, o)
             && !draft.zone_full(&o.zone)
+            && !draft.resting(o)
     };
     let cheapest = offerings.iter().filter(will_do).min_by_key(|o| (o.at_most(), &o.kind, &o.zone));
     let offering = cheapest.filter(|o| !capped_for(draft, o))?;
@@ -196,10 +197,7 @@ fn begin(
     reserved_for: Vec<AllocId>,
     why: LaunchWhy,
 ) -> PendingWhy {
-    draft.committed = draft.committed.plus(offering.at_most());
-    draft.pending += 1;
-    draft.instances += 1;
-    *draft.begun.entry(offering.zone.clone()).or_default() += 1;
+    draft.launches(&offering);
     let launch = LaunchId::made(unix_ms(draft.state.head.time), draft.random());
     let waits = launching(&launch, &offering);
     draft.push(LaunchRequested { launch, attempt: 1, offering, count: 1, reserved_for, why });
@@ -216,7 +214,7 @@ fn capped(draft: &Draft<'_>, why: Unseated) -> PendingWhy {
             let (committed, limit) = (draft.committed, policy.max_hourly_cost);
             PendingWhy::Budget { asked, committed, limit }
         }
-        Unseated::NoOffering => PendingWhy::BackedOff { kind: Default::default() },
+        Unseated::NoOffering => backed_off(draft, &[]),
     }
 }
 
@@ -305,15 +303,13 @@ fn judge(draft: &Draft<'_>, alloc: &Alloc, floor: &Resources) -> Verdict {
     if head.frozen {
         return Ok(Some(PendingWhy::Frozen));
     }
-    let rested: Vec<_> = fitting.iter().filter(|o| !resting(draft, o)).collect();
+    let rested: Vec<_> = fitting.iter().filter(|o| !draft.resting(o)).collect();
     let open = rested.iter().filter(|o| !draft.zone_full(&o.zone));
     let Some(asked) = open.map(|o| o.at_most()).min() else {
         if let (false, Some(limit)) = (rested.is_empty(), head.policy.max_per_zone) {
             return Ok(Some(PendingWhy::MaxPerZone { limit }));
         }
-        let until = |o: &&&Offering| draft.state.backoffs.get(&key(o)).map(|b| b.until);
-        let kind = fitting.iter().min_by_key(until).map(|o| o.kind.clone()).unwrap_or_default();
-        return Ok(Some(PendingWhy::BackedOff { kind }));
+        return Ok(Some(backed_off(draft, &fitting)));
     };
     // Not before something cheaper has rested: nobody behind it waits for that.
     let (committed, limit) = (draft.committed, head.policy.max_hourly_cost);
@@ -321,9 +317,18 @@ fn judge(draft: &Draft<'_>, alloc: &Alloc, floor: &Resources) -> Verdict {
     Ok(never.then_some(PendingWhy::Budget { asked, committed, limit }))
 }
 
-pub(super) fn resting(draft: &Draft<'_>, offering: &Offering) -> bool {
-    let backoff = draft.state.backoffs.get(&key(offering));
-    backoff.is_some_and(|backoff| draft.state.head.time < backoff.until)
+/// Why nothing of this may be launched now: what keeps the one from it that will be tried first.
+fn backed_off(draft: &Draft<'_>, fitting: &[&Offering]) -> PendingWhy {
+    let unborn = |o: &Offering| draft.state.backoffs.get(&key(o)).map(|backoff| backoff.until);
+    let until = |o: &Offering| draft.state.rest(o).map(|rest| rest.until).max(unborn(o));
+    let first = fitting.iter().min_by_key(|o| (until(o), &o.kind, &o.zone));
+    let kind = first.map(|o| o.kind.clone()).unwrap_or_default();
+    // Of one that did not boot nobody refused anything.
+    let refused =
+        first.and_then(|o| draft.state.refusal(o).filter(|rest| Some(rest.until) >= unborn(o)));
+    let class = refused.map(|rest| rest.class.clone());
+    let message = refused.map(|rest| rest.message.clone()).unwrap_or_default();
+    PendingWhy::BackedOff { kind, class, message }
 }
 
 /// Tells the driver what it waits for, if that has changed.
@@ -340,6 +345,10 @@ fn changed(before: &PendingWhy, after: &PendingWhy) -> bool {
         (PendingWhy::Launching { launch: a, .. }, PendingWhy::Launching { launch: b, .. }) => {
             a != b
         }
+        (
+            PendingWhy::BackedOff { kind: a, class: of_a, .. },
+            PendingWhy::BackedOff { kind: b, class: of_b, .. },
+        ) => (a, of_a) != (b, of_b),
         _ => std::mem::discriminant(before) != std::mem::discriminant(after),
     }
 }
@@ -357,7 +366,7 @@ fn keep_floor(draft: &mut Draft<'_>) {
     for _ in known + begun..policy.min_instances as usize {
         let rested = draft.candidates().iter().copied();
         let rested =
-            rested.filter(|o| !resting(draft, o) && is_for(policy, o, &Resources::default()));
+            rested.filter(|o| !draft.resting(o) && is_for(policy, o, &Resources::default()));
         let rested = rested.filter(|o| !draft.zone_full(&o.zone));
         let Some(offering) = rested.min_by_key(|o| (o.price, o.kind.clone())).cloned() else {
             return;

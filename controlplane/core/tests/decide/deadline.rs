@@ -167,7 +167,7 @@ fn an_offering_that_rests_is_looked_at_again_if_anyone_wants_it() {
                 w.rounds();
                 w.secs(10);
             },
-            Some((50, "an offering that rests")),
+            Some((50, "something that rests")),
         ),
         (
             "nobody does",
@@ -184,7 +184,7 @@ fn an_offering_that_rests_is_looked_at_again_if_anyone_wants_it() {
                 w.launch("i-1", small(), &[]);
                 w.refuse("i-1", Millis::from_secs(60));
             },
-            Some((60, "an offering that rests")),
+            Some((60, "something that rests")),
         ),
     ]);
 }

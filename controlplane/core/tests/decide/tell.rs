@@ -48,7 +48,7 @@ fn pending(why: &PendingWhy) -> String {
         PendingWhy::MaxPending { limit } => format!("at most {limit} launches"),
         PendingWhy::MaxInstances { limit } => format!("at most {limit} instances"),
         PendingWhy::NamedInstanceBusy { instance } => format!("{instance} busy"),
-        PendingWhy::BackedOff { kind } => format!("{kind} rests"),
+        PendingWhy::BackedOff { kind, .. } => format!("{kind} rests"),
         PendingWhy::DriverBudget { asked, used, limit } => {
             format!("its driver's budget, {asked} on {used} of {limit}")
         }

@@ -16,7 +16,7 @@ use schema::requirements::{Constraint, Market, Requirements};
 use schema::resources::Resources;
 use schema::subject::{Role, Subject};
 use schema::unit::{Epoch, LogTime, Micros, Millis};
-use schema::why::{GrantWhy, LaunchWhy, RefusalClass};
+use schema::why::{GrantWhy, LaunchWhy, RefusalClass, RefusalScope};
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use uuid::Uuid;
@@ -166,9 +166,42 @@ impl World {
         self.refuse_launch(launch_of(instance), rest);
     }
 
+    /// What the leader writes when the cloud refuses an instance.
+    pub(crate) fn refusal(
+        &self,
+        instance: &str,
+        class: RefusalClass,
+        scope: RefusalScope,
+        rest: Millis,
+    ) -> Event {
+        let (launch, until, scope) = (launch_of(instance), self.now + rest, Some(scope));
+        let message = String::new();
+        LaunchRefused { launch, attempt: 1, class, message, until, scope }.into()
+    }
+
+    /// The cloud will not make this instance, nor anything else that this reaches.
+    pub(crate) fn refuse_as(
+        &mut self,
+        instance: &str,
+        class: RefusalClass,
+        scope: RefusalScope,
+        rest: Millis,
+    ) {
+        let refusal = self.refusal(instance, class, scope, rest);
+        self.say(refusal);
+    }
+
+    /// The cloud has made an instance for every launch that is under way.
+    pub(crate) fn accept_all(&mut self) {
+        for launch in self.state.index.open_launches.clone() {
+            let instances = vec![id(&format!("i-{launch}"))];
+            self.say(LaunchAccepted { launch, attempt: 1, instances });
+        }
+    }
+
     pub(crate) fn refuse_launch(&mut self, launch: LaunchId, rest: Millis) {
         let (class, message, until) = (RefusalClass::Capacity, String::new(), self.now + rest);
-        self.say(LaunchRefused { launch, attempt: 1, class, message, until });
+        self.say(LaunchRefused { launch, attempt: 1, class, message, until, scope: None });
     }
 
     /// This instance has been made and its agent has not spoken.

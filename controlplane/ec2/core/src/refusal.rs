@@ -2,22 +2,18 @@
 //! does. Every code that is known stands in one table; others are judged by their HTTP status.
 //!
 //! ```text
-//! code, message, status ──▶ Class + Rests + rest ──▶ another attempt | the same token again
+//! code, message, status ──▶ Class + scope + rest ──▶ another attempt | the same token again
 //!                                                    | stop and say so | look whether it was made
 //! ```
 
 use controlplane_core::cloud::LaunchAnswer;
-use schema::requirements::Market;
 use schema::unit::Millis;
-use schema::why::RefusalClass;
-use smol_str::SmolStr;
+use schema::why::{RefusalClass, RefusalScope};
 
 mod ended;
-mod group;
 mod table;
 
 pub use ended::{Ended, ended};
-pub use group::{QuotaGroup, group};
 pub use table::CODES;
 
 /// What kind of error it is.
@@ -39,72 +35,13 @@ pub enum Class {
     Mismatch,
 }
 
-/// How far an error reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// This type in this zone on this market.
-    Offering,
-    /// This type in this zone.
-    TypeInZone,
-    /// This subnet.
-    Subnet,
-    /// The quota group of the type, on this market.
-    Group,
-    /// Whatever is launched.
-    Account,
-}
-
-/// Where an attempt was made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// Instance type.
-    pub kind: SmolStr,
-    /// Zone.
-    pub zone: SmolStr,
-    /// Market.
-    pub market: Market,
-    /// Subnet.
-    pub subnet: SmolStr,
-}
-
-/// What is not tried for a while.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rests {
-    /// A type in a zone on a market.
-    Offering(SmolStr, SmolStr, Market),
-    /// A type in a zone.
-    TypeInZone(SmolStr, SmolStr),
-    /// A subnet.
-    Subnet(SmolStr),
-    /// A quota group.
-    Group(QuotaGroup),
-    /// All launches.
-    Account,
-}
-
-impl Rests {
-    /// Whether an attempt there has to wait as well.
-    #[must_use]
-    pub fn covers(&self, place: &Place) -> bool {
-        match self {
-            Rests::Offering(kind, zone, market) => {
-                *kind == place.kind && *zone == place.zone && *market == place.market
-            }
-            Rests::TypeInZone(kind, zone) => *kind == place.kind && *zone == place.zone,
-            Rests::Subnet(subnet) => *subnet == place.subnet,
-            Rests::Group(resting) => *resting == group(&place.kind, place.market),
-            Rests::Account => true,
-        }
-    }
-}
-
 /// What the leader does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Nothing was made: end the attempt, let this rest, try another one.
     NewAttempt {
         /// What rests.
-        rests: Rests,
+        scope: RefusalScope,
         /// For how long, the first time.
         rest: Millis,
     },
@@ -113,7 +50,7 @@ pub enum Action {
     /// Nothing was made, and nothing will be until a person has changed something: say so.
     Stop {
         /// What rests.
-        rests: Rests,
+        scope: RefusalScope,
         /// For how long, before it is tried again.
         rest: Millis,
     },
@@ -141,33 +78,21 @@ pub struct Verdict {
     pub action: Action,
 }
 
-/// What this error of an attempt there means.
+/// What this error of an attempt means.
 #[must_use]
-pub fn judge(failure: &Failure<'_>, place: &Place) -> Verdict {
+pub fn judge(failure: &Failure<'_>) -> Verdict {
     let (class, scope, rest) = classify(failure);
     let rest = Millis::from_secs(rest);
-    let rests = rests(scope, place);
     let action = match class {
-        Class::Capacity | Class::Quota => Action::NewAttempt { rests, rest },
+        Class::Capacity | Class::Quota => Action::NewAttempt { scope, rest },
         Class::Throttle | Class::Transient => Action::SameToken,
-        Class::Configuration | Class::Authorisation => Action::Stop { rests, rest },
+        Class::Configuration | Class::Authorisation => Action::Stop { scope, rest },
         Class::Mismatch => Action::Reconcile,
     };
     Verdict { class, action }
 }
 
-fn rests(scope: Scope, place: &Place) -> Rests {
-    let Place { kind, zone, market, subnet } = place.clone();
-    match scope {
-        Scope::Offering => Rests::Offering(kind, zone, market),
-        Scope::TypeInZone => Rests::TypeInZone(kind, zone),
-        Scope::Subnet => Rests::Subnet(subnet),
-        Scope::Group => Rests::Group(group(&kind, market)),
-        Scope::Account => Rests::Account,
-    }
-}
-
-fn classify(failure: &Failure<'_>) -> (Class, Scope, u64) {
+fn classify(failure: &Failure<'_>) -> (Class, RefusalScope, u64) {
     let code = failure.code.map(bare).unwrap_or_default();
     if code.contains("InvalidParameter") {
         let message = failure.message.to_ascii_lowercase();
@@ -176,10 +101,10 @@ fn classify(failure: &Failure<'_>) -> (Class, Scope, u64) {
             .iter()
             .any(|full| message.contains(full))
         {
-            return (Class::Capacity, Scope::Subnet, 60);
+            return (Class::Capacity, RefusalScope::Zone, 60);
         }
         if message.contains(" subnet ") {
-            return (Class::Configuration, Scope::Subnet, 600);
+            return (Class::Configuration, RefusalScope::Zone, 600);
         }
     }
     if let Some((_, class, scope, rest)) = CODES.iter().find(|(known, ..)| table::fits(known, code))
@@ -188,12 +113,12 @@ fn classify(failure: &Failure<'_>) -> (Class, Scope, u64) {
     }
     match failure.status {
         // A limit that nobody here has heard of is a limit all the same.
-        _ if code.ends_with("LimitExceeded") => (Class::Quota, Scope::Account, 60),
-        Some(429) => (Class::Throttle, Scope::Account, 0),
-        Some(408) | None => (Class::Transient, Scope::Account, 0),
-        Some(401 | 403) => (Class::Authorisation, Scope::Account, 600),
-        Some(400..=499) => (Class::Configuration, Scope::Account, 600),
-        Some(_) => (Class::Transient, Scope::Account, 0),
+        _ if code.ends_with("LimitExceeded") => (Class::Quota, RefusalScope::Account, 60),
+        Some(429) => (Class::Throttle, RefusalScope::Account, 0),
+        Some(408) | None => (Class::Transient, RefusalScope::Account, 0),
+        Some(401 | 403) => (Class::Authorisation, RefusalScope::Account, 600),
+        Some(400..=499) => (Class::Configuration, RefusalScope::Account, 600),
+        Some(_) => (Class::Transient, RefusalScope::Account, 0),
     }
 }
 
@@ -206,19 +131,19 @@ pub fn bare(code: &str) -> &str {
 
 /// What a code means of an attempt, whatever its message; none if it is not in the table.
 #[must_use]
-pub fn known(code: &str) -> Option<(Class, Scope)> {
+pub fn known(code: &str) -> Option<(Class, RefusalScope)> {
     let found = CODES.iter().find(|(known, ..)| table::fits(known, bare(code)));
     found.map(|(_, class, scope, _)| (*class, *scope))
 }
 
 impl Verdict {
-    /// Whether another subnet may do what this one does not.
+    /// Whether another zone may do what this one does not.
     #[must_use]
-    pub fn is_of_the_subnet(&self) -> bool {
+    pub fn is_of_the_zone(&self) -> bool {
         match &self.action {
-            Action::NewAttempt { rests, .. } | Action::Stop { rests, .. } => match rests {
-                Rests::Offering(..) | Rests::TypeInZone(..) | Rests::Subnet(_) => true,
-                Rests::Group(_) | Rests::Account => false,
+            Action::NewAttempt { scope, .. } | Action::Stop { scope, .. } => match scope {
+                RefusalScope::Offering | RefusalScope::TypeInZone | RefusalScope::Zone => true,
+                RefusalScope::QuotaGroup | RefusalScope::Account | RefusalScope::Unknown => false,
             },
             Action::SameToken | Action::Reconcile => false,
         }
@@ -232,17 +157,16 @@ impl Verdict {
             None => failure.message.to_owned(),
         };
         match &self.action {
-            Action::NewAttempt { rest, .. } | Action::Stop { rest, .. } => {
+            Action::NewAttempt { scope, rest } | Action::Stop { scope, rest } => {
                 let class = match self.class {
                     Class::Capacity => RefusalClass::Capacity,
                     Class::Quota => RefusalClass::Quota,
-                    Class::Throttle
-                    | Class::Configuration
-                    | Class::Authorisation
-                    | Class::Transient
-                    | Class::Mismatch => RefusalClass::Configuration,
+                    Class::Authorisation => RefusalClass::Authorisation,
+                    Class::Throttle | Class::Configuration | Class::Transient | Class::Mismatch => {
+                        RefusalClass::Configuration
+                    }
                 };
-                LaunchAnswer::Refused { class, message, back_off: *rest }
+                LaunchAnswer::Refused { class, message, scope: *scope, back_off: *rest }
             }
             Action::SameToken | Action::Reconcile => LaunchAnswer::Unknown(message),
         }

@@ -260,8 +260,9 @@ impl State {
         }
         let instance = self.living(id)?;
         instance.phase = Phase::Gone { at, lost };
-        let zone = instance.offering.zone.clone();
-        self.index.count_zone(&zone, -1);
+        let offering = instance.offering.clone();
+        self.index.count_zone(&offering.zone, -1);
+        self.one_less(&offering);
         self.head.committed = self.head.committed.minus(price);
         self.head.instances = self.head.instances.saturating_sub(1);
         self.unreserve_all(&launch);

@@ -171,9 +171,11 @@ impl State {
         if strangers > room || missing || e.instances.iter().any(|id| taken(&id)) {
             return Err(Void::Invalid);
         }
+        let offering = (!e.instances.is_empty()).then(|| launch.offering.clone());
         for id in &e.instances {
             self.born(&e.launch, id)?;
         }
+        offering.iter().for_each(|offering| self.accepted_again(offering));
         self.settle(&e.launch, LaunchStatus::Accepted);
         Ok(())
     }
@@ -185,7 +187,10 @@ impl State {
             return Err(Void::WrongState);
         }
         let (offering, reserved) = (launch.offering.clone(), launch.reserved_for.clone());
-        self.refuse_for_now(&offering, e.until);
+        match e.scope {
+            Some(scope) => self.rest_now(&offering, scope, e),
+            None => self.refuse_for_now(&offering, e.until),
+        }
         let status = LaunchStatus::Refused { class: e.class.clone(), message: e.message.clone() };
         self.settle(&e.launch, status);
         for alloc in &reserved {

@@ -81,6 +81,7 @@ fn launch(kind: &str, place: &Place, dice: &mut Dice<'_>) -> Option<Event> {
             class: why::refusal(dice),
             message: dice.text(),
             until: dice.time(),
+            scope: why::scope(dice),
         }
         .into(),
         InstanceLost::KIND => InstanceLost { instance, message: dice.text() }.into(),

@@ -4,7 +4,7 @@ use crate::dice::Dice;
 use schema::resources::{Dimension, Shortage};
 use schema::why::{
     DrainWhy, FailureClass, GrantWhy, LaunchWhy, OomSource, OomVictim, PendingWhy, RefusalClass,
-    RefusedWhy, RevokedWhy, TerminateWhy,
+    RefusalScope, RefusedWhy, RevokedWhy, TerminateWhy,
 };
 
 pub(super) fn grant(dice: &mut Dice<'_>) -> GrantWhy {
@@ -29,7 +29,10 @@ pub(super) fn pending(dice: &mut Dice<'_>) -> PendingWhy {
         2 => PendingWhy::MaxPending { limit: dice.short() },
         3 => PendingWhy::MaxInstances { limit: dice.short() },
         4 => PendingWhy::NamedInstanceBusy { instance: dice.instance() },
-        5 => PendingWhy::BackedOff { kind: dice.text().into() },
+        5 => {
+            let (kind, class) = (dice.text().into(), refusal(dice));
+            PendingWhy::BackedOff { kind, class: Some(class), message: dice.text() }
+        }
         6 => PendingWhy::Frozen,
         7 => {
             let (asked, used) = (dice.price(), dice.price());
@@ -133,13 +136,26 @@ pub(super) fn failure(dice: &mut Dice<'_>) -> FailureClass {
 }
 
 pub(super) fn refusal(dice: &mut Dice<'_>) -> RefusalClass {
-    match dice.below(5) {
+    match dice.below(6) {
         0 => RefusalClass::Capacity,
         1 => RefusalClass::Quota,
         2 => RefusalClass::Configuration,
         3 => RefusalClass::Abandoned,
+        4 => RefusalClass::Authorisation,
         _ => RefusalClass::Unknown,
     }
+}
+
+pub(super) fn scope(dice: &mut Dice<'_>) -> Option<RefusalScope> {
+    Some(match dice.below(7) {
+        0 => RefusalScope::Offering,
+        1 => RefusalScope::TypeInZone,
+        2 => RefusalScope::Zone,
+        3 => RefusalScope::QuotaGroup,
+        4 => RefusalScope::Account,
+        5 => RefusalScope::Unknown,
+        _ => return None,
+    })
 }
 
 pub(super) fn source(dice: &mut Dice<'_>) -> OomSource {

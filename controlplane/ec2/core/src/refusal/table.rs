@@ -1,12 +1,13 @@
 //! Every error code of a launch that is known, and what it means.
 
-use super::{Class, Scope};
+use super::Class;
 use Class::{Authorisation, Capacity, Configuration, Mismatch, Quota, Throttle, Transient};
-use Scope::{Account, Group, Offering, Subnet, TypeInZone};
+use RefusalScope::{Account, Offering, QuotaGroup, TypeInZone, Zone};
+use schema::why::RefusalScope;
 
 /// Code (with `*` at its end: all that begin so), class, how far it reaches, and how long that rests the
 /// first time, in seconds. The first that fits counts.
-pub const CODES: &[(&str, Class, Scope, u64)] = &[
+pub const CODES: &[(&str, Class, RefusalScope, u64)] = &[
     ("InsufficientInstanceCapacity", Capacity, Offering, 180),
     ("InsufficientCapacity", Capacity, Offering, 180),
     ("InsufficientHostCapacity", Capacity, Offering, 180),
@@ -14,18 +15,18 @@ pub const CODES: &[(&str, Class, Scope, u64)] = &[
     ("ReservationCapacityExceeded", Capacity, Offering, 180),
     ("UnfulfillableCapacity", Capacity, Offering, 180),
     ("SpotMaxPriceTooLow", Capacity, Offering, 300),
-    ("InsufficientVolumeCapacity", Capacity, Subnet, 180),
+    ("InsufficientVolumeCapacity", Capacity, Zone, 180),
     ("MaxFleetCountExceeded", Capacity, Account, 180),
     // The type is not to be had in the zone: that changes rarely.
     ("Unsupported", Capacity, TypeInZone, 3600),
     ("UnsupportedOperation", Capacity, TypeInZone, 3600),
-    ("InsufficientFreeAddressesInSubnet", Capacity, Subnet, 60),
-    ("InsufficientCidrBlocks", Capacity, Subnet, 60),
-    ("PrivateIpAddressLimitExceeded", Capacity, Subnet, 60),
-    ("VcpuLimitExceeded", Quota, Group, 60),
-    ("InstanceLimitExceeded", Quota, Group, 60),
-    ("MaxSpotInstanceCountExceeded", Quota, Group, 60),
-    ("SpotInstanceCountLimitExceeded", Quota, Group, 60),
+    ("InsufficientFreeAddressesInSubnet", Capacity, Zone, 60),
+    ("InsufficientCidrBlocks", Capacity, Zone, 60),
+    ("PrivateIpAddressLimitExceeded", Capacity, Zone, 60),
+    ("VcpuLimitExceeded", Quota, QuotaGroup, 60),
+    ("InstanceLimitExceeded", Quota, QuotaGroup, 60),
+    ("MaxSpotInstanceCountExceeded", Quota, QuotaGroup, 60),
+    ("SpotInstanceCountLimitExceeded", Quota, QuotaGroup, 60),
     ("VolumeLimitExceeded", Quota, Account, 60),
     ("InsufficientAddressCapacity", Quota, Account, 60),
     ("AddressLimitExceeded", Quota, Account, 60),
@@ -49,7 +50,7 @@ pub const CODES: &[(&str, Class, Scope, u64)] = &[
     ("ConcurrentIdempotentRequest", Transient, Account, 0),
     ("IdempotentParameterMismatch", Mismatch, Account, 0),
     ("IdempotentInstanceTerminated", Mismatch, Account, 0),
-    ("InvalidSubnet*", Configuration, Subnet, 600),
+    ("InvalidSubnet*", Configuration, Zone, 600),
     ("InvalidParameter*", Configuration, Account, 600),
     ("InvalidAMIID*", Configuration, Account, 600),
     ("InvalidAMIName*", Configuration, Account, 600),
