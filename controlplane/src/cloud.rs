@@ -36,6 +36,12 @@ pub trait Cloud: Send + Sync + 'static {
         None
     }
 
+    /// The settings that launches are made by, if this cloud has any: what an order's call takes from
+    /// them, it takes from those that come with the order.
+    fn settings(&self) -> Option<String> {
+        None
+    }
+
     /// All instances of the cluster that the cloud knows of.
     async fn list(&self) -> Result<Vec<Seen>, CloudError>;
 }

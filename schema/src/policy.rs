@@ -95,6 +95,10 @@ pub struct Policy {
     pub idle_timeout: Millis,
     /// Give up on an instance that has not booted after this.
     pub boot_timeout: Millis,
+    /// End an instance that says it is this cluster's, and that nothing on the log accounts for, this long
+    /// after it was found.
+    #[serde(skip_serializing_if = "is_usual_orphan_grace")]
+    pub orphan_grace: Millis,
     /// Call an instance unreachable after this silence.
     pub unreachable_after: Millis,
     /// Revoke the allocs of an unreachable instance, and terminate it, after this.
@@ -123,6 +127,13 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 /// Calls under way that launch instances, where the policy names no number.
 const CREATING: u32 = 10;
 
+/// How long an orphan is left alone, where the policy does not say.
+const ORPHAN_GRACE: Millis = Millis::from_secs(300);
+
+fn is_usual_orphan_grace(grace: &Millis) -> bool {
+    *grace == ORPHAN_GRACE
+}
+
 fn is_usual_creating(count: &u32) -> bool {
     *count == CREATING
 }
@@ -142,6 +153,7 @@ impl Default for Policy {
             volume: VolumeRule::default(),
             idle_timeout: Millis::from_secs(600),
             boot_timeout: Millis::from_secs(600),
+            orphan_grace: ORPHAN_GRACE,
             unreachable_after: Millis::from_secs(30),
             unreachable_grace: Millis::from_secs(120),
             lease: Millis::from_secs(120),
@@ -176,6 +188,7 @@ impl Policy {
         let least = [
             ("idle_timeout", self.idle_timeout, 0),
             ("boot_timeout", self.boot_timeout, 1000),
+            ("orphan_grace", self.orphan_grace, 0),
             ("unreachable_after", self.unreachable_after, 3000),
             ("unreachable_grace", self.unreachable_grace, 0),
             ("lease", self.lease, 1),

@@ -37,6 +37,8 @@ pub(crate) struct Machine {
 #[derive(Default)]
 pub(crate) struct Cloud {
     pub(crate) machines: BTreeMap<InstanceId, Machine>,
+    /// What is there without an order: somebody made it by hand.
+    pub(crate) strays: BTreeMap<InstanceId, Machine>,
     /// What was asked for under each token, and what was made for it.
     made: BTreeMap<String, (LaunchOrder, Vec<InstanceId>)>,
     /// Until when there is nothing to be had of an offering.
@@ -64,7 +66,20 @@ impl Machine {
 impl Cloud {
     /// Whether it has this instance.
     pub(crate) fn there(&self, id: &InstanceId, now: u64) -> bool {
-        self.machines.get(id).is_some_and(|machine| machine.there(now))
+        self.get(id).is_some_and(|machine| machine.there(now))
+    }
+
+    /// An instance that it has or had, whoever made it.
+    pub(crate) fn get(&self, id: &InstanceId) -> Option<&Machine> {
+        self.machines.get(id).or_else(|| self.strays.get(id))
+    }
+
+    /// Somebody makes an instance by hand, like one that was ordered once.
+    pub(crate) fn stray(&mut self, now: u64) {
+        let Some(like) = self.machines.values().next_back() else { return };
+        let machine = Machine { stillborn: true, since: now, gone: None, held: 0, ..like.clone() };
+        let id = InstanceId::new(format!("i-stray-{:04x}", self.strays.len()));
+        self.strays.extend(id.ok().map(|id| (id, machine)));
     }
 
     /// Does what is asked, and answers; newly made instances come second.
@@ -151,7 +166,8 @@ impl Cloud {
 
     fn terminate(&mut self, now: u64, id: &InstanceId, faults: &mut Faults) -> TerminateAnswer {
         let failed = faults.strikes(now, Fault::Unending);
-        let Some(machine) = self.machines.get_mut(id) else { return TerminateAnswer::Gone };
+        let made = self.machines.get_mut(id).or_else(|| self.strays.get_mut(id));
+        let Some(machine) = made else { return TerminateAnswer::Gone };
         if machine.gone.is_none() && (failed.is_some() || now < machine.held) {
             return TerminateAnswer::Unknown("an internal error occurred".into());
         }
@@ -162,12 +178,16 @@ impl Cloud {
 
     /// What there was at `then`.
     fn list(&self, now: u64, then: u64) -> Vec<Seen> {
-        let known = self.machines.iter().filter(|(_, machine)| {
+        let known = self.machines.iter().chain(&self.strays).filter(|(_, machine)| {
             machine.since <= then && machine.gone.is_none_or(|at| now < at + LISTED)
         });
         let seen = known.map(|(instance, machine)| Seen {
             instance: instance.clone(),
             state: if machine.there(then) { SeenState::There } else { SeenState::Gone },
+            why: String::new(),
+            launch: Some(machine.launch.clone()),
+            offering: Some(key(&machine.offering)),
+            age: Millis(now.saturating_sub(machine.since)),
         });
         seen.collect()
     }

@@ -115,6 +115,8 @@ faults! {
     Outcast "outcast" 60,
     /// An instance vanishes, or is told that it will be taken away, before it has booted.
     Unborn "unborn" 200,
+    /// Somebody starts an instance by hand that says it is the cluster's.
+    Stray "stray" 60,
 }
 
 /// One opportunity that was taken: the nth of its fault, from 0. Written `lost-append#3`.

@@ -101,6 +101,7 @@ fn policy(rng: &mut Rng, scale: u64) -> Policy {
         offerings,
         idle_timeout: seconds(rng.between(0, 10)),
         boot_timeout: seconds(rng.between(5, 20)),
+        orphan_grace: seconds(15),
         unreachable_after: seconds(rng.between(3, 6)),
         unreachable_grace: seconds(rng.between(0, 5)),
         lease: seconds(10),

@@ -223,6 +223,7 @@ impl World {
             && self.drivers.iter().all(|driver| driver.done)
             && self.observer.quiet()
             && self.cloud.machines.values().all(|machine| !machine.there(self.now))
+            && self.cloud.strays.values().all(|machine| !machine.there(self.now))
             && self.agents.values().all(|agent| !agent.up)
     }
 

@@ -1,9 +1,11 @@
 //! What is asked of a cloud, and what it answers.
 
+use replay_core::state::launch::OfferingKey;
 use schema::id::{ClusterId, InstanceId, LaunchId};
 use schema::policy::Offering;
 use schema::unit::{Epoch, LogTime, Millis};
 use schema::why::{RefusalClass, RefusalScope};
+use std::sync::Arc;
 
 /// What to launch: a pure function of the folded intent. The term is a label, nothing more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub struct LaunchOrder {
     pub offering: Offering,
     /// How many instances at most.
     pub count: u32,
+    /// The cloud's settings by which it is made; none if the cloud has none.
+    pub settings: Option<Arc<str>>,
     /// When the intent was written.
     pub requested: LogTime,
     /// The term in which the intent was written: the same whoever asks.
@@ -78,13 +82,30 @@ pub enum SeenState {
     Gone,
 }
 
-/// An instance as the cloud sees it.
+/// An instance as the cloud sees it. Only those that say they are this cluster's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     /// Which one.
     pub instance: InstanceId,
     /// Whether it is there.
     pub state: SeenState,
+    /// Why it is gone, as the cloud says; empty if it does not.
+    pub why: String,
+    /// The intent that it says it is of.
+    pub launch: Option<LaunchId>,
+    /// What it was bought as: type, zone, market; none if the cloud does not say.
+    pub offering: Option<OfferingKey>,
+    /// How long it has been there.
+    pub age: Millis,
+}
+
+impl Seen {
+    /// One of which the cloud says no more than whether it is there.
+    #[must_use]
+    pub fn plain(instance: InstanceId, state: SeenState) -> Seen {
+        let (launch, offering) = (None, None);
+        Seen { instance, state, why: String::new(), launch, offering, age: Millis(0) }
+    }
 }
 
 #[cfg(test)]
@@ -104,6 +125,7 @@ mod tests {
             attempt,
             offering: Offering { kind, zone, market, price, cap: None, resources },
             count: 1,
+            settings: None,
             requested: LogTime(1),
             intended: Epoch(1),
             epoch: Epoch(1),

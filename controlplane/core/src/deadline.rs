@@ -25,7 +25,9 @@ pub fn next_deadline(state: &State) -> Option<(LogTime, &'static str)> {
         .iter()
         .filter_map(|id| state.instances.get(id))
         .flat_map(|instance| of_instance(state, instance, spare));
-    let all = instances.flatten().chain(lease).chain(rests);
+    let grace = state.head.policy.orphan_grace;
+    let orphans = state.orphans.iter().map(|(_, orphan)| (orphan.found + grace, "an orphan"));
+    let all = instances.flatten().chain(lease).chain(rests).chain(orphans);
     all.filter(|(at, _)| *at > time).min_by_key(|(at, _)| *at)
 }
 

@@ -4,7 +4,9 @@
 use crate::cloud::{LaunchAnswer, LaunchOrder, Seen, SeenState, TerminateAnswer};
 use crate::moment::Moment;
 use crate::plan::{Effect, EffectKey, plan, rest};
+use crate::strays::Strays;
 use replay_core::State;
+use replay_core::state::instance::Instance;
 use replay_core::state::launch::{Launch, LaunchStatus};
 use replay_core::state::rest::Extent;
 use schema::event::{Event, InstanceTerminated, LaunchAccepted, LaunchRefused};
@@ -13,6 +15,7 @@ use schema::policy::Offering;
 use schema::unit::{Epoch, Micros, Millis};
 use schema::why::{RefusalClass, RefusalScope};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// How often the cloud is asked what there is.
 const LIST_EVERY: Millis = Millis(500);
@@ -66,7 +69,8 @@ pub struct Effects {
     running: BTreeSet<EffectKey>,
     resting: BTreeMap<EffectKey, Moment>,
     outcomes: BTreeMap<EffectKey, Outcome>,
-    gone: BTreeSet<InstanceId>,
+    gone: BTreeMap<InstanceId, String>,
+    strays: Strays,
     listing: bool,
     listed: Option<Moment>,
 }
@@ -79,8 +83,13 @@ impl Effects {
 
     /// Instances that the cloud says are no more.
     #[must_use]
-    pub fn gone(&self) -> &BTreeSet<InstanceId> {
+    pub fn gone(&self) -> &BTreeMap<InstanceId, String> {
         &self.gone
+    }
+
+    /// Instances that the cloud has, and that the state has not accounted for in a while.
+    pub fn strays(&mut self, state: &State) -> &BTreeMap<InstanceId, Seen> {
+        self.strays.of(state)
     }
 
     /// Takes in what came of a call.
@@ -109,8 +118,10 @@ impl Effects {
             News::Listed(seen) => {
                 self.listing = false;
                 if let Some(seen) = seen {
-                    let gone = seen.into_iter().filter(|seen| seen.state == SeenState::Gone);
-                    self.gone = gone.map(|seen| seen.instance).collect();
+                    let there = |seen: &Seen| seen.state == SeenState::There;
+                    let (there, gone): (Vec<_>, Vec<_>) = seen.into_iter().partition(there);
+                    self.gone = gone.into_iter().map(|seen| (seen.instance, seen.why)).collect();
+                    self.strays.seen(now, there);
                 }
             }
         }
@@ -187,7 +198,7 @@ impl Effects {
                 self.running.insert(key);
                 calls.push(match effect {
                     Effect::Launch(id, intent) => {
-                        Call::Launch(order(cluster.clone(), id, &intent, epoch))
+                        Call::Launch(order(state, cluster.clone(), id, &intent, epoch))
                     }
                     Effect::Terminate(id) => Call::Terminate(id),
                 });
@@ -208,13 +219,21 @@ impl Effects {
 }
 
 /// What the cloud is told: a pure function of the folded intent, but for the term, which is a label.
-fn order(cluster: ClusterId, launch: LaunchId, intent: &Launch, epoch: Epoch) -> LaunchOrder {
+fn order(
+    state: &State,
+    cluster: ClusterId,
+    launch: LaunchId,
+    intent: &Launch,
+    epoch: Epoch,
+) -> LaunchOrder {
+    let settings = intent.settings.and_then(|number| state.settings_of(number));
     LaunchOrder {
         cluster,
         launch,
         attempt: intent.attempt,
         offering: intent.offering.clone(),
         count: intent.count,
+        settings: settings.map(Arc::from),
         requested: intent.requested,
         intended: intent.epoch,
         epoch,
@@ -264,8 +283,11 @@ fn refused(
 }
 
 fn cost(state: &State, id: &InstanceId) -> Micros {
-    let of = |i: &replay_core::state::instance::Instance| {
-        i.offering.price.over(state.head.time.since(i.created))
-    };
+    let time = state.head.time;
+    if let Some(orphan) = state.orphans.get(id) {
+        let there = time.since(orphan.found).0.saturating_add(orphan.age.0);
+        return orphan.price.over(Millis(there));
+    }
+    let of = |i: &Instance| i.offering.price.over(time.since(i.created));
     state.instances.get(id).map(of).unwrap_or_default()
 }

@@ -18,6 +18,7 @@ pub mod prices;
 pub mod replica;
 pub mod round;
 pub mod sight;
+mod strays;
 
 pub use deadline::next_deadline;
 pub use decide::decide;

@@ -53,7 +53,8 @@ pub fn plan(state: &State) -> Vec<Effect> {
         state.launches.get(id).map(|launch| Effect::Launch(id.clone(), Box::new(launch.clone())))
     });
     let ends = state.index.terminating.iter().map(|id| Effect::Terminate(id.clone()));
-    launches.chain(ends).collect()
+    let orphans = state.orphans_to_end().map(|id| Effect::Terminate(id.clone()));
+    launches.chain(ends).chain(orphans).collect()
 }
 
 #[cfg(test)]

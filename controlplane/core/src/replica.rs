@@ -100,6 +100,8 @@ pub struct Replica {
     effects: Effects,
     /// What it was told of prices, until the log says the same.
     prices: Option<Prices>,
+    /// The settings that its cloud launches by, if that has any.
+    settings: Option<String>,
     term: Option<Term>,
     round: Option<(Round, Purpose)>,
 }
@@ -126,6 +128,7 @@ impl Replica {
             hearing: Hearing::new(now),
             effects: Effects::default(),
             prices: None,
+            settings: None,
             term: None,
             round: None,
         }
@@ -221,6 +224,11 @@ impl Replica {
     /// What may be bought now. While it leads it writes down what is new in that.
     pub fn prices(&mut self, prices: Prices) {
         self.prices = Some(prices);
+    }
+
+    /// The settings that its cloud launches by now. While it leads they are in force.
+    pub fn settings(&mut self, settings: String) {
+        self.settings = Some(settings);
     }
 
     /// It is to stop, and to resign first if it leads.

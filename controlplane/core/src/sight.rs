@@ -1,9 +1,10 @@
 //! What the leader knows beside the log: the only clock, the only randomness, and what it has heard
 //! and seen of the world. Nothing of it changes the state except through an event.
 
+use crate::cloud::Seen;
 use schema::id::{AllocId, InstanceId};
 use schema::unit::Millis;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What the leader knows beside the log.
 #[derive(Debug, Clone, Default)]
@@ -15,8 +16,10 @@ pub struct Sight {
     /// renewed each lease. A lease that is not named here has not run out: a jump of the log's clock
     /// alone ends none.
     pub kept: BTreeMap<AllocId, Millis>,
-    /// Instances that the cloud says no longer exist.
-    pub gone: BTreeSet<InstanceId>,
+    /// Instances that the cloud says no longer exist, and why, as far as it says.
+    pub gone: BTreeMap<InstanceId, String>,
+    /// Instances that the cloud has had for long and that nothing accounted for all the time.
+    pub strays: BTreeMap<InstanceId, Seen>,
     /// Randomness for new ids.
     pub entropy: u64,
 }

@@ -35,6 +35,8 @@ mod rests;
 mod resume;
 #[path = "decide/scale.rs"]
 mod scale;
+#[path = "decide/strays.rs"]
+mod strays;
 #[path = "decide/tell.rs"]
 mod tell;
 #[path = "decide/trouble.rs"]

@@ -117,7 +117,7 @@ impl<H: Host> Cloud for LocalCloud<H> {
         let all = all.map_err(|reason| CloudError { what: "list its instances".into(), reason })?;
         let seen = all.into_iter().map(|(instance, there)| {
             let state = if there { SeenState::There } else { SeenState::Gone };
-            Seen { instance, state }
+            Seen::plain(instance, state)
         });
         Ok(seen.collect())
     }

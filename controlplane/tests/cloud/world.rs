@@ -31,6 +31,7 @@ pub(crate) fn order(launch: &str, count: u32) -> LaunchOrder {
         attempt: 1,
         offering: offerings().remove(0),
         count,
+        settings: None,
         requested: LogTime(1),
         intended: Epoch(1),
         epoch: Epoch(1),

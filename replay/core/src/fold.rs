@@ -148,6 +148,8 @@ impl State {
             Event::LeaderResigned(_) => self.resign(),
             Event::SchemaActivated(e) => self.activate(e.version),
             Event::PriceSeen(e) => self.price_seen(e),
+            Event::CloudConfigured(e) => self.configured(e),
+            Event::OrphanFound(e) => self.orphan_found(e),
             Event::LaunchRequested(e) => self.launch_requested(e),
             Event::LaunchAccepted(e) => self.launch_accepted(e),
             Event::LaunchRefused(e) => self.launch_refused(e),

@@ -96,10 +96,15 @@ macro_rules! snapshot {
     (@of launches) => { Table<schema::id::LaunchId, crate::state::launch::Launch> };
     (@of backoffs) => { Table<crate::state::launch::OfferingKey, crate::state::launch::Backoff> };
     (@of rests) => { Table<crate::state::rest::Extent, crate::state::rest::Rest> };
+    (@of orphans) => { Table<schema::id::InstanceId, crate::state::orphan::Orphan> };
+    (@of settings) => { Table<u32, String> };
     (@of market) => { Table<crate::state::launch::OfferingKey, crate::state::market::SeenOffer> };
     (@of instances) => { Table<schema::id::InstanceId, crate::state::instance::Instance> };
     (@of allocs) => { Table<schema::id::AllocId, crate::state::alloc::Alloc> };
     (@of execs) => { Table<schema::id::ExecId, crate::state::exec::Exec> };
 }
 
-snapshot!(authors, drivers, launches, backoffs, rests, market, instances, allocs, execs);
+snapshot!(
+    authors, drivers, launches, backoffs, rests, market, orphans, settings, instances, allocs,
+    execs
+);

@@ -22,7 +22,9 @@ pub mod instance;
 pub mod launch;
 pub mod leader;
 pub mod market;
+pub mod orphan;
 pub mod rest;
+pub mod settings;
 
 use alloc::Alloc;
 use author::AuthorState;
@@ -33,6 +35,7 @@ use instance::Instance;
 use launch::{Backoff, Launch, OfferingKey};
 use leader::Leader;
 use market::SeenOffer;
+use orphan::Orphan;
 use rest::{Extent, Rest};
 
 /// Every this many records, and at each election, the fold takes a digest, so that a checkpoint can be
@@ -70,6 +73,9 @@ pub struct Head {
     /// The last record that changed what drivers or labels may cost.
     #[serde(default, skip_serializing_if = "is_none")]
     pub limited: Seq,
+    /// The number of the cloud's settings that are in force, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<u32>,
     /// Who leads.
     pub leader: Leader,
     /// Micro-dollars per hour of all instances and launches under way, at their cap prices.
@@ -104,6 +110,10 @@ pub struct State {
     pub rests: Table<Extent, Rest>,
     /// What was seen to be sold, and for how much.
     pub market: Table<OfferingKey, SeenOffer>,
+    /// What the cloud has and nothing here accounts for.
+    pub orphans: Table<InstanceId, Orphan>,
+    /// Settings of the cloud that launches are made by, by their numbers.
+    pub settings: Table<u32, String>,
     /// Instances.
     pub instances: Table<InstanceId, Instance>,
     /// Allocs, those still asked for among them.
@@ -132,6 +142,7 @@ impl Default for State {
                 frozen: false,
                 policy: Policy::default(),
                 weights: BTreeMap::new(),
+                settings: None,
                 budgets: BTreeMap::new(),
                 limited: Seq(0),
                 leader: Leader::default(),
@@ -146,6 +157,8 @@ impl Default for State {
             backoffs: Table::default(),
             rests: Table::default(),
             market: Table::default(),
+            orphans: Table::default(),
+            settings: Table::default(),
             instances: Table::default(),
             allocs: Table::default(),
             execs: Table::default(),
@@ -169,12 +182,18 @@ impl State {
         hasher.update(&self.instances.sum("instance").bytes());
         hasher.update(&self.allocs.sum("alloc").bytes());
         hasher.update(&self.execs.sum("exec").bytes());
-        // Logs without prices and far-reaching refusals digest to what they did before those were.
+        // Tables that came later: logs that fill none of them digest to what they did before.
         if !self.market.is_empty() {
             hasher.update(&self.market.sum("market").bytes());
         }
         if !self.rests.is_empty() {
             hasher.update(&self.rests.sum("rest").bytes());
+        }
+        if !self.orphans.is_empty() {
+            hasher.update(&self.orphans.sum("orphan").bytes());
+        }
+        if !self.settings.is_empty() {
+            hasher.update(&self.settings.sum("settings").bytes());
         }
         Digest(*hasher.finalize().as_bytes())
     }

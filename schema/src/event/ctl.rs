@@ -138,6 +138,38 @@ pub struct PriceSeen {
 }
 body!(Ctl "price-seen" PriceSeen |_e| Cluster "price-seen");
 
+/// Most bytes of a cloud's settings in one record.
+pub const MAX_SETTINGS: usize = 128 * 1024;
+
+/// Launches are made by these settings of the cloud from here on. Whoever repeats a call repeats it
+/// by those under which it was decided, so that it says the same to the byte.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloudConfigured {
+    /// All that a call takes from the settings, as the cloud spells it; at most [`MAX_SETTINGS`] bytes,
+    /// and no secret among them.
+    pub settings: String,
+}
+body!(Ctl "cloud-configured" CloudConfigured |_e| Cluster "cloud-configured");
+
+/// The cloud has an instance that says it is this cluster's, and that no intent accounts for. It is
+/// ended once the policy's grace has passed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrphanFound {
+    /// The instance.
+    pub instance: InstanceId,
+    /// The intent that it says it is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launch: Option<LaunchId>,
+    /// Type of instance; empty if the cloud does not say.
+    #[serde(rename = "type")]
+    pub kind: SmolStr,
+    /// What one like it costs in micro-dollars per hour; 0 if nobody has seen a price.
+    pub price: Micros,
+    /// How long it has been there.
+    pub age: Millis,
+}
+body!(Ctl "orphan-found" OrphanFound |e| Instance e.instance.as_str(), instance &e.instance);
+
 /// The leader wants instances. Everything that the call to the cloud will say is frozen here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaunchRequested {

@@ -288,7 +288,7 @@ fn terminate(state: &State, e: &TerminateRequested, timeout: Millis) -> Option<S
 
 /// What is said to be gone is.
 fn gone(id: &InstanceId, truth: Truth<'_>) -> Option<String> {
-    let Some(machine) = truth.cloud.machines.get(id) else {
+    let Some(machine) = truth.cloud.get(id) else {
         return Some(format!("{id} is said to be gone, and was never made"));
     };
     machine.there(truth.now).then(|| format!("{id} is said to be gone, and runs"))

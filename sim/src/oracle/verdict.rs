@@ -59,6 +59,8 @@ fn money(observer: &Observer, truth: Truth<'_>) -> Vec<String> {
             found.push(format!("{id} is billed, and the log does not name it"));
         }
     }
+    let strays = truth.cloud.strays.iter().filter(|(_, machine)| machine.there(truth.now));
+    found.extend(strays.map(|(id, _)| format!("{id} is a stray, and still runs")));
     for (launch, (_, count)) in &claims.intents {
         let made = truth.cloud.machines.values().filter(|machine| machine.launch == *launch);
         let made = made.count();

@@ -148,6 +148,7 @@ impl World {
             }
             Fault::Interrupt => self.interrupt(rng),
             Fault::Unborn => self.abort(rng),
+            Fault::Stray => self.cloud.stray(self.now),
             Fault::JumpAhead => {
                 self.ahead += i64::try_from(rng.between(JUMP.0, JUMP.1)).unwrap_or(0)
             }
@@ -309,5 +310,6 @@ fn by_itself(fault: Fault) -> bool {
             | Fault::Drought
             | Fault::Outcast
             | Fault::Unborn
+            | Fault::Stray
     )
 }

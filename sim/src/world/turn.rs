@@ -37,6 +37,10 @@ impl World {
         let start = Start { cluster: &self.cluster, policy: &self.policy, life: name, snapshot };
         let mut controller = Controller::start(self.now, start, clock);
         self.prices.iter().for_each(|prices| controller.core.prices(prices.clone()));
+        // Where the cloud has settings, not every process was started with the same.
+        if self.policy.max_hourly_cost.0.is_multiple_of(3) {
+            controller.core.settings(format!("settings {}", name % 2));
+        }
         self.away.remove(&n);
         self.stands.remove(&node);
         match self.replicas.get_mut(n) {

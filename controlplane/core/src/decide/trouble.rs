@@ -1,13 +1,14 @@
 //! Instances that are gone, silent, interrupted, killed, or never booted.
 
 use super::draft::Draft;
+use crate::cloud::Seen;
 use crate::deadline::revoke_at;
 use crate::plan::rest;
 use replay_core::state::alloc::{Alloc, AllocStatus};
 use replay_core::state::instance::{Instance, Phase, Reach, Service};
-use replay_core::state::launch::key;
+use replay_core::state::launch::{self, OfferingKey, key};
 use schema::event::{
-    AllocRefused, BootTimedOut, InstanceLost, InstanceReachable, InstanceUnreachable,
+    AllocRefused, BootTimedOut, InstanceLost, InstanceReachable, InstanceUnreachable, OrphanFound,
     TerminateRequested,
 };
 use schema::id::{AllocId, InstanceId};
@@ -20,6 +21,12 @@ const FIRST_REST: Millis = Millis::from_secs(10);
 pub(super) fn decide(draft: &mut Draft<'_>) {
     for (id, instance) in draft.live() {
         look_at(draft, id, instance);
+    }
+    for seen in draft.sight.strays.values() {
+        stray(draft, seen);
+    }
+    for (id, _) in draft.state.orphans.iter().filter(|(id, _)| draft.sight.gone.contains_key(*id)) {
+        draft.push(InstanceLost { instance: id.clone(), message: said(draft, id) });
     }
     for id in &draft.state.index.to_kill {
         kill(draft, id);
@@ -39,7 +46,7 @@ fn kill(draft: &mut Draft<'_>, id: &AllocId) {
 }
 
 fn look_at(draft: &mut Draft<'_>, id: &InstanceId, instance: &Instance) {
-    if draft.sight.gone.contains(id) {
+    if draft.sight.gone.contains_key(id) {
         return lost(draft, id, instance);
     }
     match &instance.phase {
@@ -56,8 +63,34 @@ fn lost(draft: &mut Draft<'_>, id: &InstanceId, instance: &Instance) {
     }
     draft.ended.insert(id.clone());
     draft.revoke_all(id, &RevokedWhy::InstanceLost);
-    let message = "the cloud no longer has it".to_owned();
-    draft.push(InstanceLost { instance: id.clone(), message });
+    draft.push(InstanceLost { instance: id.clone(), message: said(draft, id) });
+}
+
+/// What the cloud says of an instance that it no longer has.
+fn said(draft: &Draft<'_>, id: &InstanceId) -> String {
+    let why = draft.sight.gone.get(id).filter(|why| !why.is_empty());
+    why.cloned().unwrap_or_else(|| "the cloud no longer has it".to_owned())
+}
+
+/// Says of an instance that nothing accounts for that it is there, and what it costs.
+fn stray(draft: &mut Draft<'_>, seen: &Seen) {
+    let state = draft.state;
+    if state.accounts_for(&seen.instance, seen.launch.as_ref())
+        || state.orphans.contains(&seen.instance)
+    {
+        return;
+    }
+    let sold = |key: &OfferingKey| {
+        let own = state.head.policy.offerings.iter().find(|o| launch::key(o) == *key);
+        own.or_else(|| state.market.get(key).map(|seen| &seen.offering)).map(|o| o.price)
+    };
+    draft.push(OrphanFound {
+        instance: seen.instance.clone(),
+        launch: seen.launch.clone(),
+        kind: seen.offering.as_ref().map(|(kind, ..)| kind.clone()).unwrap_or_default(),
+        price: seen.offering.as_ref().and_then(sold).unwrap_or_default(),
+        age: seen.age,
+    });
 }
 
 fn booting(draft: &mut Draft<'_>, id: &InstanceId, instance: &Instance) {

@@ -11,8 +11,8 @@ use crate::sight::Sight;
 use replay_core::state::leader::Holder;
 use schema::SCHEMA_VERSION;
 use schema::event::{
-    Checkpoint, Event, Genesis, LeaderChallenged, LeaderElected, LeaderRenewed, LeaderResigned,
-    ReplicaStarted,
+    Checkpoint, CloudConfigured, Event, Genesis, LeaderChallenged, LeaderElected, LeaderRenewed,
+    LeaderResigned, ReplicaStarted,
 };
 use schema::unit::{Epoch, LogTime, Millis};
 
@@ -96,10 +96,14 @@ impl Replica {
             round.push(Checkpoint { seq: *seq, digest: digest.0.to_vec() }.into());
         }
         if round.is_empty() {
+            round = self.configured();
+        }
+        if round.is_empty() {
             round = self.seen_prices();
         }
         if round.is_empty() {
-            round = decide(&self.state, &self.sight(now, entropy));
+            let sight = self.sight(now, entropy);
+            round = decide(&self.state, &sight);
         }
         let stale = || self.effects.wanted(now, &self.state) && !self.fresh(now);
         let challenged = self.state.head.leader.challenge.is_some();
@@ -107,6 +111,15 @@ impl Replica {
             round.push(LeaderRenewed {}.into());
         }
         round
+    }
+
+    /// The settings of its cloud, where the log has others: before anything is launched by them.
+    fn configured(&self) -> Vec<Event> {
+        let new =
+            self.settings.as_ref().filter(|new| Some(new.as_str()) != self.state.settings_now());
+        new.map(|settings| CloudConfigured { settings: settings.clone() }.into())
+            .into_iter()
+            .collect()
     }
 
     /// What the log does not say yet of the prices that were seen last.
@@ -130,7 +143,8 @@ impl Replica {
             .is_some_and(|(at, _)| self.state.head.time < at && at <= self.estimated_time(now))
     }
 
-    fn sight(&self, now: Moment, entropy: u64) -> Sight {
+    fn sight(&mut self, now: Moment, entropy: u64) -> Sight {
+        let strays = self.effects.strays(&self.state).clone();
         let (state, kept) = (&self.state, &self.clocks.kept);
         let live = state.index.live_instances.iter();
         let due = state.index.leases.iter().take_while(|(until, _)| *until <= state.head.time);
@@ -139,6 +153,7 @@ impl Replica {
             silent: live.map(|id| (id.clone(), self.hearing.silent(now, id))).collect(),
             kept: kept.collect(),
             gone: self.effects.gone().clone(),
+            strays,
             entropy,
         }
     }

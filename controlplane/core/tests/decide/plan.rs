@@ -5,6 +5,7 @@ use controlplane_core::cloud::LaunchOrder;
 use controlplane_core::effects::{Call, Effects};
 use controlplane_core::plan::EffectKey;
 use controlplane_core::{Effect, Moment, plan};
+use schema::event::{CloudConfigured, MAX_SETTINGS};
 use schema::event::{InstanceLost, InstanceTerminated, TerminateRequested};
 use schema::unit::{Epoch, Micros, Millis};
 use schema::why::TerminateWhy;
@@ -118,6 +119,37 @@ fn no_more_launches_are_under_way_at_once_than_the_policy_wants() {
     effects.outcomes(Moment(0), &w.state);
     assert!(effects.wanted(Moment(0), &w.state));
     assert_eq!(begun(&mut effects, &w), 1);
+}
+
+#[test]
+fn an_order_is_made_by_the_settings_under_which_it_was_decided() {
+    let configure = |w: &mut World, settings: &str| {
+        w.say(CloudConfigured { settings: settings.into() });
+    };
+    let mut w = World::new();
+    w.policy(|p| p.max_pending = 9);
+    w.launch("i-1", small(), &[]);
+    configure(&mut w, "old");
+    w.launch("i-2", small(), &[]);
+    configure(&mut w, "new");
+    w.launch("i-3", small(), &[]);
+    let settings = |w: &World| -> Vec<Option<String>> {
+        let calls = Effects::default().calls(Moment(0), &id("c"), &w.state, Epoch(1));
+        let of = |call: Call| match call {
+            Call::Launch(order) => Some(order.settings.map(|text| text.to_string())),
+            Call::Terminate(_) | Call::List => None,
+        };
+        calls.into_iter().filter_map(of).collect()
+    };
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(settings(&w), [None, text("old"), text("new")]);
+    assert_eq!(w.state.settings_now(), Some("new"));
+    // What nobody needs is forgotten when there are others.
+    w.made("i-2");
+    configure(&mut w, "newest");
+    assert_eq!(w.state.settings.len(), 2);
+    assert_eq!(settings(&w), [None, text("new")]);
+    assert!(w.void(CloudConfigured { settings: "x".repeat(MAX_SETTINGS + 1) }));
 }
 
 #[test]

@@ -303,7 +303,7 @@ impl World {
 
     pub(crate) fn gone(&mut self, instance: &str) {
         let instance: InstanceId = id(instance);
-        self.sight.gone.insert(instance);
+        self.sight.gone.insert(instance, String::new());
     }
 
     /// What the leader would write now: the same each time, and on a replica that has only a

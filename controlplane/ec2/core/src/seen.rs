@@ -6,6 +6,7 @@ use crate::tags::{self, Mark};
 use controlplane_core::cloud::{Seen, SeenState};
 use schema::id::{ClusterId, InstanceId};
 use schema::requirements::Market;
+use schema::unit::Millis;
 use smol_str::SmolStr;
 
 /// A row, with what EC2 may leave out left out.
@@ -27,6 +28,8 @@ pub struct Row {
     pub kind: Option<String>,
     /// The token of the request that made it.
     pub token: Option<String>,
+    /// When it was launched, in milliseconds since 1970.
+    pub launched: Option<u64>,
 }
 
 /// How far an instance is.
@@ -65,6 +68,8 @@ pub struct Sighting {
     pub kind: Option<SmolStr>,
     /// The token of the request that made it.
     pub token: Option<SmolStr>,
+    /// When it was launched, in milliseconds since 1970.
+    pub launched: Option<u64>,
 }
 
 /// What a row means to this cluster; nothing, if it does not name an instance.
@@ -87,6 +92,7 @@ pub fn sight(cluster: &ClusterId, row: &Row) -> Option<Sighting> {
         zone: row.zone.as_deref().map(SmolStr::new),
         kind: row.kind.as_deref().map(SmolStr::new),
         token: row.token.as_deref().map(SmolStr::new),
+        launched: row.launched,
     })
 }
 
@@ -102,19 +108,29 @@ fn phase(state: &str) -> Phase {
 }
 
 impl Sighting {
-    /// As the controller takes it; nothing of another's instances.
+    /// As the controller takes it, at this time in milliseconds since 1970; nothing of another's
+    /// instances.
     #[must_use]
-    pub fn seen(&self) -> Option<Seen> {
+    pub fn seen(&self, now: u64) -> Option<Seen> {
         let state = match self.phase {
             Phase::Gone => SeenState::Gone,
             Phase::Pending | Phase::Running | Phase::Stopped | Phase::Going | Phase::Other => {
                 SeenState::There
             }
         };
-        let ours = match self.mark {
-            Mark::Ours { .. } | Mark::Unnamed => true,
-            Mark::Stranger => false,
+        let launch = match &self.mark {
+            Mark::Ours { launch, .. } => Some(launch.clone()),
+            Mark::Unnamed => None,
+            Mark::Stranger => return None,
         };
-        ours.then(|| Seen { instance: self.instance.clone(), state })
+        let offering = self.kind.clone().zip(self.zone.clone());
+        Some(Seen {
+            instance: self.instance.clone(),
+            state,
+            why: self.ended.map(|ended| ended.words().to_owned()).unwrap_or_default(),
+            launch,
+            offering: offering.map(|(kind, zone)| (kind, zone, self.market)),
+            age: Millis(self.launched.map_or(0, |at| now.saturating_sub(at))),
+        })
     }
 }

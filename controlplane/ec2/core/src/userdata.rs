@@ -191,6 +191,7 @@ fn longest(arch: Arch) -> Intent {
         attempt: u32::MAX,
         offering: Offering { kind, zone, market, price: Micros(0), cap: None, resources },
         count: 1,
+        settings: None,
         requested: LogTime(u64::MAX / 2),
         intended: Epoch(0),
         epoch: Epoch(0),

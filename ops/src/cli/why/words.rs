@@ -28,6 +28,19 @@ pub(super) fn of(event: &Event) -> String {
             e.offerings.len(),
             e.withdrawn.len()
         ),
+        Event::CloudConfigured(e) => {
+            format!("the cloud has new settings, {}", show_bytes(e.settings.len() as u64))
+        }
+        Event::OrphanFound(e) => format!(
+            "{} ({}, {}/h) is this cluster's by its tags, and nothing accounts for it",
+            e.instance,
+            e.kind,
+            e.price.dollars()
+        ),
+        Event::LaunchRefused(e) => {
+            let why = driver::describe::refusal(&e.class);
+            format!("{}, attempt {}: the cloud refuses: {why}: {}", e.launch, e.attempt, e.message)
+        }
         Event::LaunchRequested(e) => format!(
             "{}, attempt {}: launch {} x {}, {}/h: {}",
             e.launch,

@@ -249,6 +249,9 @@ impl State {
 
     /// Ends an instance and everything on it, and stops paying for it.
     pub(crate) fn gone(&mut self, id: &InstanceId, lost: bool) -> Result<(), Void> {
+        if self.orphans.remove(id).is_some() {
+            return Ok(());
+        }
         let at = self.head.time;
         let instance = self.living(id)?;
         if !lost && !matches!(instance.phase, Phase::Terminating { .. }) {

@@ -53,6 +53,9 @@ pub struct Launch {
     /// the digests that they have always had.
     #[serde(default = "first", skip_serializing_if = "is_first")]
     pub epoch: Epoch,
+    /// The number of the cloud's settings that it is made by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<u32>,
     /// The instances known of it.
     pub instances: Vec<InstanceId>,
     /// What came of it.
@@ -122,6 +125,7 @@ impl State {
             reserved_for: e.reserved_for.clone(),
             requested: self.head.time,
             epoch: self.head.leader.epoch,
+            settings: self.head.settings,
             instances: Vec::new(),
             status: LaunchStatus::Requested,
             why: e.why.clone(),

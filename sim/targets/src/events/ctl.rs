@@ -4,10 +4,11 @@ use super::{offering, policy, why};
 use crate::dice::{Dice, Place};
 use schema::event::{
     AllocExpired, AllocGranted, AllocPending, AllocRefused, AllocRevoked, Body, BootTimedOut,
-    Checkpoint, DrainStarted, Event, Genesis, InstanceLost, InstanceReachable, InstanceTerminated,
-    InstanceUnreachable, LaunchAccepted, LaunchRefused, LaunchRequested, LeaderChallenged,
-    LeaderElected, LeaderRenewed, LeaderResigned, Previous, PriceSeen, PriceSource, ReplicaStarted,
-    RolledOver, SchemaActivated, TerminateRequested, Withdrawn,
+    Checkpoint, CloudConfigured, DrainStarted, Event, Genesis, InstanceLost, InstanceReachable,
+    InstanceTerminated, InstanceUnreachable, LaunchAccepted, LaunchRefused, LaunchRequested,
+    LeaderChallenged, LeaderElected, LeaderRenewed, LeaderResigned, OrphanFound, Previous,
+    PriceSeen, PriceSource, ReplicaStarted, RolledOver, SchemaActivated, TerminateRequested,
+    Withdrawn,
 };
 use schema::unit::{Epoch, Seq};
 
@@ -58,6 +59,15 @@ fn launch(kind: &str, place: &Place, dice: &mut Dice<'_>) -> Option<Event> {
     let Place { instance, launch, .. } = place.clone();
     Some(match kind {
         PriceSeen::KIND => price_seen(dice).into(),
+        CloudConfigured::KIND => CloudConfigured { settings: dice.text() }.into(),
+        OrphanFound::KIND => OrphanFound {
+            instance,
+            launch: (!dice.rarely(3)).then_some(launch),
+            kind: dice.text().into(),
+            price: dice.price(),
+            age: dice.millis(),
+        }
+        .into(),
         LaunchRequested::KIND => LaunchRequested {
             launch,
             attempt: attempt(dice),

@@ -39,3 +39,21 @@ pub fn ended(code: &str) -> Ended {
         _ => Ended::Unknown,
     }
 }
+
+impl Ended {
+    /// In words, for people.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Ended::Capacity => "there was no capacity for it after all",
+            Ended::Quota => "a quota was used up while it started",
+            Ended::Configuration => "it could not start as it was configured",
+            Ended::Interrupted => "EC2 took spot capacity back",
+            Ended::Scheduled => "EC2 retired the machine under it",
+            Ended::Failed => "EC2 failed",
+            Ended::Itself => "it shut itself down",
+            Ended::Asked => "somebody ended it",
+            Ended::Unknown => "EC2 does not say why it is gone",
+        }
+    }
+}

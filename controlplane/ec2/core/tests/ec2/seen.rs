@@ -1,7 +1,7 @@
 //! What rows of a listing mean, written by EC2 or by anyone else.
 
 use crate::world::{full, order, request};
-use controlplane_core::cloud::{Seen, SeenState};
+use controlplane_core::cloud::SeenState;
 use ec2_core::cloudinit::Flavour;
 use ec2_core::refusal::Ended;
 use ec2_core::seen::{Phase, Row, sight};
@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use schema::id::{ClusterId, InstanceId, LaunchId};
 use schema::requirements::Market;
 use schema::unit::Epoch;
+use schema::unit::Millis;
 
 fn cluster() -> ClusterId {
     ClusterId::new("genomics").expect("an id")
@@ -37,11 +38,19 @@ fn what_was_asked_for_is_recognised() {
         kind: Some("m7i.4xlarge".into()),
         token: Some(request.token.to_string()),
         reason: None,
+        launched: Some(1_000),
     };
     let seen = sight(&cluster(), &row).expect("an instance");
     let launch = order().launch;
     assert_eq!(seen.mark, Mark::Ours { launch, attempt: 2, epoch: Some(Epoch(7)) });
     assert_eq!((seen.market, seen.phase, seen.ended), (Market::Spot, Phase::Running, None));
+    let told = seen.seen(61_000).expect("ours");
+    let (kind, zone) = ("m7i.4xlarge".into(), "us-west-2b".into());
+    assert_eq!(
+        (told.launch, told.offering),
+        (Some(order().launch), Some((kind, zone, Market::Spot)))
+    );
+    assert_eq!(told.age, Millis::from_secs(60));
     assert_eq!(seen.zone.as_deref(), Some("us-west-2b"));
     assert_eq!(seen.token.as_deref(), Some(request.token.as_str()));
 }
@@ -76,7 +85,7 @@ fn tags_are_believed_only_as_far_as_they_can_be_read() {
     for (tags, mark) in cases {
         let seen = sight(&cluster(), &row(tags)).expect("an instance");
         assert_eq!(seen.mark, mark, "{tags:?}");
-        assert_eq!(seen.seen().is_none(), mark == Mark::Stranger, "{tags:?}");
+        assert_eq!(seen.seen(0).is_none(), mark == Mark::Stranger, "{tags:?}");
     }
 }
 
@@ -98,7 +107,9 @@ fn states_are_told_apart() {
         let seen = sight(&cluster(), &row).expect("an instance");
         assert_eq!((seen.phase, seen.ended), (phase, ended), "{name}");
         let instance = InstanceId::new("i-0abc").expect("an id");
-        assert_eq!(seen.seen(), Some(Seen { instance, state }), "{name}");
+        let told = seen.seen(0).expect("ours");
+        assert_eq!((told.instance, told.state), (instance, state), "{name}");
+        assert_eq!(told.why.is_empty(), ended.is_none(), "{name}");
     }
     let mut gone = row(&[]);
     gone.state = "terminated".into();

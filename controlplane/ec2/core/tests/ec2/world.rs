@@ -90,6 +90,7 @@ pub(crate) fn order() -> LaunchOrder {
         attempt: 2,
         offering: offering(),
         count: 4,
+        settings: None,
         requested: LogTime(1_790_000_000_000_000_000),
         intended: Epoch(7),
         epoch: Epoch(7),
