@@ -93,12 +93,21 @@ pub struct Policy {
     pub volume: VolumeRule,
     /// Terminate an instance without allocs after this.
     pub idle_timeout: Millis,
+    /// How the cloud bills: an idle instance that is paid for by the hour stays for what is paid.
+    #[serde(skip_serializing_if = "is_default")]
+    pub billing: Billing,
     /// Give up on an instance that has not booted after this.
     pub boot_timeout: Millis,
     /// End an instance that says it is this cluster's, and that nothing on the log accounts for, this long
     /// after it was found.
     #[serde(skip_serializing_if = "is_usual_orphan_grace")]
     pub orphan_grace: Millis,
+    /// What is done about an instance of which the cloud says that it may be taken away before long.
+    #[serde(skip_serializing_if = "is_default")]
+    pub rebalance: Rebalance,
+    /// Whether another instance is launched at once for what is on one that will be taken away.
+    #[serde(skip_serializing_if = "is_true")]
+    pub replace: bool,
     /// Call an instance unreachable after this silence.
     pub unreachable_after: Millis,
     /// Revoke the allocs of an unreachable instance, and terminate it, after this.
@@ -117,6 +126,33 @@ pub struct Policy {
     /// How what several want is shared.
     #[serde(skip_serializing_if = "is_default")]
     pub fairness: Fairness,
+}
+
+/// How the cloud bills instances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Billing {
+    /// By the second, after a first minute.
+    #[default]
+    Second,
+    /// By the hour begun, as some images are.
+    Hour,
+}
+
+/// What is done about a rebalance recommendation: it comes before most interruptions, and before none
+/// quite often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rebalance {
+    /// The instance takes no more allocs, and goes when those that it has are over.
+    #[default]
+    Drain,
+    /// Nothing.
+    Ignore,
+}
+
+fn is_true(value: &bool) -> bool {
+    *value
 }
 
 /// What is as it was before there was such a field is not written: older records keep their bytes.
@@ -152,8 +188,11 @@ impl Default for Policy {
             types: TypeRules::default(),
             volume: VolumeRule::default(),
             idle_timeout: Millis::from_secs(600),
+            billing: Billing::default(),
             boot_timeout: Millis::from_secs(600),
             orphan_grace: ORPHAN_GRACE,
+            rebalance: Rebalance::default(),
+            replace: true,
             unreachable_after: Millis::from_secs(30),
             unreachable_grace: Millis::from_secs(120),
             lease: Millis::from_secs(120),

@@ -198,6 +198,11 @@ pub enum LaunchWhy {
         /// What was committed per hour before.
         committed: Micros,
     },
+    /// An instance will be taken away, and nothing has room for what it holds.
+    Replacement {
+        /// That instance.
+        instance: InstanceId,
+    },
     /// The policy keeps a least number of instances.
     MinInstances {
         /// That number.
@@ -241,6 +246,8 @@ pub enum TerminateWhy {
 pub enum DrainWhy {
     /// It will be taken away.
     Interruption,
+    /// The cloud says that it may be taken away before long.
+    Rebalance,
     /// An operator asked for it.
     Operator,
     /// Its agent said that it stops.

@@ -15,7 +15,7 @@ pub(crate) use fate::Fate;
 use journal::{Journal, writer};
 use machine::{Process, Stage};
 use replay_core::author::Writer;
-use schema::event::{Event, InstanceBooted};
+use schema::event::{Event, InstanceBooted, Interruption};
 use schema::id::{AllocId, ClusterId, ExecId, InstanceId, LaunchId};
 use schema::resources::Resources;
 use schema::subject::Aggregate;
@@ -128,8 +128,8 @@ impl Agent {
         Millis(self.clock.at(now))
     }
 
-    pub(crate) fn interrupted(&mut self, left: Millis) {
-        self.core.interrupted(left);
+    pub(crate) fn interrupted(&mut self, interruption: Interruption, left: Millis) {
+        self.core.interrupted(interruption, left);
     }
 
     /// Reads what there is (nothing if it is cut off) and does what is left to do.

@@ -63,6 +63,7 @@ labels!(revoked REVOKED RevokedWhy {
 labels!(launch LAUNCH LaunchWhy {
     LaunchWhy::Demand { .. } => "demand",
     LaunchWhy::MinInstances { .. } => "min-instances",
+    LaunchWhy::Replacement { .. } => "replacement",
 } LaunchWhy::Unknown);
 labels!(terminate TERMINATE TerminateWhy {
     TerminateWhy::Idle { .. } => "idle",
@@ -74,6 +75,7 @@ labels!(terminate TERMINATE TerminateWhy {
 } TerminateWhy::Unknown);
 labels!(drain DRAIN DrainWhy {
     DrainWhy::Interruption => "interruption",
+    DrainWhy::Rebalance => "rebalance",
     DrainWhy::Operator => "operator",
     DrainWhy::Stopping => "stopping",
 } DrainWhy::Unknown);

@@ -58,7 +58,7 @@ enum What {
     Boot(InstanceId),
     Beat(InstanceId),
     Start(Node, u64),
-    Notice(InstanceId, u64),
+    Notice(InstanceId, Interruption, u64),
     Mishaps,
 }
 
@@ -321,7 +321,7 @@ impl World {
             What::Boot(id) => self.boot(&id),
             What::Beat(id) => self.beat(id),
             What::Start(node, life) if life == self.life(&node) => self.start(&node),
-            What::Notice(id, left) => self.notice(&id, left),
+            What::Notice(id, what, left) => self.notice(&id, what, left),
             What::Mishaps => self.mishaps(),
             What::Answer(..) | What::End(..) | What::News(..) | What::Start(..) => {}
         }

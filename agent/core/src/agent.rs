@@ -137,8 +137,8 @@ impl Agent {
     }
 
     /// The instance will be taken away in so long.
-    pub fn interrupted(&mut self, left: Millis) {
-        let (instance, interruption) = (self.place.instance.clone(), Interruption::Spot);
+    pub fn interrupted(&mut self, interruption: Interruption, left: Millis) {
+        let instance = self.place.instance.clone();
         self.write(InterruptionNoticed { instance, interruption, left }, Seq(0));
     }
 

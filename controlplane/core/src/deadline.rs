@@ -3,6 +3,7 @@
 use replay_core::State;
 use replay_core::state::instance::{Instance, Phase, Reach, Service};
 use schema::id::AllocId;
+use schema::policy::{Billing, Policy};
 use schema::unit::{LogTime, Millis};
 
 /// The next log time at which something falls due, and what. None if nothing will. What has fallen
@@ -52,7 +53,7 @@ fn of_instance(
                     Some((revoke_at(until), "an interruption"))
                 }
                 Service::Open if idle && spare && silent.is_none() => {
-                    Some((instance.idle_since + policy.idle_timeout, "an idle instance"))
+                    Some((may_go(policy, instance, state.head.time), "an idle instance"))
                 }
                 Service::Open | Service::Held | Service::Draining { .. } => None,
             };
@@ -77,6 +78,22 @@ pub(crate) fn serving(state: &State) -> usize {
 #[must_use]
 pub fn spare_instances(state: &State) -> usize {
     serving(state).saturating_sub(state.head.policy.min_instances as usize)
+}
+
+/// The first log time from `from` on at which an idle instance may be ended: once it has been idle for
+/// long enough, and near the end of an hour where it is paid for by the hour.
+#[must_use]
+pub fn may_go(policy: &Policy, instance: &Instance, from: LogTime) -> LogTime {
+    const HOUR: Millis = Millis::from_secs(3600);
+    const LAST: Millis = Millis::from_secs(300);
+    let idle = from.max(instance.idle_since + policy.idle_timeout);
+    match policy.billing {
+        Billing::Second => idle,
+        Billing::Hour => {
+            let begun = idle.since(instance.created).0 % HOUR.0;
+            idle + Millis((HOUR.0 - LAST.0).saturating_sub(begun))
+        }
+    }
 }
 
 /// Allocs on an interrupted instance are taken back this long before it goes, so that their execs

@@ -10,6 +10,7 @@ mod idle;
 mod lease;
 mod offer;
 mod place;
+mod replace;
 mod scale;
 mod trouble;
 
@@ -33,6 +34,7 @@ pub fn decide(state: &State, sight: &Sight) -> Vec<Event> {
     // Whatever else would be said in a round that is full would be cut off.
     if !draft.full() {
         scale::decide(&mut draft, &unplaced);
+        replace::decide(&mut draft);
         idle::decide(&mut draft);
     }
     draft.events.truncate(MAX_ROUND);

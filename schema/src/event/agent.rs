@@ -180,7 +180,8 @@ pub enum Interruption {
     Unknown,
 }
 
-/// The cloud told the instance that it will be taken away. The leader drains it and replaces it.
+/// The cloud told the instance that it will be taken away: it takes no more allocs. A recommendation to
+/// rebalance is taken note of, and what is done about it is the policy's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterruptionNoticed {
     /// The instance.

@@ -7,7 +7,7 @@ use crate::rng::Rng;
 use crate::stranger;
 use replay_core::author::Line;
 use replay_core::state::launch::key;
-use schema::event::Event;
+use schema::event::{Event, Interruption};
 use schema::id::InstanceId;
 use schema::requirements::Market;
 use schema::unit::Millis;
@@ -249,7 +249,11 @@ impl World {
         self.cloud.take(&id, now + left);
         if !rng.chance(100) {
             let late = rng.below(left / 2);
-            self.after(late, What::Notice(id, left - late));
+            self.after(late, What::Notice(id.clone(), Interruption::Spot, left - late));
+        }
+        // Before, or without it: what the cloud says first is that it may come to that.
+        if rng.chance(300) {
+            self.after(rng.below(left), What::Notice(id, Interruption::Rebalance, 0));
         }
     }
 
@@ -275,9 +279,9 @@ impl World {
     }
 
     /// The instance hears that it will be taken away.
-    pub(super) fn notice(&mut self, id: &InstanceId, left: u64) {
+    pub(super) fn notice(&mut self, id: &InstanceId, what: Interruption, left: u64) {
         if let Some(agent) = self.agents.get_mut(id).filter(|agent| agent.up) {
-            agent.interrupted(Millis(left));
+            agent.interrupted(what, Millis(left));
             self.turn_after(&Node::Agent(id.clone()), 0);
         }
     }

@@ -129,7 +129,7 @@ impl World {
         };
         let (launch, resources) = (machine.launch.clone(), machine.offering.resources.clone());
         if let Some(gone) = machine.gone {
-            self.after(0, What::Notice(id.clone(), gone - self.now));
+            self.after(0, What::Notice(id.clone(), Interruption::Spot, gone - self.now));
         }
         let clock = self.drift();
         let agent = Agent::new(&self.cluster, id.clone(), launch, resources, clock);

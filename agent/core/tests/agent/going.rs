@@ -2,7 +2,7 @@
 
 use crate::check;
 use crate::world::{GRACE, LEASE, World};
-use schema::event::ExecConfig;
+use schema::event::{ExecConfig, Interruption};
 use schema::unit::Millis;
 
 #[test]
@@ -116,7 +116,7 @@ fn what_happens_to_the_instance_is_said() {
         (
             "it will be taken away",
             |w| {
-                w.agent.interrupted(Millis(120_000));
+                w.agent.interrupted(Interruption::Spot, Millis(120_000));
                 w.step();
             },
             &["- 120000 ms left"],

@@ -2,7 +2,7 @@
 //! number that the policy keeps.
 
 use super::draft::Draft;
-use crate::deadline::{serves, spare_instances};
+use crate::deadline::{may_go, serves, spare_instances};
 use replay_core::state::instance::Instance;
 use schema::event::TerminateRequested;
 use schema::id::InstanceId;
@@ -11,13 +11,13 @@ use std::cmp::Reverse;
 
 pub(super) fn decide(draft: &mut Draft<'_>) {
     let time = draft.state.head.time;
-    let timeout = draft.state.head.policy.idle_timeout;
+    let policy = &draft.state.head.policy;
     let mut idle: Vec<(&InstanceId, &Instance)> = draft
         .live()
         .filter(|(id, instance)| {
             instance.accepts()
                 && instance.allocs == 0
-                && time.since(instance.idle_since) >= timeout
+                && may_go(policy, instance, time) == time
                 && draft.free.get(id) == Some(&instance.free())
                 && !draft.ended.contains(*id)
         })

@@ -164,7 +164,7 @@ fn alone(
 }
 
 /// Whether the caps keep this from being launched now.
-fn capped_for(draft: &Draft<'_>, offering: &Offering) -> bool {
+pub(super) fn capped_for(draft: &Draft<'_>, offering: &Offering) -> bool {
     let policy = &draft.state.head.policy;
     draft.pending >= policy.max_pending
         || draft.instances >= policy.max_instances
@@ -191,7 +191,7 @@ fn demanded(
 }
 
 /// Writes a launch, counts it, and says what those wait for whom it carries.
-fn begin(
+pub(super) fn begin(
     draft: &mut Draft<'_>,
     offering: Offering,
     reserved_for: Vec<AllocId>,

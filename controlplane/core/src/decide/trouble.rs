@@ -8,10 +8,11 @@ use replay_core::state::alloc::{Alloc, AllocStatus};
 use replay_core::state::instance::{Instance, Phase, Reach, Service};
 use replay_core::state::launch::{self, OfferingKey, key};
 use schema::event::{
-    AllocRefused, BootTimedOut, InstanceLost, InstanceReachable, InstanceUnreachable, OrphanFound,
+    AllocRefused, BootTimedOut, DrainStarted, InstanceLost, InstanceReachable, InstanceUnreachable, OrphanFound,
     TerminateRequested,
 };
 use schema::id::{AllocId, InstanceId};
+use schema::policy::Rebalance;
 use schema::unit::Millis;
 use schema::why::{DrainWhy, RefusedWhy, RevokedWhy, TerminateWhy};
 
@@ -125,6 +126,11 @@ fn up(draft: &mut Draft<'_>, id: &InstanceId, instance: &Instance) {
             return end(draft, id, &why, TerminateWhy::Unreachable { silent });
         }
         Reach::Heard | Reach::Silent { .. } => {}
+    }
+    let at_risk = instance.at_risk && instance.service == Service::Open;
+    if at_risk && policy.rebalance == Rebalance::Drain {
+        draft.free.remove(id);
+        draft.push(DrainStarted { instance: id.clone(), why: DrainWhy::Rebalance });
     }
     if let Service::Draining { why, until } = &instance.service {
         let due = until.is_some_and(|until| time >= revoke_at(until));

@@ -88,6 +88,9 @@ fn launched(why: &LaunchWhy) -> String {
             price_per_core.dollars(),
             committed.dollars()
         ),
+        LaunchWhy::Replacement { instance } => {
+            format!("{instance} will be taken away, and nothing has room for what it holds")
+        }
         LaunchWhy::MinInstances { floor } => format!("at least {floor} are to be there"),
         LaunchWhy::Unknown => "for a reason that a newer version knows".to_owned(),
     }

@@ -16,7 +16,7 @@ use super::index::Retired;
 use super::launch::key;
 use crate::void::Void;
 use schema::event::{
-    BootTimedOut, DrainStarted, InstanceBooted, InterruptionNoticed, TerminateRequested,
+    BootTimedOut, DrainStarted, InstanceBooted, Interruption, InterruptionNoticed, TerminateRequested,
 };
 use schema::id::{InstanceId, LaunchId};
 use schema::policy::Offering;
@@ -46,6 +46,12 @@ pub struct Instance {
     pub killed: bool,
     /// What it has to give.
     pub resources: Resources,
+    /// The cloud says that it may be taken away before long.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_risk: bool,
+    /// The launch that takes its place, once it is to be taken away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<LaunchId>,
     /// What its allocs take.
     pub used: Resources,
     /// How many allocs it has.
@@ -122,6 +128,8 @@ impl Instance {
             serviced: Seq(0),
             reach: Reach::Heard,
             killed: false,
+            at_risk: false,
+            replaced_by: None,
             used: Resources::default(),
             allocs: 0,
             idle_since: created,
@@ -186,6 +194,10 @@ impl State {
     pub(crate) fn interrupted(&mut self, e: &InterruptionNoticed) -> Result<(), Void> {
         let (until, at) = (Some(self.head.time + e.left), self.head.applied);
         let instance = self.living(&e.instance)?;
+        if e.interruption == Interruption::Rebalance {
+            instance.at_risk = true;
+            return Ok(());
+        }
         instance.serviced = at;
         instance.service = Service::Draining { why: DrainWhy::Interruption, until };
         Ok(())

@@ -130,6 +130,11 @@ impl State {
             status: LaunchStatus::Requested,
             why: e.why.clone(),
         };
+        if let LaunchWhy::Replacement { instance } = &e.why
+            && let Some(instance) = self.instances.get_mut(instance)
+        {
+            instance.replaced_by = Some(e.launch.clone());
+        }
         self.index.open_launches.insert(e.launch.clone());
         self.index.count_zone(&e.offering.zone, i64::from(e.count));
         self.launches.insert(e.launch.clone(), launch);
@@ -191,6 +196,13 @@ impl State {
             return Err(Void::WrongState);
         }
         let (offering, reserved) = (launch.offering.clone(), launch.reserved_for.clone());
+        let replaces = match &launch.why {
+            LaunchWhy::Replacement { instance } => Some(instance.clone()),
+            LaunchWhy::Demand { .. } | LaunchWhy::MinInstances { .. } | LaunchWhy::Unknown => None,
+        };
+        if let Some(instance) = replaces.and_then(|instance| self.instances.get_mut(&instance)) {
+            instance.replaced_by = None;
+        }
         match e.scope {
             Some(scope) => self.rest_now(&offering, scope, e),
             None => self.refuse_for_now(&offering, e.until),

@@ -88,7 +88,7 @@ pub(super) fn revoked(dice: &mut Dice<'_>) -> RevokedWhy {
 }
 
 pub(super) fn launch(dice: &mut Dice<'_>) -> LaunchWhy {
-    match dice.below(3) {
+    match dice.below(4) {
         0 => LaunchWhy::Demand {
             requests: dice.short(),
             offerings: dice.short(),
@@ -96,6 +96,7 @@ pub(super) fn launch(dice: &mut Dice<'_>) -> LaunchWhy {
             committed: dice.price(),
         },
         1 => LaunchWhy::MinInstances { floor: dice.short() },
+        2 => LaunchWhy::Replacement { instance: dice.instance() },
         _ => LaunchWhy::Unknown,
     }
 }
@@ -113,10 +114,11 @@ pub(super) fn terminate(dice: &mut Dice<'_>) -> TerminateWhy {
 }
 
 pub(super) fn drain(dice: &mut Dice<'_>) -> DrainWhy {
-    match dice.below(4) {
+    match dice.below(5) {
         0 => DrainWhy::Interruption,
         1 => DrainWhy::Operator,
         2 => DrainWhy::Stopping,
+        3 => DrainWhy::Rebalance,
         _ => DrainWhy::Unknown,
     }
 }

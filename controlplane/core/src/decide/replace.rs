@@ -1,0 +1,60 @@
+//! Replacements for instances that will be taken away: begun at once, so that there is room by the time
+//! that drivers ask again for what they lose.
+
+use super::draft::Draft;
+use super::offer::is_for;
+use super::scale::{begin, capped_for};
+use replay_core::state::instance::{Instance, Phase, Service};
+use replay_core::state::launch::key;
+use schema::id::InstanceId;
+use schema::policy::Offering;
+use schema::why::{DrainWhy, LaunchWhy};
+
+pub(super) fn decide(draft: &mut Draft<'_>) {
+    let head = &draft.state.head;
+    if head.frozen || !head.policy.replace {
+        return;
+    }
+    for (id, instance) in draft.live() {
+        if draft.full() {
+            return;
+        }
+        if is_lost(draft, id, instance)
+            && let Some(offering) = sibling(draft, instance).cloned()
+        {
+            let why = LaunchWhy::Replacement { instance: id.clone() };
+            begin(draft, offering, Vec::new(), why);
+        }
+    }
+}
+
+/// Whether what is on this instance will have to go elsewhere soon, and nobody has seen to that.
+fn is_lost(draft: &Draft<'_>, id: &InstanceId, instance: &Instance) -> bool {
+    let noticed = match &instance.service {
+        Service::Draining { why: DrainWhy::Interruption, until: Some(until) } => {
+            draft.state.head.time < *until
+        }
+        Service::Draining { .. } | Service::Open | Service::Held => false,
+    };
+    noticed
+        && instance.phase == Phase::Up
+        && instance.allocs > 0
+        && instance.replaced_by.is_none()
+        && !draft.ended.contains(id)
+        && !draft.free.values().any(|free| free.holds(&instance.used))
+}
+
+/// The cheapest that holds what is on the instance, and that is not what is being taken away.
+fn sibling<'a>(draft: &Draft<'a>, instance: &Instance) -> Option<&'a Offering> {
+    let (policy, taken) = (&draft.state.head.policy, key(&instance.offering));
+    let will_do = |o: &&&Offering| {
+        o.resources.holds(&instance.used)
+            && is_for(policy, o, &instance.used)
+            && key(o) != taken
+            && !draft.resting(o)
+            && !draft.zone_full(&o.zone)
+    };
+    let open = draft.candidates().iter().filter(will_do);
+    let cheapest = open.min_by_key(|o| (o.at_most(), &o.kind, &o.zone)).copied();
+    cheapest.filter(|offering| !capped_for(draft, offering))
+}
