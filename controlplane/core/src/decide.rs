@@ -17,6 +17,8 @@ use draft::Draft;
 pub use offer::{candidates, is_for};
 use replay_core::State;
 use schema::event::Event;
+use schema::id::{AllocId, InstanceId};
+use std::collections::BTreeMap;
 
 /// Most events in one round: what the log takes as one atomic append.
 pub const MAX_ROUND: usize = 1000;
@@ -36,4 +38,15 @@ pub fn decide(state: &State, sight: &Sight) -> Vec<Event> {
     }
     draft.events.truncate(MAX_ROUND);
     draft.events
+}
+
+/// Instances on which nobody else is given what becomes free, and for whom that is kept, if a round were
+/// decided now.
+#[must_use]
+pub fn claims(state: &State, sight: &Sight) -> BTreeMap<InstanceId, AllocId> {
+    let mut draft = Draft::new(state, sight);
+    trouble::decide(&mut draft);
+    lease::decide(&mut draft);
+    place::decide(&mut draft);
+    draft.claimed
 }

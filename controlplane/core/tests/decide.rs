@@ -5,6 +5,8 @@
 mod caps;
 #[path = "decide/deadline.rs"]
 mod deadline;
+#[path = "decide/explain.rs"]
+mod explain;
 #[path = "decide/fair.rs"]
 mod fair;
 #[path = "decide/idle.rs"]

@@ -26,6 +26,8 @@ pub(super) struct Draft<'a> {
     pub(super) taken_back: BTreeSet<AllocId>,
     /// Allocs that this round grants.
     pub(super) granted: BTreeSet<&'a AllocId>,
+    /// Instances that are kept for somebody who has waited for long, and for whom.
+    pub(super) claimed: BTreeMap<InstanceId, AllocId>,
     /// Instances that this round ends, or says are gone.
     pub(super) ended: BTreeSet<InstanceId>,
     /// Micro-dollars per hour, after this round's launches.
@@ -54,6 +56,7 @@ impl<'a> Draft<'a> {
             free: rows.filter_map(accepting).collect(),
             taken_back: BTreeSet::new(),
             granted: BTreeSet::new(),
+            claimed: BTreeMap::new(),
             ended: BTreeSet::new(),
             committed: state.head.committed,
             pending: state.head.pending,
