@@ -9,6 +9,8 @@ mod deadline;
 mod explain;
 #[path = "decide/fair.rs"]
 mod fair;
+#[path = "decide/foretold.rs"]
+mod foretold;
 #[path = "decide/idle.rs"]
 mod idle;
 #[path = "decide/kill.rs"]

@@ -12,7 +12,7 @@ use schema::id::{AllocId, InstanceId};
 use schema::policy::Offering;
 use schema::resources::Resources;
 use schema::unit::{LogTime, Micros};
-use schema::why::RevokedWhy;
+use schema::why::{PendingWhy, RevokedWhy};
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +28,8 @@ pub(super) struct Draft<'a> {
     pub(super) granted: BTreeSet<&'a AllocId>,
     /// Instances that are kept for somebody who has waited for long, and for whom.
     pub(super) claimed: BTreeMap<InstanceId, AllocId>,
+    /// What those wait for who are given nothing.
+    pub(super) waits: Vec<(&'a AllocId, PendingWhy)>,
     /// Instances that this round ends, or says are gone.
     pub(super) ended: BTreeSet<InstanceId>,
     /// Micro-dollars per hour, after this round's launches.
@@ -57,6 +59,7 @@ impl<'a> Draft<'a> {
             taken_back: BTreeSet::new(),
             granted: BTreeSet::new(),
             claimed: BTreeMap::new(),
+            waits: Vec::new(),
             ended: BTreeSet::new(),
             committed: state.head.committed,
             pending: state.head.pending,

@@ -3,10 +3,10 @@
 
 use super::draft::Draft;
 use super::fair;
-use super::offer::{asks, is_for, is_kept};
+use super::offer::{asks, is_for, is_kept, limits, on_market, rests};
 use super::place::size;
 use crate::deadline::{serves, serving};
-use crate::pack::{Demand, Launch, Limits, Terms, Unseated, pack};
+use crate::pack::{Demand, Launch, Terms, Unseated, pack};
 use replay_core::state::alloc::{Alloc, AllocStatus};
 use replay_core::state::instance::{Instance, Phase};
 use replay_core::state::launch::key;
@@ -25,7 +25,7 @@ type Waiting<'a> = (&'a AllocId, &'a Alloc);
 /// What can be said of an amount before anything is packed: None if a launch is to be tried.
 type Verdict = Result<Option<PendingWhy>, RefusedWhy>;
 
-pub(super) fn decide(draft: &mut Draft<'_>, unplaced: &[Waiting<'_>]) {
+pub(super) fn decide<'a>(draft: &mut Draft<'a>, unplaced: &[Waiting<'a>]) {
     let mut told: Vec<(Waiting<'_>, PendingWhy)> = Vec::new();
     let mut uncovered: Vec<Waiting<'_>> = Vec::new();
     for waiting in unplaced.iter().copied() {
@@ -38,12 +38,13 @@ pub(super) fn decide(draft: &mut Draft<'_>, unplaced: &[Waiting<'_>]) {
     let reasons = uncovered.into_iter().zip(reasons);
     told.extend(reasons.filter_map(|(waiting, why)| Some((waiting, why?))));
     // After the launches: a round cut short tells nobody of one that it does not hold.
-    for ((id, alloc), why) in told {
+    for ((id, alloc), why) in &told {
         if draft.full() {
             return;
         }
         pending(draft, id, alloc, why);
     }
+    draft.waits = told.into_iter().map(|((id, _), why)| (id, why)).collect();
     keep_floor(draft);
 }
 
@@ -80,11 +81,7 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
     let policy = &draft.state.head.policy;
     let candidates = draft.candidates().iter().filter(|o| !resting(draft, o));
     let offerings: Vec<Offering> = candidates.map(|o| (*o).clone()).collect();
-    let limits = Limits {
-        budget: policy.max_hourly_cost.minus(draft.committed),
-        instances: policy.max_instances.saturating_sub(draft.instances),
-        pending: policy.max_pending.saturating_sub(draft.pending),
-    };
+    let limits = limits(policy, draft.committed, draft.pending, draft.instances);
     let plan = pack(&demands, &offerings, |o| is_kept(policy, o), &limits);
     for made in &plan.launches {
         let reserved_for = made.seats.iter().map(|seat| uncovered[whose[*seat]].0.clone());
@@ -182,7 +179,7 @@ fn named(draft: &Draft<'_>, alloc: &Alloc) -> Option<Verdict> {
 }
 
 fn suits(alloc: &Alloc, offering: &Offering) -> bool {
-    alloc.constraint.market.is_none_or(|market| market == offering.market)
+    on_market(alloc.constraint.market, offering)
 }
 
 /// Offerings that are large enough, or why there are none. What runs already may be larger than
@@ -245,15 +242,15 @@ fn judge(draft: &Draft<'_>, alloc: &Alloc, floor: &Resources) -> Verdict {
 }
 
 fn resting(draft: &Draft<'_>, offering: &Offering) -> bool {
-    let backoff = draft.state.backoffs.get(&key(offering));
-    backoff.is_some_and(|backoff| draft.state.head.time < backoff.until)
+    rests(draft.state, offering).is_some()
 }
 
 /// Tells the driver what it waits for, if that has changed.
-fn pending(draft: &mut Draft<'_>, id: &AllocId, alloc: &Alloc, why: PendingWhy) {
+fn pending(draft: &mut Draft<'_>, id: &AllocId, alloc: &Alloc, why: &PendingWhy) {
     let AllocStatus::Waiting { why: before, .. } = &alloc.status else { return };
-    if before.as_ref().is_none_or(|before| changed(before, &why)) {
-        draft.push(AllocPending { alloc: id.clone(), driver: alloc.driver.clone(), why });
+    if before.as_ref().is_none_or(|before| changed(before, why)) {
+        let (alloc, driver, why) = (id.clone(), alloc.driver.clone(), why.clone());
+        draft.push(AllocPending { alloc, driver, why });
     }
 }
 

@@ -1,14 +1,13 @@
 //! Each instance that there is, and what stands against giving it to somebody who waits.
 
 use super::Wanted;
-use crate::Sight;
-use crate::decide::claims;
+use crate::decide::{Standing, on_market};
 use replay_core::State;
-use replay_core::state::alloc::AllocStatus;
+use replay_core::state::alloc::{Alloc, AllocStatus};
 use replay_core::state::instance::{Instance, Phase, Reach, Service};
 use schema::id::{AllocId, InstanceId};
 use schema::requirements::Market;
-use schema::resources::{Resources, Shortage};
+use schema::resources::Shortage;
 use schema::unit::LogTime;
 use schema::why::{DrainWhy, TerminateWhy};
 use serde::Serialize;
@@ -35,6 +34,8 @@ pub enum Passed {
     Booting {
         /// The log time at which it was first known.
         since: LogTime,
+        /// How many others wait for whom it was launched.
+        others: u32,
     },
     /// An operator keeps it, and lets nobody in.
     Held,
@@ -52,11 +53,6 @@ pub enum Passed {
     },
     /// Too much of it is in use.
     Full(Shortage),
-    /// What is free is kept for those for whom it was launched.
-    KeptForOthers {
-        /// How many of them wait.
-        others: u32,
-    },
     /// Nobody else is given what becomes free there until somebody has room who has waited for longer.
     Claimed {
         /// Who.
@@ -71,55 +67,58 @@ pub struct Place<'a> {
     pub id: &'a InstanceId,
     /// The instance.
     pub instance: &'a Instance,
-    /// What stands against it; none if nothing does: the next round gives it.
+    /// What stands against it; none if nothing does: the next round gives it, or one that fits better.
     pub passed: Option<Passed>,
 }
 
-/// All instances that there are, by id, as somebody who waits finds them.
+/// All instances that there are, by id, as somebody finds them who waits.
 #[must_use]
 pub fn places<'a>(
     state: &'a State,
-    sight: &Sight,
-    id: &AllocId,
+    standing: &Standing,
+    waiter: &AllocId,
     wanted: &Wanted,
-    named: Option<&InstanceId>,
 ) -> Vec<Place<'a>> {
-    let claims = claims(state, sight);
     let live = state.index.live_instances.iter();
     let live = live.filter_map(|id| state.instances.get(id).map(|instance| (id, instance)));
-    let judged = live.map(|(at, instance)| {
-        let not_named = named.is_some_and(|named| named != at).then_some(Passed::NotNamed);
+    let judged = live.map(|(id, instance)| {
         let claim = || {
-            let by = claims.get(at).filter(|by| *by != id)?;
+            let by = standing.claims.get(id).filter(|by| *by != waiter)?;
             Some(Passed::Claimed { by: by.clone() })
         };
-        let passed = not_named
-            .or_else(|| never(instance, wanted))
-            .or_else(|| closed(instance))
+        let passed = never(id, instance, wanted)
+            .or_else(|| closed(state, instance, waiter))
             .or_else(|| Some(Passed::Full(instance.free().shortage(&wanted.floor)?)))
-            .or_else(|| kept(state, instance, id, wanted))
             .or_else(claim);
-        Place { id: at, instance, passed }
+        Place { id, instance, passed }
     });
     judged.collect()
 }
 
-/// Why it will never do.
-fn never(instance: &Instance, wanted: &Wanted) -> Option<Passed> {
+/// Why it will never do. Who names an instance takes it on whichever market it is.
+fn never(id: &InstanceId, instance: &Instance, wanted: &Wanted) -> Option<Passed> {
+    let named = wanted.constraint.instance.as_ref();
+    if named.is_some_and(|named| named != id) {
+        return Some(Passed::NotNamed);
+    }
     if let Some(shortage) = instance.resources.shortage(&wanted.floor) {
         return Some(Passed::TooSmall(shortage));
     }
-    let asked = wanted.market.filter(|market| *market != instance.offering.market)?;
-    Some(Passed::OtherMarket { asked })
+    let asked = wanted.constraint.market.filter(|_| named.is_none());
+    let other = asked.filter(|_| !on_market(asked, &instance.offering));
+    other.map(|asked| Passed::OtherMarket { asked })
 }
 
 /// Why nobody is let in.
-fn closed(instance: &Instance) -> Option<Passed> {
+fn closed(state: &State, instance: &Instance, waiter: &AllocId) -> Option<Passed> {
     match &instance.phase {
         Phase::Terminating { why, .. } => {
             return Some(Passed::Terminating { reason: why.clone() });
         }
-        Phase::Booting => return Some(Passed::Booting { since: instance.created }),
+        Phase::Booting => {
+            let (since, others) = (instance.created, others(state, instance, waiter));
+            return Some(Passed::Booting { since, others });
+        }
         Phase::Up | Phase::Gone { .. } => {}
     }
     match &instance.service {
@@ -135,18 +134,17 @@ fn closed(instance: &Instance) -> Option<Passed> {
     }
 }
 
-/// Whether those leave too little for whom it was launched.
-fn kept(state: &State, instance: &Instance, id: &AllocId, wanted: &Wanted) -> Option<Passed> {
-    let launch = state.launches.get(&instance.launch)?;
-    let others = launch.reserved_for.iter().filter(|other| *other != id);
-    let others = others.filter_map(|other| state.allocs.get(other)).filter(|alloc| {
-        let AllocStatus::Waiting { reserved, .. } = &alloc.status else { return false };
-        reserved.as_ref() == Some(&instance.launch)
-    });
-    let (mut count, mut theirs) = (0, Resources::default());
-    for alloc in others {
-        (count, theirs) = (count + 1, theirs.plus(&alloc.requirements.floor()));
-    }
-    let left = instance.free().minus(&theirs);
-    (!left.holds(&wanted.floor)).then_some(Passed::KeptForOthers { others: count })
+/// How many others wait for whom it was launched.
+fn others(state: &State, instance: &Instance, waiter: &AllocId) -> u32 {
+    let waits = |alloc: &Alloc| match &alloc.status {
+        AllocStatus::Waiting { reserved, .. } => reserved.as_ref() == Some(&instance.launch),
+        AllocStatus::Granted { .. } | AllocStatus::Ending { .. } | AllocStatus::Ended { .. } => {
+            false
+        }
+    };
+    let launch = state.launches.get(&instance.launch);
+    let carried = launch.into_iter().flat_map(|launch| &launch.reserved_for);
+    let others = carried.filter(|id| *id != waiter);
+    let others = others.filter_map(|id| state.allocs.get(id)).filter(|alloc| waits(alloc));
+    u32::try_from(others.count()).unwrap_or(u32::MAX)
 }

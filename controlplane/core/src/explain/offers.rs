@@ -1,10 +1,11 @@
 //! Each offering that is known, and what stands against buying it now.
 
 use super::Wanted;
-use crate::decide::is_for;
+use crate::decide::{is_for, limits, on_market, rests};
+use crate::pack::Limits;
 use replay_core::State;
 use replay_core::state::launch::{LaunchStatus, OfferingKey, key};
-use schema::id::LaunchId;
+use schema::id::{InstanceId, LaunchId};
 use schema::policy::Offering;
 use schema::policy::types::{NotAllowed, Traits};
 use schema::requirements::Market;
@@ -12,7 +13,24 @@ use schema::resources::Shortage;
 use schema::unit::{LogTime, Micros};
 use schema::why::{PendingWhy, RefusalClass};
 use serde::Serialize;
+use smol_str::SmolStr;
 use std::collections::BTreeMap;
+
+/// What comes of what is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Course<'a> {
+    /// These are launched for it.
+    Launched {
+        /// What is bought, one for each launch.
+        chosen: Vec<&'a Offering>,
+        /// How many others they carry who wait.
+        others: usize,
+    },
+    /// It waits.
+    Waits(PendingWhy),
+    /// There is room for it already, or it is refused for ever.
+    Settled,
+}
 
 /// Why an offering is not bought. The first that is true, in this order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -32,19 +50,7 @@ pub enum Lost {
     },
     /// It is kept for who asks for an accelerator.
     Kept,
-    /// The cloud has refused it lately.
-    Resting {
-        /// It is not tried before this log time.
-        until: LogTime,
-        /// How often it has refused in a row.
-        refusals: u32,
-        /// What the cloud said the last time, if that is still known. An instance that did not boot in
-        /// time has nothing to say.
-        said: Option<Said>,
-    },
-    /// An operator froze launches.
-    Frozen,
-    /// It can cost more than is left.
+    /// It can cost more than the whole budget, or than what is left of it.
     OverBudget {
         /// The most that it can cost per hour.
         asked: Micros,
@@ -52,6 +58,37 @@ pub enum Lost {
         committed: Micros,
         /// The limit per hour.
         limit: Micros,
+    },
+    /// An instance that there is was asked for by name: nothing is launched.
+    Named {
+        /// Which.
+        instance: InstanceId,
+    },
+    /// An instance is on its way already.
+    Covered {
+        /// The launch.
+        launch: LaunchId,
+    },
+    /// There is room already, so that nothing needs to be bought.
+    NotNeeded,
+    /// The cloud has refused it lately, or one of it did not boot in time.
+    Resting {
+        /// It is not tried before this log time.
+        until: LogTime,
+        /// How often in a row.
+        refusals: u32,
+        /// What the cloud said the last time, if that is still known. An instance that did not boot in
+        /// time has nothing to say.
+        said: Option<Said>,
+    },
+    /// An operator froze launches.
+    Frozen,
+    /// The same is sold in another zone for less, or for as much in one that comes first by name.
+    CheaperZone {
+        /// Which zone.
+        zone: SmolStr,
+        /// What it costs there per hour.
+        price: Micros,
     },
     /// There are as many instances as allowed.
     MaxInstances {
@@ -63,29 +100,48 @@ pub enum Lost {
         /// The limit.
         limit: u32,
     },
-    /// What is left of the budget is kept for somebody who has waited for longer.
-    BudgetKept {
-        /// What that one's cheapest launch can cost per hour.
-        asked: Micros,
-        /// What is committed per hour now.
-        committed: Micros,
-        /// The limit per hour.
-        limit: Micros,
+    /// It is within the caps; what is waited for is something else: what is left of them is kept for
+    /// somebody who has waited for longer.
+    Behind {
+        /// What.
+        reason: PendingWhy,
     },
-    /// It would cost more to hold all that is asked for of this shape.
+    /// To hold with it alone what the launches carry would cost more.
     Dearer {
-        /// What it would cost per hour, as many as are needed together.
+        /// What that would cost per hour.
         costs: Micros,
-        /// What as many as are needed of the chosen offering cost.
+        /// What the launches cost per hour.
         chosen: Micros,
     },
-    /// Alone it would cost no more than what is chosen: the rest of the mix, or at the same price its
-    /// size and name, are what the choice went by.
-    AsCheap,
-    /// An instance is on its way already.
-    Covered {
-        /// The launch.
-        launch: LaunchId,
+    /// To hold that with it alone would take more instances than the caps leave.
+    TooMany {
+        /// How many.
+        instances: u32,
+        /// How many the caps leave.
+        most: u32,
+    },
+    /// To hold that with it alone would cost less; but the launches carry others, too.
+    Shared {
+        /// What that would cost per hour.
+        costs: Micros,
+        /// What the launches cost per hour.
+        chosen: Micros,
+        /// How many others.
+        others: usize,
+    },
+    /// To hold that with it alone would cost as much: fewer and larger instances come first, and then
+    /// names.
+    AsCheap {
+        /// What that would cost per hour.
+        costs: Micros,
+    },
+    /// To hold that with it alone would cost less, and packing, which does not try everything, has not
+    /// come upon it.
+    Overlooked {
+        /// What that would cost per hour.
+        costs: Micros,
+        /// What the launches cost per hour.
+        chosen: Micros,
     },
 }
 
@@ -105,9 +161,9 @@ pub struct Said {
 pub struct Offer<'a> {
     /// What could be bought.
     pub offering: &'a Offering,
-    /// How many of it would hold all that is wanted; none if it does not hold one.
+    /// How many of it alone would hold all that is wanted; none if it does not hold one.
     pub instances: Option<u32>,
-    /// What stands against it; none if nothing does.
+    /// Why it is not bought; none if it is.
     pub lost: Option<Lost>,
 }
 
@@ -115,62 +171,51 @@ impl Offer<'_> {
     /// What as many as are needed cost, in micro-dollars per hour. Of what is too small, one.
     #[must_use]
     pub fn costs(&self) -> Micros {
-        let count = u64::from(self.instances.unwrap_or(1));
-        Micros(self.offering.price.0.saturating_mul(count))
+        self.times(self.offering.price)
+    }
+
+    fn times(&self, price: Micros) -> Micros {
+        Micros(price.0.saturating_mul(u64::from(self.instances.unwrap_or(1))))
+    }
+
+    /// What is bought first, then what could be, then what will not do, then what is too small.
+    fn class(&self) -> u8 {
+        match &self.lost {
+            None => 0,
+            Some(Lost::TooSmall(_)) => 3,
+            Some(Lost::OtherMarket { .. } | Lost::NotAllowed { .. } | Lost::Kept) => 2,
+            Some(_) => 1,
+        }
     }
 }
 
-/// All offerings that are known, those that could hold it first and the cheapest of them before others.
+/// All offerings that are known, the best first: in the state before anything was launched for it.
 #[must_use]
-pub fn offers<'a>(state: &'a State, wanted: &Wanted) -> Vec<Offer<'a>> {
-    let said = refusals(state);
-    let named = state.head.policy.offerings.iter().map(|offering| (offering, None));
-    let rules = &state.head.policy.types;
+pub fn offers<'a>(state: &'a State, wanted: &Wanted, course: &Course<'_>) -> Vec<Offer<'a>> {
+    let (said, head) = (refusals(state), &state.head);
+    let caps = limits(&head.policy, head.committed, head.pending, head.instances);
+    let named = head.policy.offerings.iter().map(|offering| (offering, None));
+    let rules = &head.policy.types;
     let seen = state.market.iter().map(|(_, seen)| {
         let offering = &seen.offering;
         let price = || rules.price_refusal(offering.market, offering.price);
         (offering, rules.refusal(&Traits::of(offering)).or_else(price))
     });
     let judged = named.chain(seen).map(|(offering, rule)| {
-        let lost = lost(state, wanted, offering, rule, &said);
+        let lost = unfit(state, wanted, offering, rule).or_else(|| needless(wanted, course));
+        let lost = lost.or_else(|| barred(state, offering, &said));
         Offer { offering, instances: instances(wanted, offering), lost }
     });
     let mut all: Vec<Offer<'_>> = judged.collect();
+    zones(&mut all);
+    for offer in all.iter_mut().filter(|o| o.lost.is_none()) {
+        offer.lost = capped(state, offer.offering, &caps).or_else(|| outdone(offer, course, &caps));
+    }
     all.sort_by_key(|o| {
         let (kind, zone) = (&o.offering.kind, &o.offering.zone);
-        (o.instances.is_none(), o.costs(), kind.clone(), zone.clone(), o.offering.market)
+        (o.class(), o.costs(), kind.clone(), zone.clone(), o.offering.market)
     });
     all
-}
-
-/// Says of those against which nothing stands why others were chosen.
-pub fn compare(offers: &mut [Offer<'_>], chosen: &[&Offering]) {
-    let is_chosen = |offer: &Offer<'_>| chosen.contains(&offer.offering);
-    let Some(best) = offers.iter().filter(|o| is_chosen(o)).map(Offer::costs).min() else { return };
-    for offer in offers.iter_mut().filter(|o| o.lost.is_none()) {
-        if !is_chosen(offer) {
-            let costs = offer.costs();
-            let dearer = Lost::Dearer { costs, chosen: best };
-            offer.lost = Some(if costs > best { dearer } else { Lost::AsCheap });
-        }
-    }
-}
-
-/// Says of those against which nothing stands what else somebody waits for.
-pub fn waited(offers: &mut [Offer<'_>], why: &PendingWhy) {
-    let lost = match why {
-        PendingWhy::Launching { launch, .. } => Lost::Covered { launch: launch.clone() },
-        PendingWhy::Budget { asked, committed, limit } => {
-            Lost::BudgetKept { asked: *asked, committed: *committed, limit: *limit }
-        }
-        PendingWhy::MaxPending { limit } => Lost::MaxPending { limit: *limit },
-        PendingWhy::MaxInstances { limit } => Lost::MaxInstances { limit: *limit },
-        PendingWhy::Frozen => Lost::Frozen,
-        PendingWhy::NamedInstanceBusy { .. }
-        | PendingWhy::BackedOff { .. }
-        | PendingWhy::Unknown => return,
-    };
-    offers.iter_mut().filter(|o| o.lost.is_none()).for_each(|o| o.lost = Some(lost.clone()));
 }
 
 /// How many of an offering hold all that is wanted.
@@ -184,18 +229,19 @@ fn instances(wanted: &Wanted, offering: &Offering) -> Option<u32> {
     (room > 0).then(|| wanted.count.max(1).div_ceil(room))
 }
 
-fn lost(
+/// Why it will not do, whatever else there is.
+fn unfit(
     state: &State,
     wanted: &Wanted,
     offering: &Offering,
     rule: Option<NotAllowed>,
-    said: &BTreeMap<OfferingKey, Said>,
 ) -> Option<Lost> {
     let (head, policy) = (&state.head, &state.head.policy);
     if let Some(shortage) = offering.resources.shortage(&wanted.floor) {
         return Some(Lost::TooSmall(shortage));
     }
-    if let Some(asked) = wanted.market.filter(|market| *market != offering.market) {
+    let market = wanted.constraint.market;
+    if let Some(asked) = market.filter(|_| !on_market(market, offering)) {
         return Some(Lost::OtherMarket { asked });
     }
     if let Some(rule) = rule {
@@ -204,23 +250,93 @@ fn lost(
     if !is_for(policy, offering, &wanted.floor) {
         return Some(Lost::Kept);
     }
-    let key = key(offering);
-    if let Some(rest) = state.backoffs.get(&key).filter(|rest| head.time < rest.until) {
-        let (until, refusals, said) = (rest.until, rest.refusals, said.get(&key).cloned());
-        return Some(Lost::Resting { until, refusals, said });
-    }
-    if head.frozen {
-        return Some(Lost::Frozen);
-    }
     let (asked, committed, limit) = (offering.at_most(), head.committed, policy.max_hourly_cost);
-    if asked > limit.minus(committed) {
+    (asked > limit).then_some(Lost::OverBudget { asked, committed, limit })
+}
+
+/// Why nothing needs to be bought at all.
+fn needless(wanted: &Wanted, course: &Course<'_>) -> Option<Lost> {
+    if let Some(instance) = wanted.constraint.instance.clone() {
+        return Some(Lost::Named { instance });
+    }
+    match course {
+        Course::Waits(PendingWhy::Launching { launch, .. }) => {
+            Some(Lost::Covered { launch: launch.clone() })
+        }
+        Course::Settled => Some(Lost::NotNeeded),
+        Course::Launched { .. } | Course::Waits(_) => None,
+    }
+}
+
+/// Why nobody is bought this now, however much is left.
+fn barred(state: &State, offering: &Offering, said: &BTreeMap<OfferingKey, Said>) -> Option<Lost> {
+    if let Some(rest) = rests(state, offering) {
+        let said = said.get(&key(offering)).cloned();
+        return Some(Lost::Resting { until: rest.until, refusals: rest.refusals, said });
+    }
+    state.head.frozen.then_some(Lost::Frozen)
+}
+
+/// Of what is the same in several zones all but the cheapest have lost.
+fn zones(offers: &mut [Offer<'_>]) {
+    let mut best: BTreeMap<(&SmolStr, Market), Vec<&Offering>> = BTreeMap::new();
+    let alike = |one: &Offering, other: &Offering| one.resources == other.resources;
+    for own in offers.iter().filter(|o| o.lost.is_none()).map(|o| o.offering) {
+        let sizes = best.entry((&own.kind, own.market)).or_default();
+        match sizes.iter_mut().find(|other| alike(own, other)) {
+            Some(other) if (own.price, &own.zone) < (other.price, &other.zone) => *other = own,
+            Some(_) => {}
+            None => sizes.push(own),
+        }
+    }
+    for offer in offers.iter_mut().filter(|o| o.lost.is_none()) {
+        let own = offer.offering;
+        let sizes = best.get(&(&own.kind, own.market)).into_iter().flatten();
+        let best = sizes.copied().find(|other| alike(own, other) && *other != own);
+        offer.lost = best.map(|o| Lost::CheaperZone { zone: o.zone.clone(), price: o.price });
+    }
+}
+
+/// Which cap leaves too little for one of it.
+fn capped(state: &State, offering: &Offering, caps: &Limits) -> Option<Lost> {
+    let (head, policy) = (&state.head, &state.head.policy);
+    let (asked, committed, limit) = (offering.at_most(), head.committed, policy.max_hourly_cost);
+    if asked > caps.budget {
         return Some(Lost::OverBudget { asked, committed, limit });
     }
-    if head.instances >= policy.max_instances {
+    if caps.instances == 0 {
         return Some(Lost::MaxInstances { limit: policy.max_instances });
     }
-    let full = head.pending >= policy.max_pending;
-    full.then_some(Lost::MaxPending { limit: policy.max_pending })
+    (caps.pending == 0).then_some(Lost::MaxPending { limit: policy.max_pending })
+}
+
+/// Why another was chosen, or none, though there is nothing against this one; nothing if it was chosen.
+fn outdone(offer: &Offer<'_>, course: &Course<'_>, caps: &Limits) -> Option<Lost> {
+    let (chosen, others) = match course {
+        Course::Launched { chosen, others } => (chosen, *others),
+        Course::Waits(reason) => return Some(Lost::Behind { reason: reason.clone() }),
+        Course::Settled => return Some(Lost::NotNeeded),
+    };
+    if chosen.contains(&offer.offering) {
+        return None;
+    }
+    let costs = offer.costs();
+    let chosen = chosen.iter().fold(Micros(0), |sum, offering| sum.plus(offering.price));
+    let instances = offer.instances.unwrap_or(1);
+    let reach = caps.budget.0.checked_div(offer.offering.at_most().0).unwrap_or(u64::MAX);
+    let reach = u32::try_from(reach).unwrap_or(u32::MAX);
+    let most = reach.min(caps.instances).min(caps.pending);
+    Some(if costs > chosen {
+        Lost::Dearer { costs, chosen }
+    } else if instances > most {
+        Lost::TooMany { instances, most }
+    } else if costs == chosen {
+        Lost::AsCheap { costs }
+    } else if others > 0 {
+        Lost::Shared { costs, chosen, others }
+    } else {
+        Lost::Overlooked { costs, chosen }
+    })
 }
 
 /// What the cloud said of each offering that it refused, the last time.

@@ -2,7 +2,7 @@
 //! the log, and rounds are decided and folded until there is nothing more to say. No answer of the
 //! cloud comes in between, and log time stands still.
 
-use crate::decide::decide;
+use crate::decide::{Standing, decide, standing};
 use crate::prices::{Prices, news};
 use crate::sight::{Sight, split_mix};
 use replay_core::author::Line;
@@ -165,16 +165,33 @@ impl Rehearsal {
             asked.insert(alloc, at);
         }
         let launches = self.decided()?.into_iter().map(|launch| planned(launch, &asked)).collect();
+        let standing = self.standing();
         let mut fates: Vec<(usize, Fate)> =
-            asked.iter().map(|(id, at)| (*at, self.fate(id))).collect();
+            asked.iter().map(|(id, at)| (*at, self.fate(&standing, id))).collect();
         fates.sort_by_key(|(at, _)| *at);
         Ok(Outlook { launches, fates: fates.into_iter().map(|(_, fate)| fate).collect() })
+    }
+
+    /// Does what the leader would do without being asked for anything; says what it would launch.
+    ///
+    /// # Errors
+    /// The log takes nothing any more.
+    pub fn settle(&mut self) -> Result<Vec<Planned>, Broken> {
+        let launches = self.decided()?.into_iter();
+        Ok(launches.map(|launch| planned(launch, &BTreeMap::new())).collect())
+    }
+
+    /// How things stand for those who wait.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        standing(&self.state, &seen(&self.state))
     }
 
     /// Rounds until there is nothing more to say; the launches among them.
     fn decided(&mut self) -> Result<Vec<LaunchRequested>, Broken> {
         let mut launches = Vec::new();
-        for entropy in 0..ROUNDS {
+        for round in 0..ROUNDS {
+            let entropy = split_mix(self.state.head.applied.0, round);
             let events = decide(&self.state, &Sight { entropy, ..seen(&self.state) });
             if events.is_empty() {
                 return Ok(launches);
@@ -189,7 +206,9 @@ impl Rehearsal {
         Err(Broken::Endless)
     }
 
-    fn fate(&self, id: &AllocId) -> Fate {
+    /// What would become of a request, or what has.
+    #[must_use]
+    pub fn fate(&self, standing: &Standing, id: &AllocId) -> Fate {
         match self.state.allocs.get(id).map(|alloc| &alloc.status) {
             Some(AllocStatus::Granted { grant, .. } | AllocStatus::Ending { grant, .. }) => {
                 Fate::Granted(grant.instance.clone())
@@ -197,9 +216,8 @@ impl Rehearsal {
             Some(AllocStatus::Ended { why: EndWhy::Refused(why), .. }) => {
                 Fate::Refused(why.clone())
             }
-            Some(AllocStatus::Waiting { why: Some(why), .. }) => Fate::Waits(why.clone()),
-            Some(AllocStatus::Waiting { why: None, .. } | AllocStatus::Ended { .. }) | None => {
-                Fate::Waits(PendingWhy::Unknown)
+            Some(AllocStatus::Waiting { .. } | AllocStatus::Ended { .. }) | None => {
+                Fate::Waits(standing.waits.get(id).cloned().unwrap_or(PendingWhy::Unknown))
             }
         }
     }

@@ -1,27 +1,26 @@
 //! What is said of offerings and instances that somebody waits for, and of what would be launched: each
 //! reason as a table, and beside what the leader decides.
 
-use crate::world::{World, cores, gib, gpus, id, offering, small};
+use crate::world::{World, cores, gib, gpus, id, large, offering, small};
+use controlplane_core::decide::{Standing, standing};
 use controlplane_core::explain::Wanted;
-use controlplane_core::explain::instances::{Passed, places};
-use controlplane_core::explain::offers::{Lost, compare, offers, waited};
-use controlplane_core::explain::rehearse::{Ask, Fate, Outlook, Rehearsal, seen};
+use controlplane_core::explain::instances::{Passed, Place, places};
+use controlplane_core::explain::offers::{Course, Lost, Offer, offers};
+use controlplane_core::explain::rehearse::{Ask, Fate, Outlook, Rehearsal};
 use controlplane_core::prices::Prices;
-use replay_core::state::alloc::AllocStatus;
 use schema::event::{InstanceHeld, InstanceUnreachable, PriceSource, TerminateRequested};
-use schema::policy::types::NotAllowed;
 use schema::policy::{Offering, Policy};
 use schema::requirements::{Constraint, Market, Requirements};
 use schema::resources::Resources;
 use schema::unit::{Micros, Millis};
-use schema::why::TerminateWhy;
+use schema::why::{PendingWhy, TerminateWhy};
 
 /// Name, what has happened, what is wanted, and what stands against the offering `small` (or, if the name
 /// of the case names another, that one).
 type Case = (&'static str, fn(&mut World), Wanted, &'static str);
 
 fn wanted(cpu: u64) -> Wanted {
-    Wanted { floor: cores(cpu), market: None, count: 1 }
+    Wanted { floor: cores(cpu), constraint: Constraint::default(), count: 1 }
 }
 
 fn word(lost: Option<&Lost>) -> String {
@@ -41,9 +40,17 @@ fn word(lost: Option<&Lost>) -> String {
         }
         Some(Lost::MaxInstances { limit }) => format!("{limit} instances"),
         Some(Lost::MaxPending { limit }) => format!("{limit} under way"),
-        Some(Lost::BudgetKept { asked, .. }) => format!("{asked} kept"),
+        Some(Lost::CheaperZone { zone, price }) => format!("{price} in {zone}"),
+        Some(Lost::Named { instance }) => format!("{instance} is asked for"),
+        Some(Lost::NotNeeded) => "not needed".into(),
+        Some(Lost::Behind { reason }) => format!("within the caps, {reason:?}"),
         Some(Lost::Dearer { costs, chosen }) => format!("{costs} instead of {chosen}"),
-        Some(Lost::AsCheap) => "as cheap".into(),
+        Some(Lost::TooMany { instances, most }) => format!("{instances} of it, {most} allowed"),
+        Some(Lost::Shared { costs, chosen, others }) => {
+            format!("{costs} instead of {chosen}, which carry {others} others")
+        }
+        Some(Lost::AsCheap { .. }) => "as cheap".into(),
+        Some(Lost::Overlooked { costs, chosen }) => format!("{costs} overlooked for {chosen}"),
         Some(Lost::Covered { launch }) => format!("{launch} is on its way"),
     }
 }
@@ -60,11 +67,12 @@ fn sees(w: &mut World, offerings: Vec<Offering>) {
 
 #[test]
 fn each_offering_has_its_reason() {
-    let dear = Wanted { market: Some(Market::Spot), ..wanted(1) };
-    let cases: [Case; 10] = [
-        ("small", |_| {}, wanted(2), "nothing"),
+    let spot = Constraint { market: Some(Market::Spot), ..Constraint::default() };
+    let cases: [Case; 13] = [
+        ("large", |_| {}, wanted(2), "nothing"),
+        ("small", |_| {}, Wanted { count: 4, ..wanted(2) }, "400000 instead of 360000"),
         ("small", |_| {}, wanted(3), "cpu 3000 of 2000"),
-        ("small", |_| {}, dear, "only Spot"),
+        ("small", |_| {}, Wanted { constraint: spot, ..wanted(1) }, "only Spot"),
         ("small", World::freeze, wanted(1), "frozen"),
         (
             "small",
@@ -102,6 +110,12 @@ fn each_offering_has_its_reason() {
             wanted(1),
             "1 under way",
         ),
+        (
+            "small",
+            |w| w.policy(|p| p.max_pending = 2),
+            Wanted { count: 3, ..wanted(2) },
+            "3 of it, 2 allowed",
+        ),
         ("g6.xlarge", |w| sees(w, vec![gpu_box()]), wanted(1), "kept"),
         (
             "m4.large",
@@ -109,20 +123,57 @@ fn each_offering_has_its_reason() {
             wanted(1),
             "not allowed: generation 4 is older than 5, the oldest that is taken of m",
         ),
+        (
+            "m7.large",
+            |w| {
+                let dear = Offering { zone: "a".into(), ..offering("m7.large", cores(2), 2) };
+                sees(w, vec![dear, offering("m7.large", cores(2), 1)]);
+            },
+            wanted(1),
+            "1 in z",
+        ),
     ];
     for (kind, happen, wanted, expected) in cases {
         let mut world = World::new();
         happen(&mut world);
-        let all = offers(&world.state, &wanted);
-        let one = all.iter().find(|o| o.offering.kind == kind).expect("it is known");
+        let large = large();
+        let course = Course::Launched { chosen: vec![&large], others: 0 };
+        let all = offers(&world.state, &wanted, &course);
+        let one = all.iter().rfind(|o| o.offering.kind == kind).expect("it is known");
         assert_eq!(word(one.lost.as_ref()), expected, "{kind} for {wanted:?}");
+    }
+}
+
+/// What would be cheaper alone, and is not bought all the same.
+#[test]
+fn what_is_cheaper_and_not_bought_says_so() {
+    let (w, large) = (World::new(), large());
+    let cases = [
+        (1, "100000 instead of 360000, which carry 1 others"),
+        (0, "100000 overlooked for 360000"),
+    ];
+    for (others, expected) in cases {
+        let course = Course::Launched { chosen: vec![&large], others };
+        let all = offers(&w.state, &wanted(2), &course);
+        assert_eq!((said(&all, "large"), said(&all, "small")), ("nothing".into(), expected.into()));
+    }
+}
+
+fn said(offers: &[Offer<'_>], kind: &str) -> String {
+    let one = offers.iter().find(|o| o.offering.kind == kind).expect("it is known");
+    match &one.lost {
+        Some(Lost::Covered { .. }) => "on its way".into(),
+        lost => word(lost.as_ref()),
     }
 }
 
 /// What is said of offerings agrees with what the leader tells who waits.
 #[test]
 fn reasons_agree_with_what_is_decided() {
-    let cases: [(fn(&mut World), &str, &str); 3] = [
+    let budget =
+        "Budget { asked: Micros(360000), committed: Micros(100000), limit: Micros(400000) }";
+    let behind = format!("within the caps, {budget}");
+    let cases: [(fn(&mut World), &str, &str); 4] = [
         (
             |w| {
                 w.policy(|p| p.max_hourly_cost = Micros(400_000));
@@ -132,32 +183,60 @@ fn reasons_agree_with_what_is_decided() {
             "costs 360000 beside 360000 of 400000",
         ),
         (World::freeze, "frozen", "frozen"),
-        (|_| {}, "l is on its way", "l is on its way"),
+        (|_| {}, "on its way", "on its way"),
+        // What is left is kept for who has waited for long.
+        (
+            |w| {
+                w.up("i-1", cores(1));
+                w.give("a-9", "i-1", cores(1));
+                w.policy(|p| p.max_hourly_cost = Micros(400_000));
+                w.ask("a-0", cores(8));
+                w.rounds();
+                w.pass(w.state.head.policy.fairness.aging);
+                w.rounds();
+            },
+            &behind,
+            "costs 360000 beside 100000 of 400000",
+        ),
     ];
     for (happen, of_small, of_large) in cases {
         let mut w = World::new();
         happen(&mut w);
         w.ask("a-1", cores(1));
         w.rounds();
-        let alloc = w.state.allocs.get(&id("a-1")).expect("asked");
-        let AllocStatus::Waiting { why: Some(why), .. } = &alloc.status else {
-            panic!("{alloc:?} does not wait")
-        };
-        let mut all = offers(&w.state, &wanted(1));
-        waited(&mut all, why);
-        let said = |kind: &str| {
-            let one = all.iter().find(|o| o.offering.kind == kind).expect("it is known");
-            match &one.lost {
-                Some(Lost::Covered { .. }) => "l is on its way".into(),
-                lost => word(lost.as_ref()),
-            }
-        };
-        assert_eq!((said("small"), said("large")), (of_small.into(), of_large.into()));
+        let why = standing(&w.state, &w.sight).waits.remove(&id("a-1")).expect("it waits");
+        let all = offers(&w.state, &wanted(1), &Course::Waits(why));
+        assert_eq!((said(&all, "small"), said(&all, "large")), (of_small.into(), of_large.into()));
     }
+}
+
+/// Who waits is told why once; the figures of that reason are those of the moment.
+#[test]
+fn the_figures_of_a_reason_are_those_of_the_moment() {
+    let mut w = World::new();
+    w.policy(|p| p.max_hourly_cost = Micros(400_000));
+    w.up("i-1", cores(1));
+    w.up("i-2", cores(1));
+    w.give("a-8", "i-1", cores(1));
+    w.give("a-9", "i-2", cores(1));
+    w.ask("a-1", cores(8));
+    let before = w.rounds();
+    w.gone("i-2");
+    w.round();
+    let told = w.rounds();
+    let committed = |w: &World| match standing(&w.state, &w.sight).waits.get(&id("a-1")) {
+        Some(PendingWhy::Budget { committed, .. }) => *committed,
+        why => panic!("{why:?}"),
+    };
+    assert_eq!((before.len(), told.len(), committed(&w)), (1, 0, Micros(100_000)));
 }
 
 /// What is the case, and why the instance `i-1` is not given to who waits for two cores there.
 type Passing = (fn(&mut World), fn(&Passed) -> bool);
+
+fn find<'a>(w: &'a World, standing: &Standing, by: &str, wanted: &Wanted) -> Vec<Place<'a>> {
+    places(&w.state, standing, &id(by), wanted)
+}
 
 #[test]
 fn each_instance_has_its_reason() {
@@ -205,16 +284,16 @@ fn each_instance_has_its_reason() {
                 w.ask("a-0", cores(2));
                 w.launch("i-1", small(), &["a-0"]);
                 w.made("i-1");
-                w.boot("i-1", cores(2));
             },
-            |p| *p == Passed::KeptForOthers { others: 1 },
+            |p| matches!(p, Passed::Booting { others: 1, .. }),
         ),
     ];
     for (at, (happen, expected)) in cases.into_iter().enumerate() {
         let mut w = World::new();
         happen(&mut w);
         w.ask("a-1", cores(2));
-        let found = places(&w.state, &seen(&w.state), &id("a-1"), &wanted(2), None);
+        let standing = standing(&w.state, &w.sight);
+        let found = find(&w, &standing, "a-1", &wanted(2));
         let passed = found.first().and_then(|place| place.passed.clone()).expect("a reason");
         assert!(expected(&passed), "case {at}: {passed:?}");
     }
@@ -233,7 +312,8 @@ fn a_claim_is_named() {
     w.pass(aging);
     w.ask("a-2", cores(1));
     w.rounds();
-    let found = places(&w.state, &seen(&w.state), &id("a-2"), &wanted(1), None);
+    let standing = standing(&w.state, &w.sight);
+    let found = find(&w, &standing, "a-2", &wanted(1));
     assert_eq!(found[0].passed, Some(Passed::Claimed { by: id("a-1") }));
 }
 
@@ -262,9 +342,6 @@ fn a_rehearsal_is_what_the_leader_would_do() {
     assert_eq!(outlook.fates[1], Fate::Granted(id("i-1")));
     assert!(matches!(outlook.fates[2], Fate::Refused(_)));
     assert!(matches!(outlook.fates[3], Fate::Waits(_)));
-    let mut after = offers(&w.state, &wanted(8));
-    compare(&mut after, &[&outlook.launches[0].offering]);
-    assert_eq!(word(after[0].lost.as_ref()), "nothing");
 }
 
 /// Without a cluster: a policy and prices are enough, and what was not chosen says what it would cost.
@@ -282,9 +359,9 @@ fn a_policy_and_prices_are_enough() {
     let before = rehearsal.clone();
     let outlook = rehearsal.ask(&[ask(half.clone()), ask(half.clone())]).expect("an outlook");
     assert_eq!(told(&outlook), [("m7g.4xlarge", &[0, 1][..], 0)]);
-    let wanted = Wanted { floor: half, market: None, count: 2 };
-    let mut rest = offers(before.state(), &wanted);
-    compare(&mut rest, &[&outlook.launches[0].offering]);
+    let wanted = Wanted { floor: half, constraint: Constraint::default(), count: 2 };
+    let course = Course::Launched { chosen: vec![&outlook.launches[0].offering], others: 0 };
+    let rest = offers(before.state(), &wanted, &course);
     let words: Vec<String> = rest.iter().map(|o| word(o.lost.as_ref())).collect();
     assert_eq!(words, ["nothing", "620000 instead of 600000", "620000 instead of 600000"]);
 }
