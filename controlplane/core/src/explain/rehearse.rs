@@ -2,6 +2,7 @@
 //! the log, and rounds are decided and folded until there is nothing more to say. No answer of the
 //! cloud comes in between, and log time stands still.
 
+use super::offers::Course;
 use crate::decide::{Standing, decide, standing};
 use crate::prices::{Prices, news};
 use crate::sight::{Sight, split_mix};
@@ -21,6 +22,7 @@ use schema::requirements::{Constraint, Requirements};
 use schema::subject::Role;
 use schema::unit::{Epoch, Seq};
 use schema::why::{LaunchWhy, PendingWhy, RefusedWhy};
+use serde::Serialize;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -58,7 +60,7 @@ pub struct Ask {
 }
 
 /// One instance that would be launched.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Planned {
     /// What would be bought.
     pub offering: Offering,
@@ -71,7 +73,8 @@ pub struct Planned {
 }
 
 /// What would become of something that was asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Fate {
     /// It would be given at once.
     Granted(InstanceId),
@@ -88,6 +91,33 @@ pub struct Outlook {
     pub launches: Vec<Planned>,
     /// Of each that was asked for.
     pub fates: Vec<Fate>,
+}
+
+impl Outlook {
+    /// What comes of it all where the same was asked for each time, and how many of those that is about:
+    /// as many as launches carry, if there are any; else as many as wait.
+    #[must_use]
+    pub fn course(&self) -> (Course<'_>, u32) {
+        let own = || self.launches.iter().filter(|launch| !launch.carries.is_empty());
+        let carried: usize = own().map(|launch| launch.carries.len()).sum();
+        let waits = || {
+            self.fates.iter().filter_map(|fate| match fate {
+                Fate::Waits(why) => Some(why.clone()),
+                Fate::Granted(_) | Fate::Refused(_) => None,
+            })
+        };
+        let (course, count) = if carried > 0 {
+            let chosen = own().map(|launch| &launch.offering).collect();
+            let others = own().map(|launch| launch.others).sum();
+            (Course::Launched { chosen, others }, carried)
+        } else {
+            match waits().next() {
+                Some(why) => (Course::Waits(why), waits().count()),
+                None => (Course::Settled, self.fates.len()),
+            }
+        };
+        (course, u32::try_from(count).unwrap_or(u32::MAX))
+    }
 }
 
 /// A copy of a state on which things can be tried.
@@ -250,7 +280,9 @@ impl Rehearsal {
         let message = Message { seq, time, subject: &subject, payload: &payload };
         match self.state.apply(message) {
             Outcome::Applied => Ok(()),
-            outcome => Err(Broken::NoEffect { kind, outcome }),
+            outcome @ (Outcome::Void(_) | Outcome::Ignored) => {
+                Err(Broken::NoEffect { kind, outcome })
+            }
         }
     }
 

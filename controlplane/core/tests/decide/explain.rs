@@ -167,13 +167,16 @@ fn said(offers: &[Offer<'_>], kind: &str) -> String {
     }
 }
 
+/// What has happened before somebody asks for a core, and what stands against `small` and `large` then.
+type Agreeing<'a> = (fn(&mut World), &'a str, &'a str);
+
 /// What is said of offerings agrees with what the leader tells who waits.
 #[test]
 fn reasons_agree_with_what_is_decided() {
     let budget =
         "Budget { asked: Micros(360000), committed: Micros(100000), limit: Micros(400000) }";
     let behind = format!("within the caps, {budget}");
-    let cases: [(fn(&mut World), &str, &str); 4] = [
+    let cases: [Agreeing<'_>; 4] = [
         (
             |w| {
                 w.policy(|p| p.max_hourly_cost = Micros(400_000));

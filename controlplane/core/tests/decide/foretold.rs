@@ -214,22 +214,6 @@ fn every_instance_is_given_or_has_a_reason() {
     assert!(with > 10 && without > 20, "{with} {without}");
 }
 
-/// What comes of it, and how much of it is to be bought.
-fn course<'a>(wanted: &mut Wanted, outlook: &'a Outlook) -> Course<'a> {
-    let own = || outlook.launches.iter().filter(|launch| !launch.carries.is_empty());
-    let carried = own().map(|launch| launch.carries.len()).sum::<usize>();
-    if carried > 0 {
-        wanted.count = u32::try_from(carried).expect("few");
-        let others = own().map(|launch| launch.others).sum();
-        return Course::Launched { chosen: own().map(|launch| &launch.offering).collect(), others };
-    }
-    let waits = outlook.fates.iter().find_map(|fate| match fate {
-        Fate::Waits(why) => Some(why.clone()),
-        Fate::Granted(_) | Fate::Refused(_) => None,
-    });
-    waits.map_or(Course::Settled, Course::Waits)
-}
-
 /// The cluster as if nothing else were sold.
 fn only(w: &World, sold: &Offering) -> Rehearsal {
     let mut rehearsal = Rehearsal::of(w.state.clone()).expect("a cluster");
@@ -262,7 +246,8 @@ fn every_offering_is_bought_or_has_a_reason_that_is_true() {
         let w = cluster(&mut draw);
         let (mut wanted, asks) = asks(&mut draw, &w);
         let outlook = rehearsed(&w, &asks);
-        let course = course(&mut wanted, &outlook);
+        let (course, count) = outlook.course();
+        wanted.count = count;
         let asks = &asks[..wanted.count as usize];
         let queue = !w.state.index.waiting.is_empty();
         let all = offers(&w.state, &wanted, &course);
