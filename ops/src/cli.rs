@@ -1,15 +1,19 @@
 //! The command line: the tree of verbs, and one file for each kind of them.
 
 mod alloc;
+mod ask;
 mod context;
 mod drivers;
 mod fleet;
+mod plan;
+mod reasons;
 mod run;
 mod serve;
 mod show;
 mod steer;
 mod verify;
 mod why;
+mod why_not;
 
 use crate::output::Output;
 use clap::{Parser, Subcommand};
@@ -65,11 +69,13 @@ pub(crate) enum Verb {
     State(show::StateArgs),
     /// Show what was decided about something, and why
     Why(why::WhyArgs),
+    /// Show what an alloc waits for now, and what stands against each instance and each offering
+    WhyNot(why_not::WhyNotArgs),
     /// Check a whole log: records, invariants, what its leaders wrote down; exits 1 if it is not sound
     Verify,
     /// Show or change what the cluster may do
     Policy(steer::PolicyArgs),
-    /// Show what instances there are to buy
+    /// Show what instances there are to buy, and which would be
     Fleet(fleet::FleetArgs),
     /// Keep an instance, and give it no more allocs
     Hold(steer::InstanceArgs),
@@ -111,6 +117,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Events(args) => show::events(args, context()?).await,
         Verb::State(args) => show::show_state(args, context()?).await,
         Verb::Why(args) => why::why(args, context()?).await,
+        Verb::WhyNot(args) => why_not::why_not(args, context()?).await,
         Verb::Verify => verify::verify(context()?).await,
         Verb::Policy(args) => steer::policy(args, context()?).await,
         Verb::Fleet(args) => fleet::fleet(args, &cli.cluster, cli.output).await,

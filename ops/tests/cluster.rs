@@ -133,6 +133,36 @@ fn an_operator_steers() {
     world.audit();
 }
 
+/// A plan is what is launched then, and why somebody waits is true while it is so.
+#[test]
+fn what_is_planned_is_launched_and_who_waits_learns_why() {
+    let world = World::start(1, 0);
+    let plan = world.fleetlog(&["fleet", "plan", "--cpu", "2", "--output", "quiet"]);
+    assert_eq!((plan.0, plan.1.as_str()), (0, "local.medium\n"), "{}", plan.2);
+    assert_eq!(world.fleetlog(&["run", "--cpu", "2", "--", "true"]).0, 0);
+    assert!(world.fleetlog(&["instances"]).1.contains("local.medium"));
+    assert_eq!(world.fleetlog(&["policy", "set", "max_instances=1"]).0, 0);
+    let mut asker = world.begin(&["alloc", "--cpu", "4", "--hold"]);
+    let waiting = || {
+        let (_, out, _) = world.fleetlog(&["allocs"]);
+        let told = out.lines().find(|line| line.contains("as many as allowed"))?;
+        told.split_whitespace().next().map(str::to_owned)
+    };
+    world.until(|| waiting().is_some());
+    let own = waiting().expect("it waits");
+    let (code, out, err) = world.fleetlog(&["why-not", &own]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    for part in ["too small: cpu 4 asked, 2 there", "there are 1 instances, as many as allowed"] {
+        assert!(out.contains(part), "no {part:?} in {out}");
+    }
+    assert_eq!(world.fleetlog(&["policy", "set", "max_instances=2"]).0, 0);
+    world.until(|| world.fleetlog(&["why-not", &own]).2.contains("it has been granted on i-"));
+    let pid = rustix::process::Pid::from_raw(asker.id().cast_signed()).expect("a process id");
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("told to end");
+    assert!(asker.wait().expect("ends").success());
+    world.audit();
+}
+
 /// 20 leaders are killed while 500 execs run, and the log's server once, too. Prints how long it took
 /// until another leader was elected.
 #[test]

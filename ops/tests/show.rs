@@ -1,5 +1,8 @@
 //! What people see of a cluster: the verbs that show something, on a log that was recorded once.
 
+#[path = "show/ahead.rs"]
+mod ahead;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use replay::log::{
@@ -247,5 +250,11 @@ fn what_is_not_there() {
 #[test]
 fn what_can_be_done() {
     let world = World::new();
-    insta::assert_snapshot!(world.all(&[&["--help"], &["run", "--help"], &["alloc", "--help"]]));
+    insta::assert_snapshot!(world.all(&[
+        &["--help"],
+        &["run", "--help"],
+        &["alloc", "--help"],
+        &["fleet", "plan", "--help"],
+        &["why-not", "--help"],
+    ]));
 }

@@ -16,6 +16,7 @@ use controlplane_core::effects::{Call, News};
 use controlplane_core::prices::Prices;
 use controlplane_core::round::{Answer, Append};
 use replay_core::author::Line;
+use schema::event::Interruption;
 use schema::id::{ClusterId, InstanceId};
 use schema::policy::Policy;
 use schema::unit::{Epoch, Seq};

@@ -16,9 +16,14 @@ mod trouble;
 
 use crate::sight::Sight;
 use draft::Draft;
-pub use offer::{candidates, is_for};
+pub use offer::{
+    Refused, candidates, is_for, is_tried, limits, on_market, refused_lately, rests, tried,
+};
 use replay_core::State;
 use schema::event::Event;
+use schema::id::{AllocId, InstanceId};
+use schema::why::PendingWhy;
+use std::collections::BTreeMap;
 
 /// Most events in one round: what the log takes as one atomic append.
 pub const MAX_ROUND: usize = 1000;
@@ -27,6 +32,12 @@ pub const MAX_ROUND: usize = 1000;
 /// same events. Whatever a round has no room for is decided again in the next.
 #[must_use]
 pub fn decide(state: &State, sight: &Sight) -> Vec<Event> {
+    let mut events = drafted(state, sight).events;
+    events.truncate(MAX_ROUND);
+    events
+}
+
+fn drafted<'a>(state: &'a State, sight: &'a Sight) -> Draft<'a> {
     let mut draft = Draft::new(state, sight);
     trouble::decide(&mut draft);
     lease::decide(&mut draft);
@@ -37,6 +48,23 @@ pub fn decide(state: &State, sight: &Sight) -> Vec<Event> {
         replace::decide(&mut draft);
         idle::decide(&mut draft);
     }
-    draft.events.truncate(MAX_ROUND);
-    draft.events
+    draft
+}
+
+/// How things stand for those who wait, if a round were decided now.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// Instances on which nobody else is given what becomes free, and for whom that is kept.
+    pub claims: BTreeMap<InstanceId, AllocId>,
+    /// What each of them waits for, with the figures of this moment: nobody is told again when the reason
+    /// stays the same and only its figures change.
+    pub waits: BTreeMap<AllocId, PendingWhy>,
+}
+
+/// How things stand. Complete where a round has nothing more to say.
+#[must_use]
+pub fn standing(state: &State, sight: &Sight) -> Standing {
+    let Draft { claimed, waits, .. } = drafted(state, sight);
+    let waits = waits.into_iter().map(|(id, why)| (id.clone(), why));
+    Standing { claims: claimed, waits: waits.collect() }
 }

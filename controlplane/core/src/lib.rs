@@ -10,6 +10,7 @@ pub mod cloud;
 pub mod deadline;
 pub mod decide;
 pub mod effects;
+pub mod explain;
 pub mod hearing;
 pub mod moment;
 pub mod pack;

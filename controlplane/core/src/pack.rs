@@ -83,8 +83,8 @@ pub enum Unseated {
     NoOffering,
     /// The budget does not reach so far.
     Budget {
-        /// What the cheapest offering can cost per hour that would do for it, or for the firm one before
-        /// it that is waited for if that is more.
+        /// The least that an offering can cost at most per hour that would do for it, or for the firm one
+        /// before it that is waited for if that is more.
         asked: Micros,
         /// What is left of the budget per hour beside the launches of this plan.
         left: Micros,

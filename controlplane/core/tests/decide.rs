@@ -7,8 +7,12 @@ mod budgets;
 mod caps;
 #[path = "decide/deadline.rs"]
 mod deadline;
+#[path = "decide/explain.rs"]
+mod explain;
 #[path = "decide/fair.rs"]
 mod fair;
+#[path = "decide/foretold.rs"]
+mod foretold;
 #[path = "decide/idle.rs"]
 mod idle;
 #[path = "decide/kill.rs"]
@@ -29,6 +33,8 @@ mod prices;
 mod queue;
 #[path = "decide/refuse.rs"]
 mod refuse;
+#[path = "decide/replace.rs"]
+mod replace;
 #[path = "decide/rests.rs"]
 mod rests;
 #[path = "decide/resume.rs"]

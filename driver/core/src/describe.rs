@@ -1,7 +1,7 @@
 //! Reasons as sentences for people.
 
 use crate::view::OverWhy;
-use schema::resources::{Dimension, show_bytes, show_cpu};
+use schema::resources::{Dimension, Shortage, show_bytes, show_cpu};
 use schema::why::{FailureClass, PendingWhy, RefusalClass, RefusedWhy, RevokedWhy};
 
 /// An amount in the words of its dimension.
@@ -11,6 +11,13 @@ fn amount(dimension: &Dimension, value: u64) -> String {
         Dimension::Memory | Dimension::Disk => show_bytes(value),
         Dimension::Feature(_) => value.to_string(),
     }
+}
+
+/// What there is too little of.
+#[must_use]
+pub fn shortage(Shortage { dimension, asked, available }: &Shortage) -> String {
+    let (asked, there) = (amount(dimension, *asked), amount(dimension, *available));
+    format!("{dimension} {asked} asked, {there} there")
 }
 
 /// What a request waits for.
@@ -83,11 +90,9 @@ pub fn refusal(class: &RefusalClass) -> &'static str {
 #[must_use]
 pub fn refused(why: &RefusedWhy) -> String {
     match why {
-        RefusedWhy::TooLarge { shortage, largest, has } => format!(
-            "no allowed instance type is large enough: {} {} asked, {} there; the largest type, {largest}, has {has}",
-            shortage.dimension,
-            amount(&shortage.dimension, shortage.asked),
-            amount(&shortage.dimension, shortage.available),
+        RefusedWhy::TooLarge { shortage: too_little, largest, has } => format!(
+            "no allowed instance type is large enough: {}; the largest type, {largest}, has {has}",
+            shortage(too_little),
         ),
         RefusedWhy::NoOfferings => "the policy allows no instance type that would do".to_owned(),
         RefusedWhy::OverBudget { asked, limit } => format!(

@@ -1,7 +1,8 @@
 //! `alloc`: hold an alloc, and run in it what comes in on stdin, line by line.
 
+use super::ask::AskArgs;
 use super::context::Context;
-use super::run::{AskArgs, INTERRUPTED, ImageArgs, Stops, give_back, granted, join, run_in};
+use super::run::{INTERRUPTED, ImageArgs, Stops, give_back, granted, join, run_in};
 use crate::output::{Output, Row, rows, say};
 use clap::Args;
 use driver::{Alloc, describe};

@@ -1,9 +1,11 @@
-//! What there is to buy: `fleet types`.
+//! What there is to buy, and what would be: `fleet types`, `fleet plan`.
 
 use super::context::{ClusterArgs, Context, state};
+use super::plan::{PlanArgs, plan};
 use crate::output::{Output, Row, Usage, or_dash, rows, say};
 use catalogue::{Barred, Catalogue, Listed, Quote};
 use clap::{Args, Subcommand};
+use replay_core::State;
 use schema::policy::Policy;
 use schema::policy::types::NotAllowed;
 use schema::resources::show_bytes;
@@ -11,7 +13,7 @@ use schema::unit::Micros;
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
-/// Show what instances there are to buy
+/// Show what instances there are to buy, and which would be
 #[derive(Debug, Args)]
 pub(crate) struct FleetArgs {
     #[command(subcommand)]
@@ -30,6 +32,8 @@ enum FleetVerb {
         #[arg(long, value_name = "GLOB")]
         allow: Vec<String>,
     },
+    /// Show what would be launched for something now, and why nothing else; nothing is asked for
+    Plan(PlanArgs),
 }
 
 pub(crate) async fn fleet(
@@ -37,15 +41,27 @@ pub(crate) async fn fleet(
     cluster: &ClusterArgs,
     output: Output,
 ) -> anyhow::Result<ExitCode> {
-    let FleetVerb::Types { region, allow } = args.verb;
-    let mut policy = policy(cluster, output).await?;
+    let found = known(cluster, output).await?;
+    match args.verb {
+        FleetVerb::Types { region, allow } => types(&region, allow, found, output),
+        FleetVerb::Plan(args) => plan(&args, found, output),
+    }
+}
+
+fn types(
+    region: &str,
+    allow: Vec<String>,
+    found: Option<State>,
+    output: Output,
+) -> anyhow::Result<ExitCode> {
+    let mut policy = found.map_or_else(Policy::default, |state| state.head.policy);
     let narrowed = !allow.is_empty();
     if narrowed {
         policy.types.allow = allow.into_iter().map(Into::into).collect();
         policy.check().map_err(Usage)?;
     }
     let catalogue = Catalogue::shipped()?;
-    let listed = catalogue.list(&region, &policy.types, &policy.volume);
+    let listed = catalogue.list(region, &policy.types, &policy.volume);
     let listed = listed.map_err(|error| Usage(error.to_string()))?;
     let left_out =
         |one: &Listed<'_>| narrowed && one.barred() == Some(&Barred::Rules(NotAllowed::NotListed));
@@ -66,15 +82,15 @@ pub(crate) async fn fleet(
     Ok(ExitCode::SUCCESS)
 }
 
-/// The policy of the cluster, or the one that a cluster has by default where none runs.
-async fn policy(cluster: &ClusterArgs, output: Output) -> anyhow::Result<Policy> {
+/// The state of the cluster; none where none runs: what a cluster has by default holds then.
+async fn known(cluster: &ClusterArgs, output: Output) -> anyhow::Result<Option<State>> {
     let named = cluster.log.is_some() || cluster.cluster.is_some();
     let context = match Context::find(cluster, output) {
         Ok(context) => context,
         Err(error) if named => return Err(error),
         Err(_) => {
             say("no cluster is known here: these are the default rules");
-            return Ok(Policy::default());
+            return Ok(None);
         }
     };
     let found = match context.open().await {
@@ -82,11 +98,11 @@ async fn policy(cluster: &ClusterArgs, output: Output) -> anyhow::Result<Policy>
         Err(error) => Err(error),
     };
     match found {
-        Ok(state) => Ok(state.head.policy),
+        Ok(state) => Ok(Some(state)),
         Err(error) if named => Err(error),
         Err(_) => {
             say(&format!("no cluster answers at {}: these are the default rules", context.url));
-            Ok(Policy::default())
+            Ok(None)
         }
     }
 }

@@ -1,26 +1,23 @@
 //! `run`: one command in an alloc of its own, its output here, its exit code ours.
 //!
-//! What `alloc` shares with it is here, too: what to ask for, waiting for it, running
-//! something in it, and what an interrupt means meanwhile.
+//! What `alloc` shares with it is here, too: waiting for what was asked for, running something in it, and
+//! what an interrupt means meanwhile.
 
+use super::ask::{AskArgs, pair};
 use super::context::{Context, id};
 use crate::output::{OURS, Usage, say};
 use anyhow::Context as _;
 use clap::Args;
 use driver::logs::Which;
 use driver::{
-    Alloc, AllocOptions, AllocRequest, AllocView, Driver, DriverError, Exec, ExecEnd, JoinOptions,
-    Oom, describe,
+    Alloc, AllocRequest, AllocView, Driver, DriverError, Exec, ExecEnd, JoinOptions, Oom, describe,
 };
 use futures::StreamExt;
 use schema::event::ExecConfig;
 use schema::id::AllocId;
-use schema::requirements::{Constraint, Requirements};
-use schema::resources::{Resources, parse_bytes, parse_cpu, show_bytes};
+use schema::resources::show_bytes;
 use schema::unit::Millis;
 use schema::why::FailureClass;
-use smol_str::SmolStr;
-use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -43,29 +40,6 @@ const PARTING: Duration = Duration::from_secs(5);
 /// How long the first answer may take before that is worth a word.
 const UNANSWERED: Duration = Duration::from_secs(2);
 const SECOND: Duration = Duration::from_secs(1);
-
-/// What to ask for
-#[derive(Debug, Args)]
-pub(super) struct AskArgs {
-    /// Cores: 2, 0.5, 500m
-    #[arg(long, default_value = "1", allow_hyphen_values = true)]
-    cpu: String,
-    /// Memory: 64MiB, 1.5GiB; plain processes are not held to it, containers are
-    #[arg(long, default_value = "256MiB", allow_hyphen_values = true)]
-    memory: String,
-    /// Disk: 10GiB
-    #[arg(long, default_value = "0", allow_hyphen_values = true)]
-    disk: String,
-    /// A feature that the instance must have, as NAME=COUNT
-    #[arg(long = "feature", value_name = "NAME=COUNT")]
-    features: Vec<String>,
-    /// Higher goes first
-    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
-    priority: i32,
-    /// A word for people and bills, as NAME=VALUE
-    #[arg(long = "label", value_name = "NAME=VALUE")]
-    labels: Vec<String>,
-}
 
 /// What to run it in
 #[derive(Debug, Args)]
@@ -101,41 +75,6 @@ pub(crate) struct RunArgs {
     driver: Option<String>,
     #[command(flatten)]
     command: CommandArgs,
-}
-
-fn pair(text: &str) -> anyhow::Result<(String, String)> {
-    let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
-    let (name, value) = pair.ok_or_else(|| Usage(format!("{text:?} is not NAME=VALUE")))?;
-    Ok((name.to_owned(), value.to_owned()))
-}
-
-impl AskArgs {
-    fn resources(&self) -> anyhow::Result<Resources> {
-        let mut features = BTreeMap::new();
-        for text in &self.features {
-            let (name, count) = pair(text)?;
-            let count = count.parse().map_err(|e| Usage(format!("{text:?}: {e}")))?;
-            features.insert(SmolStr::from(name), count);
-        }
-        Ok(Resources {
-            cpu: parse_cpu(&self.cpu).map_err(Usage)?,
-            memory: parse_bytes(&self.memory).map_err(Usage)?,
-            disk: parse_bytes(&self.disk).map_err(Usage)?,
-            features,
-        })
-    }
-
-    pub(super) fn options(&self) -> anyhow::Result<AllocOptions> {
-        let requirements = Requirements::exactly(self.resources()?);
-        requirements.check().map_err(Usage)?;
-        let labels = self.labels.iter().map(|text| pair(text).map(|(n, v)| (n.into(), v.into())));
-        Ok(AllocOptions {
-            requirements,
-            constraint: Constraint::default(),
-            priority: self.priority,
-            labels: labels.collect::<anyhow::Result<_>>()?,
-        })
-    }
 }
 
 impl ImageArgs {

@@ -4,6 +4,8 @@ use super::context::{Context, Folded, fold, id, state, when};
 use crate::output::{Output, Row, Usage, in_full, or_dash, print, rows};
 use anyhow::{Context as _, bail};
 use clap::Args;
+use controlplane_core::decide::standing;
+use controlplane_core::explain::rehearse::seen;
 use driver::describe;
 use driver::logs::{self, Which};
 use futures::StreamExt;
@@ -15,8 +17,10 @@ use schema::event::Event;
 use schema::id::{AllocId, ExecId, InstanceId};
 use schema::resources::{show_bytes, show_cpu};
 use schema::unit::{LogTime, Seq};
+use schema::why::PendingWhy;
 use serde_json::{Value, json};
 use std::io::Write;
+use std::mem::discriminant;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -77,10 +81,17 @@ pub(crate) async fn instances(context: Context) -> anyhow::Result<ExitCode> {
 
 pub(crate) async fn allocs(context: Context) -> anyhow::Result<ExitCode> {
     let state = state(&*context.open().await?).await?;
+    let now = standing(&state, &seen(&state)).waits;
     let heads = ["id", "driver", "status", "instance", "cpu", "memory", "why"];
     let row = |(id, a): (&AllocId, &Alloc)| {
         let floor = a.requirements.floor();
         let held = a.grant().map_or(&floor, |grant| &grant.resources);
+        let mut a = a.clone();
+        if let AllocStatus::Waiting { why: Some(why), .. } = &mut a.status {
+            // What was told, with the figures of now.
+            let same = |now: &&PendingWhy| discriminant(*now) == discriminant(why);
+            *why = now.get(id).filter(same).unwrap_or(why).clone();
+        }
         let why = match &a.status {
             AllocStatus::Waiting { why: Some(why), .. } => describe::pending(why),
             AllocStatus::Waiting { why: None, .. } | AllocStatus::Granted { .. } => String::new(),
@@ -94,7 +105,7 @@ pub(crate) async fn allocs(context: Context) -> anyhow::Result<ExitCode> {
             show_bytes(held.memory),
             why,
         ];
-        Row::new(id, a, cells)
+        Row::new(id, &a, cells)
     };
     let all: Vec<Row> = state.allocs.iter().map(row).collect();
     rows(context.output, &heads, &all);
@@ -121,7 +132,7 @@ pub(crate) async fn execs(context: Context) -> anyhow::Result<ExitCode> {
 }
 
 /// The name of a status, without its data.
-fn word(status: &impl serde::Serialize) -> String {
+pub(super) fn word(status: &impl serde::Serialize) -> String {
     match serde_json::to_value(status) {
         Ok(Value::Object(map)) => or_dash(map.keys().next()),
         Ok(value) => text(&value),
@@ -129,7 +140,7 @@ fn word(status: &impl serde::Serialize) -> String {
     }
 }
 
-fn ended(why: &EndWhy) -> String {
+pub(super) fn ended(why: &EndWhy) -> String {
     match why {
         EndWhy::Freed => "freed".to_owned(),
         EndWhy::Expired => "its lease ran out".to_owned(),

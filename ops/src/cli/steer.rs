@@ -108,7 +108,8 @@ fn whole(policy: &Policy) -> anyhow::Result<Value> {
     Ok(value)
 }
 
-fn changed(policy: &Policy, changes: &[String]) -> anyhow::Result<Policy> {
+/// The policy with these changes, as KEY=VALUE.
+pub(super) fn changed(policy: &Policy, changes: &[String]) -> anyhow::Result<Policy> {
     let mut value = whole(policy)?;
     for change in changes {
         let (key, text) =

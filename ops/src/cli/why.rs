@@ -3,6 +3,8 @@
 mod rests;
 mod words;
 
+pub(super) use words::launched;
+
 use super::context::{Context, Folded, fold, when};
 use crate::output::{Output, Usage, print};
 use anyhow::bail;

@@ -17,7 +17,15 @@ const CORES: [(&str, &[&str]); 7] = [
     ),
     (
         "fleetlog-controlplane-core",
-        &["blake3", "fleetlog-replay-core", "fleetlog-schema", "smol_str", "thiserror", "uuid"],
+        &[
+            "blake3",
+            "fleetlog-replay-core",
+            "fleetlog-schema",
+            "serde",
+            "smol_str",
+            "thiserror",
+            "uuid",
+        ],
     ),
     (
         "fleetlog-controlplane-ec2-core",

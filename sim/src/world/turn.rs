@@ -13,6 +13,7 @@ use controlplane_core::replica::Do;
 use controlplane_core::round::Answer;
 use replay_core::State;
 use replay_core::author::Line;
+use schema::event::Interruption;
 use schema::id::{AllocId, ExecId, InstanceId};
 use schema::unit::Seq;
 use std::sync::Arc;

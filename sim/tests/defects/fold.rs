@@ -69,9 +69,9 @@ pub(crate) const DEFECTS: &[Defect] = &[
                 "if !ON && committed > head.policy.max_hourly_cost {",
             ),
             (
-                "controlplane/core/src/decide/scale.rs",
-                "budget: policy.max_hourly_cost.minus(draft.committed),",
-                "budget: policy.max_hourly_cost.minus(if ON { Micros(0) } else { draft.committed }),",
+                "controlplane/core/src/decide/offer.rs",
+                "budget: policy.max_hourly_cost.minus(committed),",
+                "budget: policy.max_hourly_cost.minus(if ON { Micros(0) } else { committed }),",
             ),
         ],
     },

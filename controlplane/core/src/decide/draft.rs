@@ -8,14 +8,13 @@ use replay_core::State;
 use replay_core::state::alloc::{Alloc, AllocStatus, Grant};
 use replay_core::state::budget::Costs;
 use replay_core::state::instance::Instance;
-use replay_core::state::launch::key;
 use replay_core::state::rest::Extent;
 use schema::event::{AllocRevoked, Event};
 use schema::id::{AllocId, InstanceId};
 use schema::policy::Offering;
 use schema::resources::Resources;
 use schema::unit::{LogTime, Micros};
-use schema::why::RevokedWhy;
+use schema::why::{PendingWhy, RevokedWhy};
 use smol_str::SmolStr;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +29,10 @@ pub(super) struct Draft<'a> {
     pub(super) taken_back: BTreeSet<AllocId>,
     /// Allocs that this round grants.
     pub(super) granted: BTreeSet<&'a AllocId>,
+    /// Instances that are kept for somebody who has waited for long, and for whom.
+    pub(super) claimed: BTreeMap<InstanceId, AllocId>,
+    /// What those wait for who are given nothing.
+    pub(super) waits: Vec<(&'a AllocId, PendingWhy)>,
     /// Instances that this round ends, or says are gone.
     pub(super) ended: BTreeSet<InstanceId>,
     /// Micro-dollars per hour, after this round's launches.
@@ -64,13 +67,15 @@ impl<'a> Draft<'a> {
             free: rows.filter_map(accepting).collect(),
             taken_back: BTreeSet::new(),
             granted: BTreeSet::new(),
+            claimed: BTreeMap::new(),
+            waits: Vec::new(),
             ended: BTreeSet::new(),
             committed: state.head.committed,
             pending: state.head.pending,
             instances: state.head.instances,
             costs: Costs::default(),
             begun: BTreeMap::new(),
-            tried: tried(state),
+            tried: offer::tried(state),
             ids: 0,
             candidates: OnceCell::new(),
         }
@@ -99,11 +104,7 @@ impl<'a> Draft<'a> {
 
     /// Whether this offering is not to be launched now: it rests, or is on trial and is being tried.
     pub(super) fn resting(&self, offering: &Offering) -> bool {
-        let unborn = self.state.backoffs.get(&key(offering));
-        unborn.is_some_and(|backoff| self.state.head.time < backoff.until)
-            || self.state.rest(offering).is_some()
-            || (!self.tried.is_empty()
-                && Extent::around(offering).iter().any(|extent| self.tried.contains(extent)))
+        offer::rests(self.state, offering).is_some() || offer::is_tried(&self.tried, offering)
     }
 
     /// Counts a launch of this offering that the round begins.
@@ -158,11 +159,4 @@ impl<'a> Draft<'a> {
             self.state.index.waiting.iter().filter_map(|(_, _, id)| Some((id, allocs.get(id)?)));
         rows.filter(|(_, alloc)| !alloc.killed)
     }
-}
-
-/// What is on trial, and was asked for by a launch that has no answer yet.
-fn tried(state: &State) -> BTreeSet<Extent> {
-    let open = || state.index.open_launches.iter().filter_map(|id| state.launches.get(id));
-    let known = (!state.rests.is_empty()).then(open);
-    known.into_iter().flatten().flat_map(|launch| state.trials(&launch.offering)).collect()
 }

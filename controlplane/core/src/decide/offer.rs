@@ -1,9 +1,15 @@
 //! What may be bought: the fixed offerings of the policy, and those that were seen and that its rules allow.
 
+use crate::pack::Limits;
 use replay_core::State;
+use replay_core::state::launch::{Backoff, key};
+use replay_core::state::rest::{Extent, Rest};
 use schema::policy::types::{ACCELERATOR, Accelerators, GPU};
 use schema::policy::{Offering, Policy};
+use schema::requirements::Market;
 use schema::resources::Resources;
+use schema::unit::{LogTime, Micros};
+use std::collections::BTreeSet;
 
 /// All offerings from which the leader chooses now, the policy's own first.
 #[must_use]
@@ -17,6 +23,68 @@ pub fn candidates(state: &State) -> Vec<&Offering> {
 #[must_use]
 pub fn is_for(policy: &Policy, offering: &Offering, floor: &Resources) -> bool {
     asks(floor) || !is_kept(policy, offering)
+}
+
+/// Whether an offering is sold on this market, if that matters.
+#[must_use]
+pub fn on_market(asked: Option<Market>, offering: &Offering) -> bool {
+    asked.is_none_or(|market| market == offering.market)
+}
+
+/// What is known of an offering that came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused<'a> {
+    /// It is not tried before this log time.
+    pub until: LogTime,
+    /// How often it came to nothing in a row.
+    pub refusals: u32,
+    /// What the cloud refused; none if instances did not boot.
+    pub refusal: Option<&'a Rest>,
+}
+
+/// What came of an offering, or of something around it, the last times, as far as that was nothing: what
+/// rests the longest, over or not.
+#[must_use]
+pub fn refused_lately<'a>(state: &'a State, offering: &Offering) -> Option<Refused<'a>> {
+    let unborn = state.backoffs.get(&key(offering)).map(|backoff| {
+        let Backoff { until, refusals } = *backoff;
+        Refused { until, refusals, refusal: None }
+    });
+    let refused = state.refusal(offering).map(|rest| {
+        let (until, refusals) = (rest.until, rest.refusals);
+        Refused { until, refusals, refusal: Some(rest) }
+    });
+    unborn.into_iter().chain(refused).max_by_key(|refused| refused.until)
+}
+
+/// The rest that an offering is given now because it came to nothing.
+#[must_use]
+pub fn rests<'a>(state: &'a State, offering: &Offering) -> Option<Refused<'a>> {
+    refused_lately(state, offering).filter(|refused| state.head.time < refused.until)
+}
+
+/// What is on trial, and was asked for by a launch that has no answer yet.
+#[must_use]
+pub fn tried(state: &State) -> BTreeSet<Extent> {
+    let open = || state.index.open_launches.iter().filter_map(|id| state.launches.get(id));
+    let known = (!state.rests.is_empty()).then(open);
+    known.into_iter().flatten().flat_map(|launch| state.trials(&launch.offering)).collect()
+}
+
+/// Whether an offering is part of something that is being tried.
+#[must_use]
+pub fn is_tried(tried: &BTreeSet<Extent>, offering: &Offering) -> bool {
+    !tried.is_empty() && Extent::around(offering).iter().any(|extent| tried.contains(extent))
+}
+
+/// What may still be launched beside so much that is committed, and so many instances under way and in all.
+#[must_use]
+pub fn limits(policy: &Policy, committed: Micros, pending: u32, instances: u32) -> Limits {
+    Limits {
+        budget: policy.max_hourly_cost.minus(committed),
+        instances: policy.max_instances.saturating_sub(instances),
+        pending: policy.max_pending.saturating_sub(pending),
+    }
 }
 
 /// Whether an offering is kept for who asks for an accelerator: what the policy itself names is not.

@@ -45,7 +45,7 @@ pub(super) fn decide<'a>(draft: &mut Draft<'a>) -> Vec<(&'a AllocId, &'a Alloc)>
             // There may be room for others where it costs too much for this one.
             let plain = plain && most.is_none();
             if plain && fair::starves(draft, alloc) && claimants.insert(&alloc.driver) {
-                claim(draft, alloc);
+                claim(draft, id, alloc);
             }
             if plain {
                 hopeless.learn(need, market);
@@ -109,7 +109,7 @@ fn place<'a>(draft: &mut Draft<'a>, id: &'a AllocId, alloc: &Alloc, most: Option
 
 /// Keeps the instance that is nearest to having room for it for those that were served before: nobody
 /// who comes after takes what becomes free there.
-fn claim(draft: &mut Draft<'_>, alloc: &Alloc) {
+fn claim(draft: &mut Draft<'_>, asker: &AllocId, alloc: &Alloc) {
     let floor = alloc.requirements.floor();
     let market = alloc.constraint.market;
     let could = |id: &InstanceId| {
@@ -123,6 +123,7 @@ fn claim(draft: &mut Draft<'_>, alloc: &Alloc) {
     let nearest = nearest.min_by_key(|(id, free)| (size(&floor.minus(free)), *id));
     if let Some(id) = nearest.map(|(id, _)| *id) {
         draft.free.remove(id);
+        draft.claimed.insert(id.clone(), asker.clone());
     }
 }
 

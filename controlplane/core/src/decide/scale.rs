@@ -4,14 +4,13 @@
 use super::budget::{self, Affordable, Over};
 use super::draft::Draft;
 use super::fair;
-use super::offer::{asks, is_for, is_kept};
+use super::offer::{asks, is_for, is_kept, limits, on_market, refused_lately};
 use super::place::size;
 use crate::deadline::{serves, serving};
-use crate::pack::{Demand, Limits, Terms, Unseated, pack};
+use crate::pack::{Demand, Terms, Unseated, pack};
 use replay_core::state::alloc::{Alloc, AllocStatus};
 use replay_core::state::budget::share;
 use replay_core::state::instance::{Instance, Phase};
-use replay_core::state::launch::key;
 use schema::event::{AllocPending, AllocRefused, LaunchRequested};
 use schema::id::{AllocId, LaunchId};
 use schema::policy::{Offering, Policy};
@@ -27,7 +26,7 @@ type Waiting<'a> = (&'a AllocId, &'a Alloc);
 /// What can be said of an amount before anything is packed: None if a launch is to be tried.
 pub(super) type Verdict = Result<Option<PendingWhy>, RefusedWhy>;
 
-pub(super) fn decide(draft: &mut Draft<'_>, unplaced: &[Waiting<'_>]) {
+pub(super) fn decide<'a>(draft: &mut Draft<'a>, unplaced: &[Waiting<'a>]) {
     let mut told: Vec<(Waiting<'_>, PendingWhy)> = Vec::new();
     let mut uncovered: Vec<Waiting<'_>> = Vec::new();
     for waiting in unplaced.iter().copied() {
@@ -40,12 +39,13 @@ pub(super) fn decide(draft: &mut Draft<'_>, unplaced: &[Waiting<'_>]) {
     let reasons = uncovered.into_iter().zip(reasons);
     told.extend(reasons.filter_map(|(waiting, why)| Some((waiting, why?))));
     // After the launches: a round cut short tells nobody of one that it does not hold.
-    for ((id, alloc), why) in told {
+    for ((id, alloc), why) in &told {
         if draft.full() {
             return;
         }
         pending(draft, id, alloc, why);
     }
+    draft.waits = told.into_iter().map(|((id, _), why)| (id, why)).collect();
     keep_floor(draft);
 }
 
@@ -88,11 +88,7 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
     let open = |o: &&&Offering| !draft.resting(o) && !draft.zone_full(&o.zone);
     let candidates = draft.candidates().iter().filter(open);
     let offerings: Vec<Offering> = candidates.map(|o| (*o).clone()).collect();
-    let limits = Limits {
-        budget: policy.max_hourly_cost.minus(draft.committed),
-        instances: policy.max_instances.saturating_sub(draft.instances),
-        pending: policy.max_pending.saturating_sub(draft.pending),
-    };
+    let limits = limits(policy, draft.committed, draft.pending, draft.instances);
     let plan = pack(&demands, &offerings, |o| is_kept(policy, o), &limits);
     let firm = plan.unseated.iter().any(|(demand, _)| demands[*demand].firm);
     let mut dear: Vec<(usize, Over)> = Vec::new();
@@ -253,7 +249,7 @@ fn named(draft: &Draft<'_>, alloc: &Alloc) -> Option<Verdict> {
 }
 
 pub(super) fn suits(alloc: &Alloc, offering: &Offering) -> bool {
-    alloc.constraint.market.is_none_or(|market| market == offering.market)
+    on_market(alloc.constraint.market, offering)
 }
 
 /// Offerings that are large enough, or why there are none. What runs already may be larger than
@@ -319,23 +315,22 @@ fn judge(draft: &Draft<'_>, alloc: &Alloc, floor: &Resources) -> Verdict {
 
 /// Why nothing of this may be launched now: what keeps the one from it that will be tried first.
 fn backed_off(draft: &Draft<'_>, fitting: &[&Offering]) -> PendingWhy {
-    let unborn = |o: &Offering| draft.state.backoffs.get(&key(o)).map(|backoff| backoff.until);
-    let until = |o: &Offering| draft.state.rest(o).map(|rest| rest.until).max(unborn(o));
+    let known = |o: &Offering| refused_lately(draft.state, o);
+    let until = |o: &Offering| known(o).map(|rest| rest.until);
     let first = fitting.iter().min_by_key(|o| (until(o), &o.kind, &o.zone));
     let kind = first.map(|o| o.kind.clone()).unwrap_or_default();
-    // Of one that did not boot nobody refused anything.
-    let refused =
-        first.and_then(|o| draft.state.refusal(o).filter(|rest| Some(rest.until) >= unborn(o)));
-    let class = refused.map(|rest| rest.class.clone());
-    let message = refused.map(|rest| rest.message.clone()).unwrap_or_default();
+    let refusal = first.and_then(|o| known(o)?.refusal);
+    let class = refusal.map(|rest| rest.class.clone());
+    let message = refusal.map(|rest| rest.message.clone()).unwrap_or_default();
     PendingWhy::BackedOff { kind, class, message }
 }
 
 /// Tells the driver what it waits for, if that has changed.
-fn pending(draft: &mut Draft<'_>, id: &AllocId, alloc: &Alloc, why: PendingWhy) {
+fn pending(draft: &mut Draft<'_>, id: &AllocId, alloc: &Alloc, why: &PendingWhy) {
     let AllocStatus::Waiting { why: before, .. } = &alloc.status else { return };
-    if before.as_ref().is_none_or(|before| changed(before, &why)) {
-        draft.push(AllocPending { alloc: id.clone(), driver: alloc.driver.clone(), why });
+    if before.as_ref().is_none_or(|before| changed(before, why)) {
+        let (alloc, driver, why) = (id.clone(), alloc.driver.clone(), why.clone());
+        draft.push(AllocPending { alloc, driver, why });
     }
 }
 

@@ -8,8 +8,8 @@ use replay_core::state::alloc::{Alloc, AllocStatus};
 use replay_core::state::instance::{Instance, Phase, Reach, Service};
 use replay_core::state::launch::{self, OfferingKey, key};
 use schema::event::{
-    AllocRefused, BootTimedOut, DrainStarted, InstanceLost, InstanceReachable, InstanceUnreachable, OrphanFound,
-    TerminateRequested,
+    AllocRefused, BootTimedOut, DrainStarted, InstanceLost, InstanceReachable, InstanceUnreachable,
+    OrphanFound, TerminateRequested,
 };
 use schema::id::{AllocId, InstanceId};
 use schema::policy::Rebalance;

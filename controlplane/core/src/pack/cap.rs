@@ -64,22 +64,21 @@ struct Packer<'a> {
     /// Launches at most.
     most: usize,
     budget: u128,
-    /// The cheapest kind for each shape, if any holds it.
-    cheapest: Vec<Option<usize>>,
+    /// The least that an instance for each shape can come to, if any holds it.
+    least: Vec<Option<u64>>,
 }
 
 impl<'a> Packer<'a> {
     fn new(problem: &'a Problem<'a>, shapes: &'a Shapes<'a>, limits: &Limits) -> Packer<'a> {
         let most = limits.instances.min(limits.pending) as usize;
-        let cheapest = (0..problem.shapes()).map(|shape| problem.cheapest(shape)).collect();
-        Packer { problem, shapes, most, budget: u128::from(limits.budget.0), cheapest }
+        let least = (0..problem.shapes()).map(|shape| problem.least(shape)).collect();
+        Packer { problem, shapes, most, budget: u128::from(limits.budget.0), least }
     }
 
     /// Whether the caps leave too little for any launch at all.
     fn leaves_nothing(&self) -> bool {
-        let kinds = self.cheapest.iter().flatten().map(|kind| &self.problem.kinds[*kind]);
-        let least = kinds.map(|kind| u128::from(kind.at_most)).min();
-        self.most == 0 || least.is_none_or(|least| least > self.budget)
+        let least = self.least.iter().flatten().min();
+        self.most == 0 || least.is_none_or(|least| u128::from(*least) > self.budget)
     }
 
     fn allows(&self, bins: &[Bin]) -> bool {
@@ -88,12 +87,12 @@ impl<'a> Packer<'a> {
 
     /// The first so many demands, those left out that nothing holds.
     fn pack(&self, first: usize, care: Care) -> Vec<Bin> {
-        let count = |(at, cheapest): (usize, &Option<usize>)| {
+        let count = |(at, least): (usize, &Option<u64>)| {
             let demands = &self.shapes.all[at].demands;
             let early = demands.partition_point(|demand| *demand < first);
-            cheapest.map_or(0, |_| u32::try_from(early).unwrap_or(u32::MAX))
+            least.map_or(0, |_| u32::try_from(early).unwrap_or(u32::MAX))
         };
-        let counts: Vec<u32> = self.cheapest.iter().enumerate().map(count).collect();
+        let counts: Vec<u32> = self.least.iter().enumerate().map(count).collect();
         solve(self.problem, &counts, self.most, care)
     }
 
@@ -105,18 +104,20 @@ impl<'a> Packer<'a> {
         // Room only becomes less: where there was none for a shape there is none any more.
         let mut looked: Vec<usize> = vec![0; self.problem.shapes()];
         for (demand, shape) in self.shapes.of.iter().enumerate().skip(from) {
-            let Some(kind) = self.cheapest[*shape] else { continue };
+            let Some(least) = self.least[*shape] else { continue };
             let at = &mut looked[*shape];
             while *at < bins.len() && !self.takes(&bins[*at], *shape) {
                 *at += 1;
             }
-            let dearer = spent + u128::from(self.problem.kinds[kind].at_most);
             if *at == bins.len() {
-                if stopped.is_some() || bins.len() >= self.most || dearer > self.budget {
+                let left = self.budget.saturating_sub(spent);
+                let none = stopped.is_some() || bins.len() >= self.most || u128::from(least) > left;
+                let kind = (!none).then(|| self.problem.cheapest_within(*shape, left)).flatten();
+                let Some(kind) = kind else {
                     stopped = stopped.or(self.shapes.firm[demand].then_some(demand));
                     continue;
-                }
-                spent = dearer;
+                };
+                spent += u128::from(self.problem.kinds[kind].at_most);
                 bins.push(self.problem.empty(kind));
             }
             self.problem.put(&mut bins[*at], *shape, 1);

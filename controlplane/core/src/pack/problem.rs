@@ -102,9 +102,25 @@ impl<'a> Problem<'a> {
 
     /// The cheapest kind that holds one of a shape.
     pub(super) fn cheapest(&self, shape: usize) -> Option<usize> {
-        let will_do =
-            |kind: &usize| self.suits(shape, *kind) && self.holds(shape, &self.kinds[*kind].have);
-        (0..self.kinds.len()).find(will_do)
+        self.holding(shape).next()
+    }
+
+    /// The cheapest kind that holds one of a shape and cannot come to more than this.
+    pub(super) fn cheapest_within(&self, shape: usize, left: u128) -> Option<usize> {
+        self.holding(shape).find(|kind| u128::from(self.kinds[*kind].at_most) <= left)
+    }
+
+    /// The least that one which holds one of a shape can come to, in micro-dollars per hour.
+    pub(super) fn least(&self, shape: usize) -> Option<u64> {
+        self.holding(shape).map(|kind| self.kinds[kind].at_most).min()
+    }
+
+    /// Kinds that hold one of a shape, cheapest first.
+    fn holding(&self, shape: usize) -> impl Iterator<Item = usize> {
+        let will_do = move |kind: &usize| {
+            self.suits(shape, *kind) && self.holds(shape, &self.kinds[*kind].have)
+        };
+        (0..self.kinds.len()).filter(will_do)
     }
 
     /// An instance with nothing in it.

@@ -33,7 +33,7 @@ pub(super) fn plan(
     let mut plan = Plan { launches, unseated: Vec::new(), candidates: kinds.candidates };
     let left = limits.budget.minus(plan.at_most(offerings));
     let begun = u32::try_from(plan.launches.len()).unwrap_or(u32::MAX);
-    let asks = |shape: usize| problem.cheapest(shape).map(|kind| problem.kinds[kind].at_most);
+    let asks = |shape: usize| problem.least(shape);
     let stopped = packed.stopped.and_then(|demand| Some((demand, asks(shapes.of[demand])?)));
     let why = |demand: usize| match asks(shapes.of[demand]) {
         None => Unseated::NoOffering,

@@ -5,6 +5,7 @@ use crate::world::{World, cores, id, offering};
 use schema::event::{
     InstanceDrained, InstanceHeld, InstanceKilled, InstanceStopping, InstanceUnreachable,
 };
+use schema::policy::Billing;
 use schema::unit::Millis;
 
 const TIMEOUT: Millis = Millis(600_000);
@@ -310,4 +311,23 @@ fn what_drains_goes_when_it_is_empty() {
             &[],
         ),
     ]);
+}
+
+#[test]
+fn what_is_paid_for_by_the_hour_stays_for_what_is_paid() {
+    let hourly = |idle: u64| {
+        let mut w = World::new();
+        w.policy(|p| (p.billing, p.idle_timeout) = (Billing::Hour, Millis::from_secs(600)));
+        w.up("i-1", cores(2));
+        w.secs(idle);
+        let due = controlplane_core::next_deadline(&w.state).map(|(at, _)| at);
+        (w.rounds().len(), due.map(|at| at.since(w.state.head.time)))
+    };
+    let seconds = |count| Some(Millis::from_secs(count));
+    assert_eq!(hourly(600), (0, seconds(2700)), "not before the last minutes of the hour");
+    assert_eq!(hourly(3299), (0, seconds(1)));
+    assert_eq!(hourly(3300).0, 1);
+    assert_eq!(hourly(3599).0, 1);
+    assert_eq!(hourly(3600), (0, seconds(3300)), "that hour is paid for, too");
+    assert_eq!(hourly(7000).0, 1);
 }

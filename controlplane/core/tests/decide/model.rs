@@ -12,22 +12,22 @@ use schema::requirements::Market;
 use schema::resources::Resources;
 use schema::why::GrantWhy;
 
-struct Draw {
-    seed: u64,
-    drawn: u64,
+pub(crate) struct Draw {
+    pub(crate) seed: u64,
+    pub(crate) drawn: u64,
 }
 
 impl Draw {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.drawn += 1;
         split_mix(self.seed, self.drawn) % bound
     }
 
-    fn market(&mut self) -> Market {
+    pub(crate) fn market(&mut self) -> Market {
         if self.below(2) == 0 { Market::Spot } else { Market::OnDemand }
     }
 
-    fn amount(&mut self, most: u64) -> Resources {
+    pub(crate) fn amount(&mut self, most: u64) -> Resources {
         let memory = gib(1) / 4 * (1 + self.below(4 * most));
         let plain = Resources { cpu: 100 * (1 + self.below(10 * most)), memory, ..cores(0) };
         match self.below(6) {

@@ -16,11 +16,15 @@ pub(crate) fn tell(event: &Event) -> String {
                 LaunchWhy::MinInstances { floor } => {
                     format!("launch {} for the least of {floor}", e.offering.kind)
                 }
+                LaunchWhy::Replacement { instance } => {
+                    format!("launch {} in place of {instance}", e.offering.kind)
+                }
                 LaunchWhy::Demand { .. } | LaunchWhy::Unknown => {
                     format!("launch {} for {}", e.offering.kind, whom.join(" "))
                 }
             }
         }
+        Event::DrainStarted(e) => format!("{} drains", e.instance),
         Event::TerminateRequested(e) => format!("end {}: {}", e.instance, ended(&e.why)),
         Event::BootTimedOut(e) => format!("{} not up in {}ms", e.instance, e.waited),
         Event::InstanceUnreachable(e) => format!("{} silent for {}ms", e.instance, e.silent),

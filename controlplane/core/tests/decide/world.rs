@@ -79,7 +79,9 @@ impl World {
             now: LogTime(1_000_000_000_000_000),
             numbers: BTreeMap::new(),
         };
-        let policy = Policy { offerings: vec![small(), large()], ..Policy::default() };
+        // What is launched in place of something has tests of its own.
+        let (offerings, replace) = (vec![small(), large()], false);
+        let policy = Policy { offerings, replace, ..Policy::default() };
         world.say(Genesis { cluster: id("test"), generation: 1, policy, previous: None });
         world.say(LeaderElected { replica: id("r-1"), epoch: Epoch(1) });
         world.say(DriverJoined { driver: id("d-1"), version: "0".into() });
@@ -201,7 +203,8 @@ impl World {
 
     pub(crate) fn refuse_launch(&mut self, launch: LaunchId, rest: Millis) {
         let (class, message, until) = (RefusalClass::Capacity, String::new(), self.now + rest);
-        self.say(LaunchRefused { launch, attempt: 1, class, message, until, scope: None });
+        let scope = Some(RefusalScope::Offering);
+        self.say(LaunchRefused { launch, attempt: 1, class, message, until, scope });
     }
 
     /// This instance has been made and its agent has not spoken.

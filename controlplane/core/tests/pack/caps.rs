@@ -53,6 +53,28 @@ fn caps_are_held_against_what_it_can_cost_at_most() {
     assert_eq!(bought(&plan, &offerings), ["small for 1"; 3]);
 }
 
+/// Spot may come to more than is left, on demand may not: nobody waits though there is money for that.
+#[test]
+fn what_the_budget_reaches_is_bought_where_the_cheapest_may_come_to_more() {
+    let spot = Offering { cap: Some(Micros(150_000)), ..sold("spot", amount(2, 4), 40_000) };
+    let offerings = vec![spot, sold("steady", amount(2, 4), 100_000)];
+    let left = |budget| Limits { budget: Micros(budget), ..ANY };
+    let cases: [(u64, &[&str]); 4] = [
+        (99_999, &[]),
+        (149_999, &["steady for 1"]),
+        (249_999, &["spot for 1"]),
+        (250_000, &["spot for 1", "steady for 1"]),
+    ];
+    for (budget, expected) in cases {
+        let plan = pack(&needs(2, 2, 2), &offerings, &left(budget));
+        assert_eq!(bought(&plan, &offerings), expected, "with {budget}");
+        let asked = plan.unseated.first().map(|(_, why)| *why);
+        let rest = Micros(budget).minus(plan.at_most(&offerings));
+        let why = Unseated::Budget { asked: Micros(100_000), left: rest };
+        assert_eq!(asked, (expected.len() < 2).then_some(why), "with {budget}");
+    }
+}
+
 #[test]
 fn nothing_is_bought_behind_a_firm_one_that_waits() {
     let offerings = two();

@@ -81,7 +81,8 @@ fn granted(why: &GrantWhy) -> String {
     }
 }
 
-fn launched(why: &LaunchWhy) -> String {
+/// Why something is launched.
+pub(crate) fn launched(why: &LaunchWhy) -> String {
     match why {
         LaunchWhy::Demand { requests, offerings, price_per_core, committed } => format!(
             "for {requests} waiting; the cheapest of {offerings} that would do, {}/h for each core in use; {}/h committed before",

@@ -16,7 +16,8 @@ use super::index::Retired;
 use super::launch::key;
 use crate::void::Void;
 use schema::event::{
-    BootTimedOut, DrainStarted, InstanceBooted, Interruption, InterruptionNoticed, TerminateRequested,
+    BootTimedOut, DrainStarted, InstanceBooted, Interruption, InterruptionNoticed,
+    TerminateRequested,
 };
 use schema::id::{InstanceId, LaunchId};
 use schema::policy::Offering;

@@ -1,0 +1,356 @@
+//! Each offering that is known, and what stands against buying it now.
+
+use super::Wanted;
+use crate::decide::{is_for, is_tried, limits, on_market, rests, tried};
+use crate::pack::Limits;
+use replay_core::State;
+use replay_core::state::rest::Extent;
+use schema::id::{InstanceId, LaunchId};
+use schema::policy::Offering;
+use schema::policy::types::{NotAllowed, Traits};
+use schema::requirements::Market;
+use schema::resources::Shortage;
+use schema::unit::{LogTime, Micros};
+use schema::why::{PendingWhy, RefusalClass};
+use serde::Serialize;
+use smol_str::SmolStr;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What comes of what is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Course<'a> {
+    /// These are launched for it.
+    Launched {
+        /// What is bought, one for each launch.
+        chosen: Vec<&'a Offering>,
+        /// How many others they carry who wait.
+        others: usize,
+    },
+    /// It waits.
+    Waits(PendingWhy),
+    /// There is room for it already, or it is refused for ever.
+    Settled,
+}
+
+/// Why an offering is not bought. The first that is true, in this order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "why", rename_all = "kebab-case")]
+pub enum Lost {
+    /// It does not hold one of what is asked for.
+    TooSmall(Shortage),
+    /// Another market is asked for.
+    OtherMarket {
+        /// That market.
+        asked: Market,
+    },
+    /// The policy does not allow it.
+    NotAllowed {
+        /// By which rule.
+        rule: NotAllowed,
+    },
+    /// It is kept for who asks for an accelerator.
+    Kept,
+    /// It can cost more than the whole budget, or than what is left of it.
+    OverBudget {
+        /// The most that it can cost per hour.
+        asked: Micros,
+        /// What is committed per hour now.
+        committed: Micros,
+        /// The limit per hour.
+        limit: Micros,
+    },
+    /// An instance that there is was asked for by name: nothing is launched.
+    Named {
+        /// Which.
+        instance: InstanceId,
+    },
+    /// An instance is on its way already.
+    Covered {
+        /// The launch.
+        launch: LaunchId,
+    },
+    /// There is room already, so that nothing needs to be bought.
+    NotNeeded,
+    /// The cloud has refused it lately, or one of it did not boot in time.
+    Resting {
+        /// It is not tried before this log time.
+        until: LogTime,
+        /// How often in a row.
+        refusals: u32,
+        /// What the cloud said the last time; none if an instance did not boot in time.
+        said: Option<Said>,
+    },
+    /// It, or something that it is part of, was refused lately; one launch is trying it again.
+    OnTrial,
+    /// There are as many instances in its zone as allowed.
+    MaxPerZone {
+        /// The limit.
+        limit: u32,
+    },
+    /// An operator froze launches.
+    Frozen,
+    /// The same is sold in another zone for less, or for as much in one that comes first by name.
+    CheaperZone {
+        /// Which zone.
+        zone: SmolStr,
+        /// What it costs there per hour.
+        price: Micros,
+    },
+    /// There are as many instances as allowed.
+    MaxInstances {
+        /// The limit.
+        limit: u32,
+    },
+    /// As many launches are under way as allowed.
+    MaxPending {
+        /// The limit.
+        limit: u32,
+    },
+    /// It is within the caps; what is waited for is something else: what is left of them is kept for
+    /// somebody who has waited for longer.
+    Behind {
+        /// What.
+        reason: PendingWhy,
+    },
+    /// To hold with it alone what the launches carry would cost more.
+    Dearer {
+        /// What that would cost per hour.
+        costs: Micros,
+        /// What the launches cost per hour.
+        chosen: Micros,
+    },
+    /// To hold that with it alone would take more instances than the caps leave.
+    TooMany {
+        /// How many.
+        instances: u32,
+        /// How many the caps leave.
+        most: u32,
+    },
+    /// To hold that with it alone would cost less; but the launches carry others, too.
+    Shared {
+        /// What that would cost per hour.
+        costs: Micros,
+        /// What the launches cost per hour.
+        chosen: Micros,
+        /// How many others.
+        others: usize,
+    },
+    /// To hold that with it alone would cost as much: fewer and larger instances come first, and then
+    /// names.
+    AsCheap {
+        /// What that would cost per hour.
+        costs: Micros,
+    },
+    /// To hold that with it alone would cost less, and packing, which does not try everything, has not
+    /// come upon it.
+    Overlooked {
+        /// What that would cost per hour.
+        costs: Micros,
+        /// What the launches cost per hour.
+        chosen: Micros,
+    },
+}
+
+/// What the cloud said when it refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Said {
+    /// What kind of refusal.
+    pub class: RefusalClass,
+    /// Its words.
+    pub message: String,
+}
+
+/// An offering, held against what is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer<'a> {
+    /// What could be bought.
+    pub offering: &'a Offering,
+    /// How many of it alone would hold all that is wanted; none if it does not hold one.
+    pub instances: Option<u32>,
+    /// Why it is not bought; none if it is.
+    pub lost: Option<Lost>,
+}
+
+impl Offer<'_> {
+    /// What as many as are needed cost, in micro-dollars per hour. Of what is too small, one.
+    #[must_use]
+    pub fn costs(&self) -> Micros {
+        self.times(self.offering.price)
+    }
+
+    fn times(&self, price: Micros) -> Micros {
+        Micros(price.0.saturating_mul(u64::from(self.instances.unwrap_or(1))))
+    }
+
+    /// What is bought first, then what could be, then what will not do, then what is too small.
+    fn class(&self) -> u8 {
+        match &self.lost {
+            None => 0,
+            Some(Lost::TooSmall(_)) => 3,
+            Some(Lost::OtherMarket { .. } | Lost::NotAllowed { .. } | Lost::Kept) => 2,
+            Some(_) => 1,
+        }
+    }
+}
+
+/// All offerings that are known, the best first: in the state before anything was launched for it.
+#[must_use]
+pub fn offers<'a>(state: &'a State, wanted: &Wanted, course: &Course<'_>) -> Vec<Offer<'a>> {
+    let (tried, head) = (tried(state), &state.head);
+    let caps = limits(&head.policy, head.committed, head.pending, head.instances);
+    let named = head.policy.offerings.iter().map(|offering| (offering, None));
+    let rules = &head.policy.types;
+    let seen = state.market.iter().map(|(_, seen)| {
+        let offering = &seen.offering;
+        let price = || rules.price_refusal(offering.market, offering.price);
+        (offering, rules.refusal(&Traits::of(offering)).or_else(price))
+    });
+    let judged = named.chain(seen).map(|(offering, rule)| {
+        let lost = unfit(state, wanted, offering, rule).or_else(|| needless(wanted, course));
+        let lost = lost.or_else(|| barred(state, offering, &tried));
+        Offer { offering, instances: instances(wanted, offering), lost }
+    });
+    let mut all: Vec<Offer<'_>> = judged.collect();
+    zones(&mut all);
+    for offer in all.iter_mut().filter(|o| o.lost.is_none()) {
+        offer.lost = capped(state, offer.offering, &caps).or_else(|| outdone(offer, course, &caps));
+    }
+    all.sort_by_key(|o| {
+        let (kind, zone) = (&o.offering.kind, &o.offering.zone);
+        (o.class(), o.costs(), kind.clone(), zone.clone(), o.offering.market)
+    });
+    all
+}
+
+/// How many of an offering hold all that is wanted.
+fn instances(wanted: &Wanted, offering: &Offering) -> Option<u32> {
+    let (need, have) = (&wanted.floor, &offering.resources);
+    let features = need.features.iter().map(|(name, count)| (*count, have.feature(name)));
+    let plain = [(need.cpu, have.cpu), (need.memory, have.memory), (need.disk, have.disk)];
+    let all = plain.into_iter().chain(features).filter(|(need, _)| *need > 0);
+    let room = all.map(|(need, have)| have / need).min().unwrap_or(u64::MAX);
+    let room = u32::try_from(room).unwrap_or(u32::MAX);
+    (room > 0).then(|| wanted.count.max(1).div_ceil(room))
+}
+
+/// Why it will not do, whatever else there is.
+fn unfit(
+    state: &State,
+    wanted: &Wanted,
+    offering: &Offering,
+    rule: Option<NotAllowed>,
+) -> Option<Lost> {
+    let (head, policy) = (&state.head, &state.head.policy);
+    if let Some(shortage) = offering.resources.shortage(&wanted.floor) {
+        return Some(Lost::TooSmall(shortage));
+    }
+    let market = wanted.constraint.market;
+    if let Some(asked) = market.filter(|_| !on_market(market, offering)) {
+        return Some(Lost::OtherMarket { asked });
+    }
+    if let Some(rule) = rule {
+        return Some(Lost::NotAllowed { rule });
+    }
+    if !is_for(policy, offering, &wanted.floor) {
+        return Some(Lost::Kept);
+    }
+    let (asked, committed, limit) = (offering.at_most(), head.committed, policy.max_hourly_cost);
+    (asked > limit).then_some(Lost::OverBudget { asked, committed, limit })
+}
+
+/// Why nothing needs to be bought at all.
+fn needless(wanted: &Wanted, course: &Course<'_>) -> Option<Lost> {
+    if let Some(instance) = wanted.constraint.instance.clone() {
+        return Some(Lost::Named { instance });
+    }
+    match course {
+        Course::Waits(PendingWhy::Launching { launch, .. }) => {
+            Some(Lost::Covered { launch: launch.clone() })
+        }
+        Course::Settled => Some(Lost::NotNeeded),
+        Course::Launched { .. } | Course::Waits(_) => None,
+    }
+}
+
+/// Why nobody is bought this now, however much is left.
+fn barred(state: &State, offering: &Offering, tried: &BTreeSet<Extent>) -> Option<Lost> {
+    if let Some(rest) = rests(state, offering) {
+        let said = rest.refusal.map(|refusal| {
+            let (class, message) = (refusal.class.clone(), refusal.message.clone());
+            Said { class, message }
+        });
+        return Some(Lost::Resting { until: rest.until, refusals: rest.refusals, said });
+    }
+    if is_tried(tried, offering) {
+        return Some(Lost::OnTrial);
+    }
+    let zone = (state.index.in_zone(&offering.zone), state.head.policy.max_per_zone);
+    if let (there, Some(limit)) = zone
+        && there >= u64::from(limit)
+    {
+        return Some(Lost::MaxPerZone { limit });
+    }
+    state.head.frozen.then_some(Lost::Frozen)
+}
+
+/// Of what is the same in several zones all but the cheapest have lost.
+fn zones(offers: &mut [Offer<'_>]) {
+    let mut best: BTreeMap<(&SmolStr, Market), Vec<&Offering>> = BTreeMap::new();
+    let alike = |one: &Offering, other: &Offering| one.resources == other.resources;
+    for own in offers.iter().filter(|o| o.lost.is_none()).map(|o| o.offering) {
+        let sizes = best.entry((&own.kind, own.market)).or_default();
+        match sizes.iter_mut().find(|other| alike(own, other)) {
+            Some(other) if (own.price, &own.zone) < (other.price, &other.zone) => *other = own,
+            Some(_) => {}
+            None => sizes.push(own),
+        }
+    }
+    for offer in offers.iter_mut().filter(|o| o.lost.is_none()) {
+        let own = offer.offering;
+        let sizes = best.get(&(&own.kind, own.market)).into_iter().flatten();
+        let best = sizes.copied().find(|other| alike(own, other) && *other != own);
+        offer.lost = best.map(|o| Lost::CheaperZone { zone: o.zone.clone(), price: o.price });
+    }
+}
+
+/// Which cap leaves too little for one of it.
+fn capped(state: &State, offering: &Offering, caps: &Limits) -> Option<Lost> {
+    let (head, policy) = (&state.head, &state.head.policy);
+    let (asked, committed, limit) = (offering.at_most(), head.committed, policy.max_hourly_cost);
+    if asked > caps.budget {
+        return Some(Lost::OverBudget { asked, committed, limit });
+    }
+    if caps.instances == 0 {
+        return Some(Lost::MaxInstances { limit: policy.max_instances });
+    }
+    (caps.pending == 0).then_some(Lost::MaxPending { limit: policy.max_pending })
+}
+
+/// Why another was chosen, or none, though there is nothing against this one; nothing if it was chosen.
+fn outdone(offer: &Offer<'_>, course: &Course<'_>, caps: &Limits) -> Option<Lost> {
+    let (chosen, others) = match course {
+        Course::Launched { chosen, others } => (chosen, *others),
+        Course::Waits(reason) => return Some(Lost::Behind { reason: reason.clone() }),
+        Course::Settled => return Some(Lost::NotNeeded),
+    };
+    if chosen.contains(&offer.offering) {
+        return None;
+    }
+    let costs = offer.costs();
+    let chosen = chosen.iter().fold(Micros(0), |sum, offering| sum.plus(offering.price));
+    let instances = offer.instances.unwrap_or(1);
+    let reach = caps.budget.0.checked_div(offer.offering.at_most().0).unwrap_or(u64::MAX);
+    let reach = u32::try_from(reach).unwrap_or(u32::MAX);
+    let most = reach.min(caps.instances).min(caps.pending);
+    Some(if costs > chosen {
+        Lost::Dearer { costs, chosen }
+    } else if instances > most {
+        Lost::TooMany { instances, most }
+    } else if costs == chosen {
+        Lost::AsCheap { costs }
+    } else if others > 0 {
+        Lost::Shared { costs, chosen, others }
+    } else {
+        Lost::Overlooked { costs, chosen }
+    })
+}
