@@ -105,7 +105,7 @@ fn an_unknown_code_is_judged_by_its_status() {
 }
 
 #[test]
-fn another_subnet_helps_where_the_error_is_of_the_zone() {
+fn another_zone_helps_where_the_error_is_of_the_zone() {
     let different = "Security group sg-1 and subnet subnet-1 belong to different networks.";
     let full = "There aren't sufficient free Ipv4 addresses or prefixes";
     let full_6 = "There aren't sufficient free IPv6 addresses in the subnet";
