@@ -254,12 +254,16 @@ fn refusal(now: u64, faults: &mut Faults) -> Option<LaunchAnswer> {
 /// How far a refusal reaches, of those that EC2 knows for its kind.
 fn scope(class: &RefusalClass, rng: &mut Rng) -> RefusalScope {
     use RefusalScope::{Account, Offering, QuotaGroup, TypeInZone, Zone};
-    let scopes = match class {
-        RefusalClass::Capacity => [Offering, Offering, TypeInZone, Zone],
-        RefusalClass::Quota => [QuotaGroup, QuotaGroup, QuotaGroup, Account],
-        _ => [Offering, TypeInZone, Zone, Account],
+    let (near, wider, widest) = match class {
+        RefusalClass::Capacity => (Offering, TypeInZone, Zone),
+        RefusalClass::Quota => (QuotaGroup, QuotaGroup, Account),
+        _ => (Offering, Zone, Account),
     };
-    scopes[rng.below(4) as usize]
+    match rng.below(20) {
+        0 => widest,
+        1..=3 => wider,
+        _ => near,
+    }
 }
 
 fn refused(class: RefusalClass, back_off: Millis) -> LaunchAnswer {

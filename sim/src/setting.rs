@@ -26,7 +26,7 @@ pub(crate) struct Setting {
 /// Of so many seeds one is as large as a fleet may get.
 pub(crate) const HUGE: u64 = 250;
 /// How many instances such a fleet keeps at least, whatever is asked for.
-const FLOOR: (u64, u64) = (150, 180);
+const FLOOR: (u64, u64) = (165, 195);
 
 impl Setting {
     /// Most seeds are small, so that there can be many; one in fifty is large.

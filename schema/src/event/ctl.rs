@@ -1,10 +1,11 @@
 //! What controllers decide and what they saw come of it. All but the first four kinds are written
 //! by the leader alone, under its epoch and behind its fence.
 
+mod cloud;
+
 use super::body;
 use crate::id::{AllocId, AuthorId, ClusterId, DriverId, InstanceId, LaunchId};
 use crate::policy::{Offering, Policy};
-use crate::requirements::Market;
 use crate::resources::Resources;
 use crate::unit::{Epoch, LogTime, Micros, Millis, Seq};
 use crate::why::{
@@ -13,6 +14,8 @@ use crate::why::{
 };
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
+
+pub use cloud::*;
 
 /// Where a generation comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,80 +98,6 @@ pub struct SchemaActivated {
     pub version: u32,
 }
 body!(Ctl "schema-activated" SchemaActivated |_e| Cluster "schema");
-
-/// Where a price was seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PriceSource {
-    /// In the catalogue that is shipped with this build.
-    Shipped,
-    /// In an answer of the cloud.
-    Api,
-    /// Written by a newer version.
-    #[serde(other)]
-    Unknown,
-}
-
-/// An offering, but for what may change of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Withdrawn {
-    /// Type name.
-    #[serde(rename = "type")]
-    pub kind: SmolStr,
-    /// Market.
-    pub market: Market,
-}
-
-/// Most offerings in one record, those that are withdrawn among them; some 60 kB.
-pub const MAX_PRICES: usize = 256;
-
-/// The leader has seen what may be bought in a zone, and for how much; the newest record counts. What
-/// is decided later is decided on this, and not on what a catalogue or the cloud says at the time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PriceSeen {
-    /// Where.
-    pub source: PriceSource,
-    /// The zone of all of them.
-    pub zone: SmolStr,
-    /// What is new or costs something else, at most [`MAX_PRICES`] with those below.
-    pub offerings: Vec<Offering>,
-    /// What is not sold there any more.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub withdrawn: Vec<Withdrawn>,
-}
-body!(Ctl "price-seen" PriceSeen |_e| Cluster "price-seen");
-
-/// Most bytes of a cloud's settings in one record.
-pub const MAX_SETTINGS: usize = 128 * 1024;
-
-/// Launches are made by these settings of the cloud from here on. Whoever repeats a call repeats it
-/// by those under which it was decided, so that it says the same to the byte.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CloudConfigured {
-    /// All that a call takes from the settings, as the cloud spells it; at most [`MAX_SETTINGS`] bytes,
-    /// and no secret among them.
-    pub settings: String,
-}
-body!(Ctl "cloud-configured" CloudConfigured |_e| Cluster "cloud-configured");
-
-/// The cloud has an instance that says it is this cluster's, and that no intent accounts for. It is
-/// ended once the policy's grace has passed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OrphanFound {
-    /// The instance.
-    pub instance: InstanceId,
-    /// The intent that it says it is of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub launch: Option<LaunchId>,
-    /// Type of instance; empty if the cloud does not say.
-    #[serde(rename = "type")]
-    pub kind: SmolStr,
-    /// What one like it costs in micro-dollars per hour; 0 if nobody has seen a price.
-    pub price: Micros,
-    /// How long it has been there.
-    pub age: Millis,
-}
-body!(Ctl "orphan-found" OrphanFound |e| Instance e.instance.as_str(), instance &e.instance);
 
 /// The leader wants instances. Everything that the call to the cloud will say is frozen here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

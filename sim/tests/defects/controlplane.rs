@@ -19,6 +19,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
                                 attempt: e.attempt,
                                 offering: e.offering.clone(),
                                 count: e.count,
+                                settings: None,
                                 requested: self.state.head.time,
                                 intended: epoch,
                                 epoch,
