@@ -7,6 +7,7 @@ lint() {
   in_root cargo clippy --version >/dev/null 2>&1 || fail 'clippy is missing: rustup component add clippy'
   in_root cargo fmt --all --check
   in_root cargo clippy --locked --workspace --all-targets -- -D warnings
+  in_root cargo clippy --locked -p fleetlog-ops --features ec2 --all-targets -- -D warnings
 }
 
 run_tests() {

@@ -1,6 +1,7 @@
 //! The command line: the tree of verbs, and one file for each kind of them.
 
 mod alloc;
+mod cloud;
 mod context;
 mod fleet;
 mod run;

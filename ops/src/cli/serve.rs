@@ -1,5 +1,6 @@
 //! The processes of a cluster: `up`, `controller`, `agent`.
 
+use super::cloud::{Chosen, CloudArgs};
 use super::context::{ClusterArgs, Context, Noted, id, note};
 use crate::output::{OURS, Output, Usage, say};
 use agent::runtime::Runtime;
@@ -7,9 +8,8 @@ use agent::runtime::docker::Docker;
 use agent::runtime::process::Processes as ProcessRuntime;
 use anyhow::{Context as _, bail};
 use clap::Args;
-use controlplane::cloud::local::faults::Faults;
+use controlplane::cloud::local::Host as _;
 use controlplane::cloud::local::process::{Processes, birth, hold, interruption, strip};
-use controlplane::cloud::local::{Host, LocalCloud, offerings};
 use controlplane::{Options, Replica};
 use replay::log::embedded::EmbeddedLog;
 use schema::id::{AuthorId, ClusterId};
@@ -57,6 +57,8 @@ pub(crate) struct ControllerArgs {
     /// Where instances keep their files
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
+    #[command(flatten)]
+    cloud: CloudArgs,
     /// Keep at least this many instances (when it opens an empty log)
     #[arg(long, default_value_t = 0)]
     instances: u32,
@@ -228,9 +230,10 @@ pub(crate) async fn controller(
     let (log, telemetry) = replay::log::open(&context.url, &cluster, true).await?;
     let mut agent: Vec<OsString> = vec![std::env::current_exe()?.into()];
     agent.extend(["--log", &context.url, "--cluster", cluster.as_str(), "agent"].map(Into::into));
-    let cloud = LocalCloud::new(host(&args.dir, agent), Faults::default());
+    let chosen = args.cloud.open(&cluster, host(&args.dir, agent));
+    let Chosen { cloud, offerings } = chosen.await?;
     let policy = Policy {
-        offerings: offerings(),
+        offerings,
         min_instances: args.instances,
         unreachable_after: Millis::from_secs(15),
         ..Policy::default()
@@ -240,7 +243,7 @@ pub(crate) async fn controller(
         replica: args.replica.as_deref().map_or_else(|| Ok(fresh_name()), id)?,
         log,
         telemetry,
-        cloud: Arc::new(cloud),
+        cloud,
         policy,
     });
     let mut terminate = signal(SignalKind::terminate())?;

@@ -11,11 +11,13 @@
 // No wildcard arms: a new class or state must be thought about wherever one is told from another.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+pub mod absent;
 pub mod bucket;
 pub mod cloudinit;
 pub mod config;
 pub mod credential;
 pub mod intent;
+pub mod pace;
 pub mod refusal;
 pub mod request;
 pub mod seen;
