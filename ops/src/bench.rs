@@ -1,5 +1,6 @@
 //! `bench`: how fast the main parts are, each beside a limit, measured in the same run, on the same
-//! machine, wherever there is something to measure it by. Nothing here is a test: figures are printed, and whoever reads them judges.
+//! machine, wherever there is something to measure it by. Nothing here is a test: figures are printed,
+//! and whoever reads them judges.
 
 mod crowd;
 mod fleet;

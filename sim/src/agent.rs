@@ -5,9 +5,9 @@ mod fate;
 mod journal;
 mod machine;
 
+use crate::clock::Clock;
 use crate::crash::Names;
 use crate::log::Log;
-use crate::replica::clock;
 use crate::rng::Rng;
 use agent_core::agent::{Agent as Core, Do, Place};
 use agent_core::plan::Run;
@@ -31,8 +31,8 @@ pub(crate) struct Agent {
     pub(crate) up: bool,
     /// Since when.
     pub(crate) since: u64,
-    /// By how much the machine's clock is fast, in thousandths.
-    fast: i64,
+    /// The machine's.
+    pub(crate) clock: Clock,
     /// It has gone, as it was told to.
     pub(crate) done: bool,
     core: Core,
@@ -60,7 +60,7 @@ impl Agent {
         instance: InstanceId,
         launch: LaunchId,
         resources: Resources,
-        fast: i64,
+        clock: Clock,
     ) -> Agent {
         let seed = instance
             .as_str()
@@ -74,7 +74,7 @@ impl Agent {
             resources,
             cluster: cluster.clone(),
             up: false,
-            fast,
+            clock,
             since: 0,
             done: false,
             next: Seq(1),
@@ -96,7 +96,7 @@ impl Agent {
             return;
         }
         (self.up, self.since, self.next) = (true, now, Seq(1));
-        self.core = Core::new(self.clock(now), place(&self.cluster, &self.instance));
+        self.core = Core::new(self.shows(now), place(&self.cluster, &self.instance));
         self.writer = writer(&self.cluster, &self.instance, &self.journal);
         self.posted.clear();
         self.watched.clear();
@@ -124,14 +124,8 @@ impl Agent {
         self.next = log.end().next();
     }
 
-    fn clock(&self, now: u64) -> Millis {
-        Millis(clock(now, self.fast))
-    }
-
-    /// How much longer such a time takes by the log's clock than by this machine's.
-    pub(crate) fn slow(&self, length: u64) -> u64 {
-        let slow = self.fast.min(0).unsigned_abs();
-        length * slow / (1000 - slow)
+    fn shows(&self, now: u64) -> Millis {
+        Millis(self.clock.at(now))
     }
 
     pub(crate) fn interrupted(&mut self, left: Millis) {
@@ -140,7 +134,7 @@ impl Agent {
 
     /// Reads what there is (nothing if it is cut off) and does what is left to do.
     pub(crate) fn turn(&mut self, now: u64, log: Option<&Log>) {
-        let clock = self.clock(now);
+        let clock = self.shows(now);
         if let Some(log) = log {
             self.read(log);
             self.core.contact(clock);

@@ -62,6 +62,11 @@ impl Machine {
 }
 
 impl Cloud {
+    /// Whether it has this instance.
+    pub(crate) fn there(&self, id: &InstanceId, now: u64) -> bool {
+        self.machines.get(id).is_some_and(|machine| machine.there(now))
+    }
+
     /// Does what is asked, and answers; newly made instances come second.
     pub(crate) fn call(
         &mut self,

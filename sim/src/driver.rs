@@ -1,7 +1,7 @@
 //! A driver: the real one, and somebody who asks for allocs, runs a few execs in each and frees it.
 
+use crate::clock::Clock;
 use crate::log::Log;
-use crate::replica::clock;
 use crate::rng::Rng;
 use crate::setting::Setting;
 use driver_core::Driver as Core;
@@ -32,7 +32,7 @@ pub(crate) struct Driver {
     pub(crate) done: bool,
     writer: Writer,
     core: Core,
-    fast: i64,
+    clock: Clock,
     next: Seq,
     /// How many of a thousand of its execs end only when they are killed.
     endless: u64,
@@ -91,7 +91,7 @@ impl Driver {
             done: false,
             writer,
             core,
-            fast: 0,
+            clock: Clock::default(),
             next: Seq(1),
             endless,
             pace,
@@ -109,10 +109,9 @@ impl Driver {
     }
 
     /// It comes up, the first time or again: all it knows is on the log.
-    /// Its clock is fast by so many thousandths.
-    pub(crate) fn start(&mut self, now: u64, log: &Log, fast: i64) {
-        (self.up, self.next, self.keeping, self.fast) = (true, Seq(1), None, fast);
-        self.core = Core::new(self.clock(now), self.cluster.clone(), self.id.clone(), self.lease);
+    pub(crate) fn start(&mut self, now: u64, log: &Log, clock: Clock) {
+        (self.up, self.next, self.keeping, self.clock) = (true, Seq(1), None, clock);
+        self.core = Core::new(self.shows(now), self.cluster.clone(), self.id.clone(), self.lease);
         self.read(log);
         let fresh = self.fresh(now);
         self.writer = writer(&self.cluster, &self.id, self.core.join(fresh));
@@ -138,8 +137,8 @@ impl Driver {
         self.next = log.end().next();
     }
 
-    fn clock(&self, now: u64) -> Millis {
-        Millis(clock(now, self.fast))
+    fn shows(&self, now: u64) -> Millis {
+        Millis(self.clock.at(now))
     }
 
     fn write(&mut self, event: impl Into<Event>) {
@@ -156,7 +155,7 @@ impl Driver {
             self.read(log);
             if self.core.taken_over() {
                 // By an earlier life, whose clock was ahead, and whose records came late: once more.
-                return self.start(now, log, self.fast);
+                return self.start(now, log, self.clock);
             }
         }
         if !self.core.joined() {
@@ -186,14 +185,8 @@ impl Driver {
         }
     }
 
-    /// How much sooner such a time is over by this driver's clock than by the log's.
-    fn early(&self, length: u64) -> u64 {
-        let fast = self.fast.max(0).unsigned_abs();
-        length * fast / (1000 + fast)
-    }
-
     fn give_up(&mut self, now: u64) {
-        for changed in self.core.expire(self.clock(now)) {
+        for changed in self.core.expire(self.shows(now)) {
             let Changed::Exec(exec) = changed else { continue };
             let view = self.core.view();
             let alloc = view.execs.get(&exec).map(|view| &view.alloc);
@@ -201,7 +194,7 @@ impl Driver {
                 let length = given.lease.0 + given.grace.0;
                 let left = GivenUp {
                     instance: given.instance.clone(),
-                    at: now + self.early(length),
+                    at: now + self.clock.early_by(length),
                     length,
                 };
                 self.given_up.insert(exec, left);
@@ -210,7 +203,7 @@ impl Driver {
     }
 
     fn keep(&mut self, now: u64) {
-        let records = self.core.keep(self.clock(now));
+        let records = self.core.keep(self.shows(now));
         if !records.is_empty() {
             records.into_iter().for_each(|kept| self.write(kept));
             self.keeping = Some(self.writer.last_number());
@@ -222,7 +215,7 @@ impl Driver {
         let landed = self.writer.landed().map(|numbers| *numbers.end());
         if self.keeping.is_some() && landed >= self.keeping {
             self.keeping = None;
-            self.core.kept(self.clock(now));
+            self.core.kept(self.shows(now));
         }
     }
 

@@ -4,6 +4,7 @@
 
 mod agent;
 mod case;
+mod clock;
 mod cloud;
 mod coverage;
 mod crash;

@@ -1,5 +1,6 @@
 //! A controller: the real replica, and what a process adds to it.
 
+use crate::clock::Clock;
 use crate::log::Log;
 use controlplane_core::Moment;
 use controlplane_core::effects::News;
@@ -16,8 +17,7 @@ pub(crate) struct Controller {
     pub(crate) core: Replica,
     pub(crate) name: AuthorId,
     next: Seq,
-    /// By how much its clock is fast, in thousandths.
-    fast: i64,
+    clock: Clock,
 }
 
 /// What a new process is told.
@@ -33,17 +33,17 @@ pub(crate) struct Start<'a> {
 
 impl Controller {
     /// A new process: a name of its own, and nothing seen yet but what is in the snapshot.
-    pub(crate) fn start(now: u64, start: Start<'_>, fast: i64) -> Controller {
+    pub(crate) fn start(now: u64, start: Start<'_>, clock: Clock) -> Controller {
         let name = AuthorId::made(now, start.life << 12);
         let incarnation = Uuid::from_u128(u128::from(start.life));
         let me = Me { cluster: start.cluster.clone(), replica: name.clone(), incarnation };
-        let (policy, at) = (start.policy.clone(), moment(now, fast));
+        let (policy, at) = (start.policy.clone(), moment(now, clock));
         let next = start.snapshot.as_ref().map_or(Seq(1), |state| state.head.applied.next());
         let core = match start.snapshot {
             Some(state) => Replica::resume(at, me, policy, state),
             None => Replica::new(at, me, policy),
         };
-        Controller { core, name, next, fast }
+        Controller { core, name, next, clock }
     }
 
     /// Reads what there is, or only so many records of it, and says what it wants done.
@@ -56,7 +56,7 @@ impl Controller {
         if let Some((log, most)) = log {
             self.read(now, log, most);
         }
-        self.core.step(moment(now, self.fast), entropy)
+        self.core.step(moment(now, self.clock), entropy)
     }
 
     /// Reads to the end of the log.
@@ -67,34 +67,29 @@ impl Controller {
     fn read(&mut self, now: u64, log: &Log, most: usize) {
         for message in log.from(self.next).take(most) {
             let decoded = codec::decode(message.payload);
-            self.core.fold(moment(now, self.fast), message, decoded);
+            self.core.fold(moment(now, self.clock), message, decoded);
             self.next = message.seq.next();
         }
         self.core.folded(log.end().next().0 - self.next.0);
     }
 
     pub(crate) fn answered(&mut self, now: u64, answer: Answer) {
-        self.core.answered(moment(now, self.fast), answer);
+        self.core.answered(moment(now, self.clock), answer);
     }
 
     pub(crate) fn news(&mut self, now: u64, news: News) {
-        self.core.news(moment(now, self.fast), news);
+        self.core.news(moment(now, self.clock), news);
     }
 
     pub(crate) fn heard_leader(&mut self, now: u64, epoch: Epoch) {
-        self.core.heard_leader(moment(now, self.fast), epoch);
+        self.core.heard_leader(moment(now, self.clock), epoch);
     }
 
     pub(crate) fn heard_agent(&mut self, now: u64, id: &InstanceId) {
-        self.core.heard_agent(moment(now, self.fast), id);
+        self.core.heard_agent(moment(now, self.clock), id);
     }
 }
 
-fn moment(now: u64, fast: i64) -> Moment {
-    Moment(clock(now, fast))
-}
-
-/// What a clock shows that is fast by so many thousandths, or slow.
-pub(crate) fn clock(now: u64, fast: i64) -> u64 {
-    now.saturating_add_signed(i64::try_from(now).unwrap_or(0) * fast / 1000)
+fn moment(now: u64, clock: Clock) -> Moment {
+    Moment(clock.at(now))
 }

@@ -136,13 +136,7 @@ fn record(size: &Size, crowd: &Crowd, full: &Writer) -> anyhow::Result<Figure> {
     let (decoding, decoded) = best(|| records.iter().try_for_each(decoded));
     decoded?;
     let mut states = vec![full.state.clone(); TURNS];
-    let (applying, _) = best(|| {
-        let mut state = states.pop().unwrap_or_default();
-        for stored in &records {
-            state.apply(message(stored));
-        }
-        state
-    });
+    let (applying, _) = best(|| fold(states.pop().unwrap_or_default(), &records));
     let count = f64::from(u32::try_from(records.len())?);
     let each = |took| milliseconds(took) * 1000.0 / count;
     Ok(Figure {
@@ -158,7 +152,7 @@ fn record(size: &Size, crowd: &Crowd, full: &Writer) -> anyhow::Result<Figure> {
 /// What a snapshot takes, beside the records that it stands for.
 fn snapshot(size: &Size, full: &Writer) -> anyhow::Result<[Figure; 3]> {
     let Writer { records, state, .. } = full;
-    let (folding, _) = best(|| fold(records));
+    let (folding, _) = best(|| fold(State::default(), records));
     let (taking, bytes) = best(|| state.snapshot());
     let (restoring, restored) = best(|| State::restore(&bytes));
     restored.context("a snapshot cannot be restored")?;
@@ -185,8 +179,7 @@ fn decoded(stored: &Stored) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn fold(records: &[Stored]) -> State {
-    let mut state = State::default();
+fn fold(mut state: State, records: &[Stored]) -> State {
     for stored in records {
         state.apply(message(stored));
     }

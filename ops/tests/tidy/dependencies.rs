@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 /// The cores, and the only crates that each may name.
-const CORES: [(&str, &[&str]); 6] = [
+const CORES: [(&str, &[&str]); 7] = [
     (
         "fleetlog-schema",
         &["blake3", "rmp-serde", "serde", "serde_bytes", "smol_str", "thiserror", "uuid"],

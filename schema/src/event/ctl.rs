@@ -240,7 +240,7 @@ pub struct AllocGranted {
     /// Length of the lease; it runs from the log time of this record.
     pub lease: Millis,
     /// How long its execs may run on beyond the lease if their agent is cut off.
-    #[serde(default = "grace")]
+    #[serde(default = "AllocGranted::usual_grace")]
     pub grace: Millis,
     /// Where the instance's data plane answers.
     pub address: String,
@@ -253,10 +253,12 @@ body!(Ctl "alloc-granted" AllocGranted |e| Alloc e.alloc.as_str(),
 impl AllocGranted {
     /// What agents went by before grants said how long: so it is for every grant that does not.
     pub const GRACE: Millis = Millis::from_secs(30);
-}
 
-fn grace() -> Millis {
-    AllocGranted::GRACE
+    /// The same, for what reads older records and states.
+    #[must_use]
+    pub fn usual_grace() -> Millis {
+        AllocGranted::GRACE
+    }
 }
 
 /// The driver has to wait, and what for. Written when the reason changes.

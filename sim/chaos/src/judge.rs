@@ -61,12 +61,11 @@ pub(crate) fn judge(records: &[Stored], truths: &str, heard: &str) -> Findings {
     }
     let unknown = started.into_keys().map(|id| format!("{id} ran, and is not on the log"));
     findings.lost.extend(unknown);
-    let (same, otherwise): (Vec<&str>, _) = heard.lines().partition(|line| says(&state, line));
+    let (same, otherwise): (Vec<&str>, Vec<&str>) =
+        heard.lines().partition(|line| says(&state, line));
     findings.heard = same.len();
-    let otherwise: Vec<&str> = otherwise;
-    let otherwise =
-        otherwise.iter().map(|line| format!("a driver heard {line:?}, the log says otherwise"));
-    findings.lost.extend(otherwise);
+    let differs = |line| format!("a driver heard {line:?}, the log says otherwise");
+    findings.lost.extend(otherwise.into_iter().map(differs));
     findings
 }
 

@@ -151,8 +151,11 @@ impl World {
         true
     }
 
-    /// What a call is about.
+    /// What a call is about; nobody asks where nobody is to die.
     pub(super) fn about(&self, call: &Call) -> Vec<Names> {
+        if self.crash.is_none() {
+            return Vec::new();
+        }
         match call {
             Call::Launch(order) => vec![self.about_launch(&order.launch)],
             Call::Terminate(instance) => vec![about_instance(instance)],

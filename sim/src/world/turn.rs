@@ -3,6 +3,7 @@
 use super::network::name;
 use super::{Node, SECOND, TICK, What, World};
 use crate::agent::Agent;
+use crate::clock::Clock;
 use crate::crash::{self, Names, Point};
 use crate::driver::GivenUp;
 use crate::faults::Fault;
@@ -31,10 +32,10 @@ impl World {
         let node = Node::Replica(n);
         // Names are for one process each.
         let name = self.new_life(&node) * 16 + n as u64 + 1;
-        let fast = self.drift();
+        let clock = self.drift();
         let snapshot = self.snapshot();
         let start = Start { cluster: &self.cluster, policy: &self.policy, life: name, snapshot };
-        let mut controller = Controller::start(self.now, start, fast);
+        let mut controller = Controller::start(self.now, start, clock);
         self.prices.iter().for_each(|prices| controller.core.prices(prices.clone()));
         self.away.remove(&n);
         self.stands.remove(&node);
@@ -46,11 +47,11 @@ impl World {
         self.turn_after(&node, 0);
     }
 
-    /// By how much somebody's clock is fast, in thousandths.
-    fn drift(&mut self) -> i64 {
+    /// Somebody's clock.
+    fn drift(&mut self) -> Clock {
         let drawn = self.faults.strikes(self.now, Fault::Drift);
         let most = DRIFT.unsigned_abs();
-        drawn.map_or(0, |mut rng| rng.below(2 * most + 1).cast_signed() - DRIFT)
+        Clock::fast(drawn.map_or(0, |mut rng| rng.below(2 * most + 1).cast_signed() - DRIFT))
     }
 
     /// What a replica that starts begins from, if that is a snapshot: of whatever age.
@@ -92,7 +93,7 @@ impl World {
         self.stands.remove(node);
         match node {
             Node::Agent(id) => {
-                let there = self.cloud.machines.get(id).is_some_and(|m| m.there(self.now));
+                let there = self.cloud.there(id, self.now);
                 if let Some(agent) = self.agents.get_mut(id)
                     && there
                     && !agent.done
@@ -103,8 +104,8 @@ impl World {
                 }
             }
             Node::Driver(n) => {
-                let fast = self.drift();
-                self.drivers[*n].start(self.now, &self.log, fast);
+                let clock = self.drift();
+                self.drivers[*n].start(self.now, &self.log, clock);
             }
             Node::Replica(_) | Node::Passer => {}
         }
@@ -112,9 +113,7 @@ impl World {
     }
 
     fn count_agents(&mut self) {
-        let up = |id: &InstanceId, agent: &Agent| {
-            agent.up && self.cloud.machines.get(id).is_some_and(|m| m.there(self.now))
-        };
+        let up = |id: &InstanceId, agent: &Agent| agent.up && self.cloud.there(id, self.now);
         let up = self.agents.iter().filter(|(id, agent)| up(id, agent)).count();
         self.most = self.most.max(up);
     }
@@ -128,8 +127,8 @@ impl World {
         if let Some(gone) = machine.gone {
             self.after(0, What::Notice(id.clone(), gone - self.now));
         }
-        let fast = self.drift();
-        let agent = Agent::new(&self.cluster, id.clone(), launch, resources, fast);
+        let clock = self.drift();
+        let agent = Agent::new(&self.cluster, id.clone(), launch, resources, clock);
         self.agents.insert(id.clone(), agent);
         self.start(&Node::Agent(id.clone()));
         self.beat(id.clone());
@@ -137,7 +136,7 @@ impl World {
 
     /// The agent says that it lives, every second.
     pub(super) fn beat(&mut self, id: InstanceId) {
-        if !self.cloud.machines.get(&id).is_some_and(|m| m.there(self.now)) {
+        if !self.cloud.there(&id, self.now) {
             return;
         }
         let stands = self.stands_until(&Node::Agent(id.clone())).is_some();
@@ -220,7 +219,7 @@ impl World {
 
     fn agent(&mut self, id: &InstanceId) {
         let node = Node::Agent(id.clone());
-        let there = self.cloud.machines.get(id).is_some_and(|m| m.there(self.now));
+        let there = self.cloud.there(id, self.now);
         // The first thing that it sees when it goes on after a standstill is how late it is.
         let wakes = self.stands.get(&node) == Some(&self.now);
         let cut = self.is_cut(&node) || wakes;
@@ -266,7 +265,7 @@ impl World {
         let since = self.since(agent);
         let late = |id: &&AllocId| {
             let told = self.observer.promised(id, steady);
-            let by = told.map(|(from, until)| until + agent.slow(until - from));
+            let by = told.map(|(from, until)| until + agent.clock.slow_by(until - from));
             by.is_some_and(|by| by.max(since) + OVERTIME < now)
         };
         if let Some(alloc) = agent.runs(now).find(late) {
@@ -289,7 +288,7 @@ impl World {
         let late = |(exec, left): &(&ExecId, &GivenUp)| {
             let agent = self.agents.get(&left.instance).filter(|agent| agent.up);
             agent.is_some_and(|agent| {
-                let by = (left.at + agent.slow(left.length)).max(self.since(agent));
+                let by = (left.at + agent.clock.slow_by(left.length)).max(self.since(agent));
                 agent.runs_exec(exec, self.now) && by + OVERTIME < self.now
             })
         };

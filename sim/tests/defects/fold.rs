@@ -70,10 +70,8 @@ pub(crate) const DEFECTS: &[Defect] = &[
             ),
             (
                 "controlplane/core/src/decide/scale.rs",
-                "draft.committed = draft.committed.plus(offering.price);
-    draft.pending",
-                "if !ON { draft.committed = draft.committed.plus(offering.price); }
-    draft.pending",
+                "budget: policy.max_hourly_cost.minus(draft.committed),",
+                "budget: policy.max_hourly_cost.minus(if ON { Micros(0) } else { draft.committed }),",
             ),
         ],
     },

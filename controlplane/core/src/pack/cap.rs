@@ -19,6 +19,11 @@ pub(super) struct Packed {
 /// Packs as many as the caps allow, in their order.
 pub(super) fn within(problem: &Problem<'_>, shapes: &Shapes<'_>, limits: &Limits) -> Packed {
     let packer = Packer::new(problem, shapes, limits);
+    if packer.leaves_nothing() {
+        let mut bins = Vec::new();
+        let stopped = packer.extend(&mut bins, 0);
+        return Packed { bins, stopped };
+    }
     let all = shapes.of.len();
     let (mut reached, mut bins, mut beyond) = (0, Vec::new(), FIRST_REACH);
     loop {
@@ -68,6 +73,13 @@ impl<'a> Packer<'a> {
         let most = limits.instances.min(limits.pending) as usize;
         let cheapest = (0..problem.shapes()).map(|shape| problem.cheapest(shape)).collect();
         Packer { problem, shapes, most, budget: u128::from(limits.budget.0), cheapest }
+    }
+
+    /// Whether the caps leave too little for any launch at all.
+    fn leaves_nothing(&self) -> bool {
+        let kinds = self.cheapest.iter().flatten().map(|kind| &self.problem.kinds[*kind]);
+        let least = kinds.map(|kind| u128::from(kind.at_most)).min();
+        self.most == 0 || least.is_none_or(|least| least > self.budget)
     }
 
     fn allows(&self, bins: &[Bin]) -> bool {

@@ -101,19 +101,15 @@ pub struct Grant {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Millis>,
     /// How long its execs may run on beyond that lease if their agent is cut off.
-    #[serde(default = "usual_grace", skip_serializing_if = "is_usual_grace")]
+    #[serde(default = "AllocGranted::usual_grace", skip_serializing_if = "is_usual_grace")]
     pub grace: Millis,
     /// Whether the agent has opened it.
     pub opened: bool,
 }
 
-fn usual_grace() -> Millis {
-    AllocGranted::GRACE
-}
-
 /// What a state does not say has the digest that it had before grants said anything of it.
 fn is_usual_grace(grace: &Millis) -> bool {
-    *grace == usual_grace()
+    *grace == AllocGranted::GRACE
 }
 
 /// Why an alloc ended.
