@@ -13,6 +13,7 @@ use ec2_core::bucket::Call;
 use ec2_core::config::FoundImage;
 use ec2_core::seen::Row;
 use schema::id::InstanceId;
+use smol_str::SmolStr;
 use std::error::Error;
 
 /// Rows on a page: the most that EC2 gives.
@@ -61,6 +62,16 @@ impl Api {
                 return Ok(rows);
             }
         }
+    }
+
+    /// Name and id of each zone of the region.
+    pub(crate) async fn zones(&self) -> Result<Vec<(SmolStr, SmolStr)>, ApiError> {
+        let sent = self.client.describe_availability_zones();
+        let answer = self.made(Call::Describe, sent.send()).await?;
+        let zones = answer.availability_zones().iter();
+        Ok(zones
+            .filter_map(|zone| Some((zone.zone_name()?.into(), zone.zone_id()?.into())))
+            .collect())
     }
 
     /// An image by its id.

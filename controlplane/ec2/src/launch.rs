@@ -32,8 +32,11 @@ pub(crate) struct Doubts {
 }
 
 impl Doubts {
-    fn contain(&self, token: &Token) -> bool {
-        self.unknown.contains(token) || self.mismatched.contains(token)
+    /// Also what was intended in another term: a leader of that time may have sent it, and died.
+    fn contain(&self, order: &LaunchOrder, token: &Token) -> bool {
+        order.epoch != order.intended
+            || self.unknown.contains(token)
+            || self.mismatched.contains(token)
     }
 
     /// What came of it is known. One that does not match stays unsent.
@@ -129,14 +132,14 @@ impl Ec2Cloud {
                 lock(&self.doubts).settle(&request.token);
                 LaunchAnswer::Accepted(found)
             }
-            Ok(_) => self.nothing(&request.token, refusal),
+            Ok(_) => self.nothing(order, &request.token, refusal),
             Err(error) => LaunchAnswer::Unknown(format!("cannot look for a launch: {error}")),
         }
     }
 
-    fn nothing(&self, token: &Token, refusal: LaunchAnswer) -> LaunchAnswer {
+    fn nothing(&self, order: &LaunchOrder, token: &Token, refusal: LaunchAnswer) -> LaunchAnswer {
         let mut doubts = lock(&self.doubts);
-        if doubts.contain(token) && !doubts.absent.missed(self.api.now(), token) {
+        if doubts.contain(order, token) && !doubts.absent.missed(self.api.now(), token) {
             let what = "something may have been made, and EC2 does not show it yet";
             return LaunchAnswer::Unknown(what.to_owned());
         }

@@ -14,7 +14,8 @@
 //! # What is not certain
 //! - A token that EC2 knows with other parameters is never sent again: what was made under it is looked for.
 //! - A refusal that EC2 may give before it looks at the token says nothing of earlier transmissions. It
-//!   counts once nothing is found under the token, for long if one of them had no answer.
+//!   counts once nothing is found under the token, for long if one of them had no answer, or if a leader
+//!   of another term may have sent it.
 //! - An instance is gone when EC2 shows it as terminated, or has not shown it for long.
 
 mod api;
@@ -27,6 +28,7 @@ pub mod pace;
 mod prices;
 mod terminate;
 mod wire;
+mod zone;
 
 use api::Api;
 use async_trait::async_trait;
@@ -41,8 +43,10 @@ use ec2_core::seen::Sighting;
 pub use image::ImageError;
 use schema::id::{ClusterId, InstanceId};
 use schema::policy::Policy;
+use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+pub use zone::ZoneError;
 
 /// What an EC2 cloud is made of.
 pub struct Settings {
@@ -63,6 +67,9 @@ pub enum OpenError {
     /// An image that the settings name cannot be had.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// A zone that the settings name cannot be had.
+    #[error(transparent)]
+    Zone(#[from] ZoneError),
     /// The catalogue of this build cannot be read.
     #[error("the catalogue that is shipped")]
     Catalogue(#[from] Fault),
@@ -73,6 +80,7 @@ pub struct Ec2Cloud {
     api: Api,
     settings: Settings,
     images: BTreeMap<Arch, Image>,
+    zones: BTreeMap<SmolStr, SmolStr>,
     catalogue: Catalogue,
     doubts: Mutex<launch::Doubts>,
     looks: look::Looks,
@@ -80,7 +88,8 @@ pub struct Ec2Cloud {
 }
 
 impl Ec2Cloud {
-    /// Checks the settings and settles on the images that they mean: for as long as this value lives.
+    /// Checks the settings and settles on the images and zones that they mean: for as long as this value
+    /// lives.
     ///
     /// # Errors
     /// [`OpenError`]: nothing can be launched.
@@ -88,10 +97,12 @@ impl Ec2Cloud {
         settings.config.check().map_err(OpenError::Settings)?;
         let api = Api::new(client);
         let images = image::settle(&api, &settings.config).await?;
+        let zones = zone::settle(&api, &settings.config).await?;
         Ok(Ec2Cloud {
             api,
             settings,
             images,
+            zones,
             catalogue: Catalogue::shipped()?,
             doubts: Mutex::default(),
             looks: look::Looks::default(),
@@ -111,7 +122,7 @@ impl Cloud for Ec2Cloud {
     }
 
     fn prices(&self, policy: &Policy) -> Option<Prices> {
-        prices::shipped(&self.catalogue, &self.settings.config, policy)
+        prices::shipped(&self.catalogue, &self.settings.config, &self.zones, policy)
     }
 
     async fn list(&self) -> Result<Vec<Seen>, CloudError> {

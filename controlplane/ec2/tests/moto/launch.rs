@@ -3,7 +3,7 @@
 use crate::world::{World, ZONE, accepted, listed, order, order_of, repeated};
 use aws_sdk_ec2::types::Filter;
 use controlplane::cloud::{Cloud as _, LaunchAnswer, LaunchOrder, SeenState};
-use ec2::{Ec2Cloud, ImageError, OpenError, Settings};
+use ec2::{Ec2Cloud, ImageError, OpenError, Settings, ZoneError};
 use ec2_core::config::{Arch, ImageRule};
 use ec2_core::credential::ClusterKey;
 use futures::future::join_all;
@@ -206,6 +206,13 @@ async fn what_is_sold_can_be_launched() {
     let of =
         |market| sold.iter().any(|o| o.kind == "m5.large" && o.zone == ZONE && o.market == market);
     assert!(of(Market::Spot) && of(Market::OnDemand));
+
+    let mut config = world.config.clone();
+    config.subnets[0].zone = "us-east-1z".into();
+    let settings =
+        Settings { cluster: order("l", 1).cluster, key: ClusterKey::new([7; 32]), config };
+    let opened = Ec2Cloud::open(world.client.clone(), settings).await;
+    assert!(matches!(opened.err(), Some(OpenError::Zone(ZoneError::None { .. }))));
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! What EC2 refuses, and what is known after that.
 
 use crate::world::{World, accepted, order};
-use controlplane::cloud::{Cloud as _, LaunchAnswer};
+use controlplane::cloud::{Cloud as _, LaunchAnswer, LaunchOrder};
 use ec2_core::refusal::{CODES, Class};
-use schema::unit::Millis;
+use schema::unit::{Epoch, Millis};
 use schema::why::RefusalClass;
 use sim_ec2::{Effect, Fate, Often, Rule};
 
@@ -98,4 +98,21 @@ async fn a_refusal_at_the_door_does_not_deny_what_was_made_before() {
     assert_eq!(world.proxy.ledger().made(), [made[0].as_str()]);
     // Also whoever knows nothing of the first transmission looks before it believes the refusal.
     assert_eq!(accepted(world.cloud().await.launch(&order).await), made);
+}
+
+/// Whoever sent it is dead, EC2 does not show yet what it made, and its successor is turned away.
+#[tokio::test]
+async fn a_refusal_at_the_door_does_not_deny_what_an_earlier_leader_may_have_made() {
+    let world = World::start().await;
+    let order = order("l-1", 1);
+    let fate = Fate { hidden_ms: 30_000, ..Fate::default() };
+    world.proxy.add(Rule::on("RunInstances", Often::Always, Effect::Fate(fate)));
+    let made = accepted(world.cloud().await.launch(&order).await);
+    let denied = Effect::error("UnauthorizedOperation");
+    world.proxy.add(Rule::on("RunInstances", Often::Always, denied));
+    let (next, order) = (world.cloud().await, LaunchOrder { epoch: Epoch(8), ..order });
+    let unsure = next.launch(&order).await;
+    assert!(matches!(unsure, LaunchAnswer::Unknown(_)), "{unsure:?}");
+    world.proxy.advance(30_001);
+    assert_eq!(accepted(next.launch(&order).await), made);
 }
