@@ -36,9 +36,9 @@ run_tests() {
 
 run_all() {
   if in_root cargo nextest --version >/dev/null 2>&1; then
-    in_root cargo nextest run --locked --workspace --no-fail-fast "$@"
+    in_root cargo nextest run --locked --workspace --features fleetlog-ops/ec2 --no-fail-fast "$@"
   else
-    in_root cargo test --locked --workspace --no-fail-fast "$@"
+    in_root cargo test --locked --workspace --features fleetlog-ops/ec2 --no-fail-fast "$@"
   fi
 }
 

@@ -1,24 +1,29 @@
 //! Where a controller's instances come from: this machine, or EC2 in a build that has it.
 
+use crate::output::Usage;
 use clap::Args;
 use controlplane::cloud::Cloud;
 use controlplane::cloud::local::faults::Faults;
 use controlplane::cloud::local::{Host, LocalCloud, offerings};
 use schema::id::ClusterId;
 use schema::policy::Offering;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Which cloud. None named is this machine.
 #[derive(Debug, Args)]
 pub(crate) struct CloudArgs {
+    /// Where instances on this machine keep their files
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
     /// Launch instances on EC2, by the settings in this JSON file
     #[cfg(feature = "ec2")]
-    #[arg(long, value_name = "FILE", requires = "key")]
-    ec2: Option<std::path::PathBuf>,
+    #[arg(long, value_name = "FILE", requires = "key", conflicts_with = "dir")]
+    ec2: Option<PathBuf>,
     /// The cluster's secret, which instances' credentials are made with: 64 hexadecimal digits in a file
     #[cfg(feature = "ec2")]
     #[arg(long, value_name = "FILE", requires = "ec2")]
-    key: Option<std::path::PathBuf>,
+    key: Option<PathBuf>,
 }
 
 /// A cloud, and what a new log's policy names of it.
@@ -28,27 +33,32 @@ pub(crate) struct Chosen {
 }
 
 impl CloudArgs {
-    /// The cloud that was named; else one of agents that `host` brings up.
+    /// The cloud that was named; else one of agents that `host` brings up under a directory.
     #[cfg(feature = "ec2")]
-    pub(crate) async fn open(
+    pub(crate) async fn open<H: Host>(
         &self,
         cluster: &ClusterId,
-        host: impl Host,
+        host: impl FnOnce(&Path) -> H,
     ) -> anyhow::Result<Chosen> {
         match (&self.ec2, &self.key) {
             (Some(settings), Some(key)) => ec2_cloud(cluster, settings, key).await,
-            _ => Ok(local(host)),
+            _ => self.here(host),
         }
     }
 
-    /// A cloud of agents that `host` brings up: this build has no other.
+    /// A cloud of agents that `host` brings up under a directory: this build has no other.
     #[cfg(not(feature = "ec2"))]
-    pub(crate) fn open(
+    pub(crate) fn open<H: Host>(
         &self,
         _: &ClusterId,
-        host: impl Host,
+        host: impl FnOnce(&Path) -> H,
     ) -> std::future::Ready<anyhow::Result<Chosen>> {
-        std::future::ready(Ok(local(host)))
+        std::future::ready(self.here(host))
+    }
+
+    fn here<H: Host>(&self, host: impl FnOnce(&Path) -> H) -> anyhow::Result<Chosen> {
+        let nowhere = || Usage("where do instances keep their files? give --dir".to_owned());
+        Ok(local(host(self.dir.as_deref().ok_or_else(nowhere)?)))
     }
 }
 
@@ -59,14 +69,9 @@ fn local(host: impl Host) -> Chosen {
 
 /// EC2. What it sells is seen, not named: a new log's policy names nothing.
 #[cfg(feature = "ec2")]
-async fn ec2_cloud(
-    cluster: &ClusterId,
-    settings: &std::path::Path,
-    key: &std::path::Path,
-) -> anyhow::Result<Chosen> {
-    use crate::output::Usage;
+async fn ec2_cloud(cluster: &ClusterId, settings: &Path, key: &Path) -> anyhow::Result<Chosen> {
     use anyhow::Context as _;
-    let read = |path: &std::path::Path| {
+    let read = |path: &Path| {
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
     };
     let config: ec2_core::Config = serde_json::from_str(&read(settings)?)
