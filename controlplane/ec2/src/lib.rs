@@ -16,6 +16,8 @@
 //! - A refusal that EC2 may give before it looks at the token says nothing of earlier transmissions. It
 //!   counts once nothing is found under the token, for long if one of them had no answer, or if a leader
 //!   of another term may have sent it.
+//! - A request that reaches EC2 only after the same one was refused makes instances of an attempt that has
+//!   ended. No answer names them; they carry the cluster's tags, and looks at all instances show them.
 //! - An instance is gone when EC2 shows it as terminated, or has not shown it for long.
 
 mod api;
