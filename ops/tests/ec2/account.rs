@@ -108,10 +108,7 @@ impl Account {
     pub(crate) fn user_data(&self, id: &str) -> Vec<u8> {
         let asked = [("InstanceId", id), ("Attribute", "userData")];
         let answer = self.ask("DescribeInstanceAttribute", &asked);
-        let text = between(&answer, "<value>", "</value>");
-        let bytes = STANDARD.decode(text[0]).expect("base 64");
-        // Moto keeps it as it was sent, which is in base 64, and sends it so again.
-        STANDARD.decode(&bytes).unwrap_or(bytes)
+        STANDARD.decode(between(&answer, "<value>", "</value>")[0]).expect("base 64")
     }
 }
 
