@@ -15,6 +15,7 @@ use ec2_core::seen::Row;
 use schema::id::InstanceId;
 use smol_str::SmolStr;
 use std::error::Error;
+use std::pin::Pin;
 
 /// Rows on a page: the most that EC2 gives.
 const PAGE: i32 = 1000;
@@ -37,7 +38,7 @@ impl Api {
     /// The ids of the instances that a launch made now or before.
     pub(crate) async fn run(&self, request: &RunRequest) -> Result<Vec<String>, ApiError> {
         let sent = wire::run(&self.client, request).map_err(ApiError::Failed)?;
-        let answer = self.made(Call::Run(request.most), sent.send()).await?;
+        let answer = self.made(Call::Run(request.most), Box::pin(sent.send())).await?;
         let ids = answer.instances().iter().filter_map(|one| one.instance_id());
         Ok(ids.map(str::to_owned).collect())
     }
@@ -45,7 +46,7 @@ impl Api {
     /// Asks that an instance ends.
     pub(crate) async fn terminate(&self, instance: &InstanceId) -> Result<(), ApiError> {
         let sent = self.client.terminate_instances().instance_ids(instance.as_str());
-        self.made(Call::Terminate(1), sent.send()).await.map(drop)
+        self.made(Call::Terminate(1), Box::pin(sent.send())).await.map(drop)
     }
 
     /// All instances for which all of this holds, page by page.
@@ -54,7 +55,7 @@ impl Api {
         loop {
             let sent = self.client.describe_instances().set_filters(Some(filters.to_vec()));
             let sent = sent.max_results(PAGE).set_next_token(next.take());
-            let page = self.made(Call::Describe, sent.send()).await?;
+            let page = self.made(Call::Describe, Box::pin(sent.send())).await?;
             let found = page.reservations().iter().flat_map(|of| of.instances());
             rows.extend(found.map(wire::row));
             next = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
@@ -67,7 +68,7 @@ impl Api {
     /// Name and id of each zone of the region.
     pub(crate) async fn zones(&self) -> Result<Vec<(SmolStr, SmolStr)>, ApiError> {
         let sent = self.client.describe_availability_zones();
-        let answer = self.made(Call::Describe, sent.send()).await?;
+        let answer = self.made(Call::Describe, Box::pin(sent.send())).await?;
         let zones = answer.availability_zones().iter();
         Ok(zones
             .filter_map(|zone| Some((zone.zone_name()?.into(), zone.zone_id()?.into())))
@@ -77,7 +78,7 @@ impl Api {
     /// An image by its id.
     pub(crate) async fn image(&self, id: &str) -> Result<Vec<FoundImage>, ApiError> {
         let sent = self.client.describe_images().image_ids(id);
-        let answer = self.made(Call::Describe, sent.send()).await?;
+        let answer = self.made(Call::Describe, Box::pin(sent.send())).await?;
         Ok(answer.images().iter().filter_map(wire::image).collect())
     }
 
@@ -91,7 +92,7 @@ impl Api {
         loop {
             let sent = self.client.describe_images().owners(owner).max_results(PAGE);
             let sent = sent.set_filters(Some(filters.to_vec())).set_next_token(next.take());
-            let page = self.made(Call::Describe, sent.send()).await?;
+            let page = self.made(Call::Describe, Box::pin(sent.send())).await?;
             found.extend(page.images().iter().filter_map(wire::image));
             next = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
             if next.is_none() {
@@ -100,17 +101,18 @@ impl Api {
         }
     }
 
-    /// Makes a call in its turn, and keeps count of what is throttled.
+    /// Makes a call in its turn, and keeps count of what is throttled. The SDK's futures are large: they
+    /// come boxed.
     async fn made<T, E>(
         &self,
         call: Call,
-        sent: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        sent: Pin<Box<impl Future<Output = Result<T, SdkError<E, HttpResponse>>>>>,
     ) -> Result<T, ApiError>
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
         self.pace.turn(call).await.map_err(ApiError::NotYet)?;
-        let failed = match Box::pin(sent).await {
+        let failed = match sent.await {
             Ok(answer) => {
                 self.pace.answered(call);
                 return Ok(answer);

@@ -93,7 +93,8 @@ impl Cluster {
         let one = truth.iter().find(|one| one.id == id).expect("it was launched");
         let means = |what: &str| intended.contains(&format!("\"{what}\""));
         assert!(means(&one.instance_type) && one.instance_type == "m5.large", "{intended}");
-        assert!(means(&one.zone), "{intended}: {one:?}");
+        let tale: Vec<&str> = events.lines().filter(|l| l.contains("launch-")).collect();
+        assert!(means(&one.zone), "{tale:#?}: {one:?}");
         let launch = one.tags.get("fleetlog:launch").expect("a tag");
         assert!(means(launch), "{intended}: {launch}");
         assert_eq!(one.tags.get("fleetlog:cluster"), Some(&self.name));
