@@ -7,6 +7,7 @@ lint() {
   in_root cargo clippy --version >/dev/null 2>&1 || fail 'clippy is missing: rustup component add clippy'
   in_root cargo fmt --all --check
   in_root cargo clippy --locked --workspace --all-targets -- -D warnings
+  in_root cargo clippy --locked -p fleetlog-ops --features ec2 --all-targets -- -D warnings
 }
 
 run_tests() {
@@ -35,9 +36,9 @@ run_tests() {
 
 run_all() {
   if in_root cargo nextest --version >/dev/null 2>&1; then
-    in_root cargo nextest run --locked --workspace --no-fail-fast "$@"
+    in_root cargo nextest run --locked --workspace --features fleetlog-ops/ec2 --no-fail-fast "$@"
   else
-    in_root cargo test --locked --workspace --no-fail-fast "$@"
+    in_root cargo test --locked --workspace --features fleetlog-ops/ec2 --no-fail-fast "$@"
   fi
 }
 

@@ -43,6 +43,8 @@ pub struct Options {
     pub runtimes: Vec<Arc<dyn Runtime>>,
     /// Told how long is left when the instance will be taken away.
     pub interruption: watch::Receiver<Option<Millis>>,
+    /// To be made once the log has its word that the instance is up.
+    pub joined: Option<PathBuf>,
 }
 
 /// Why an agent stopped.

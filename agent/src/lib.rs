@@ -4,6 +4,7 @@
 
 pub mod agent;
 mod exec;
+pub mod imds;
 mod journal;
 pub mod keeper;
 mod logs;

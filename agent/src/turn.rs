@@ -176,10 +176,11 @@ impl Turn {
         loop {
             self.core.contact(self.clock.at(*self.contact.borrow()));
             for wanted in self.core.step(self.clock.now()) {
-                if let Do::Leave(unlanded) = wanted {
-                    return self.leave(unlanded).await;
+                match wanted {
+                    Do::Leave(unlanded) => return self.leave(unlanded).await,
+                    Do::Joined => self.joined()?,
+                    wanted => self.have(wanted),
                 }
-                self.have(wanted);
             }
             let interruption = &mut self.options.interruption;
             tokio::select! {
@@ -240,8 +241,16 @@ impl Turn {
                     Ok(())
                 });
             }
-            Do::Leave(_) => {}
+            Do::Joined | Do::Leave(_) => {}
         }
+    }
+
+    /// Makes the file that whoever started this agent waits for.
+    fn joined(&self) -> Result<(), AgentError> {
+        let Some(file) = &self.options.joined else { return Ok(()) };
+        let made = file.parent().map_or(Ok(()), std::fs::create_dir_all);
+        let made = made.and_then(|()| std::fs::write(file, []));
+        made.map_err(|source| AgentError::Local { what: file.display().to_string(), source })
     }
 
     fn see(&mut self, run: Run, how: How) {

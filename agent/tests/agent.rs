@@ -9,5 +9,7 @@ mod world;
 mod crash;
 #[path = "agent/going.rs"]
 mod going;
+#[path = "agent/imds.rs"]
+mod imds;
 #[path = "agent/orders.rs"]
 mod orders;

@@ -1,7 +1,9 @@
 //! The command line: the tree of verbs, and one file for each kind of them.
 
+mod agent;
 mod alloc;
 mod ask;
+mod cloud;
 mod context;
 mod drivers;
 mod fleet;
@@ -46,7 +48,7 @@ pub(crate) enum Verb {
     /// Run one controller
     Controller(serve::ControllerArgs),
     /// Run the agent of one instance
-    Agent(serve::AgentArgs),
+    Agent(agent::AgentArgs),
     /// Run a command on the cluster, in an alloc of its own; exits as it does
     Run(run::RunArgs),
     /// Hold an alloc, and run in it what comes in on stdin, line by line
@@ -105,7 +107,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Demo => crate::demo::run().await,
         Verb::Up(args) => serve::up(args, cli.cluster).await,
         Verb::Controller(args) => serve::controller(args, &cli.cluster).await,
-        Verb::Agent(args) => serve::agent(args, &cli.cluster).await,
+        Verb::Agent(args) => agent::agent(args, &cli.cluster).await,
         Verb::Run(args) => run::run(args, context()?).await,
         Verb::Alloc(args) => alloc::alloc(args, context()?).await,
         Verb::Instances => show::instances(context()?).await,

@@ -58,6 +58,7 @@ async fn live(
         dir: dir.to_path_buf(),
         runtimes: vec![Arc::new(processes)],
         interruption,
+        joined: None,
     })
     .await?;
     Ok(())

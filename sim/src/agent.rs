@@ -157,6 +157,7 @@ impl Agent {
             Do::Find(run) => self.find_exec(now, *run),
             Do::Signal(exec, _) => self.signal(now, &exec),
             Do::Forget(exec) => drop(self.processes.remove(&exec)),
+            Do::Joined => {}
             Do::Leave(_) => (self.up, self.done) = (false, true),
         }
     }

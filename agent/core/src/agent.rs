@@ -35,6 +35,8 @@ pub enum Do {
     Signal(ExecId, i32),
     /// The log has the end of this exec: its runtime may drop what it keeps of it.
     Forget(ExecId),
+    /// The log has its word that the instance is up: it has joined.
+    Joined,
     /// Go. So many records may not have landed, and are in the journal.
     Leave(u64),
 }
@@ -63,6 +65,8 @@ pub struct Agent {
     /// of them have landed.
     written: u64,
     landed: u64,
+    /// Which of them says that the instance is up, until that has landed.
+    boot: Option<u64>,
     /// Ends that have not landed, by count of what was written.
     ends: BTreeMap<u64, ExecId>,
     /// Since when nothing is left to do but to go.
@@ -81,6 +85,7 @@ impl Agent {
             contact: now,
             written: 0,
             landed: 0,
+            boot: None,
             ends: BTreeMap::new(),
             idle: None,
             wanted: Vec::new(),
@@ -128,6 +133,7 @@ impl Agent {
     pub fn boot(&mut self, booted: InstanceBooted) {
         if !self.orders.stop {
             self.write(booted, Seq(0));
+            self.boot = Some(self.written);
         }
     }
 
@@ -152,6 +158,9 @@ impl Agent {
     /// So many more records have landed, in the order in which they were to be written.
     pub fn landed(&mut self, more: u64) {
         self.landed += more;
+        if self.boot.take_if(|boot| *boot <= self.landed).is_some() {
+            self.wanted.push(Do::Joined);
+        }
         let later = self.ends.split_off(&self.landed.saturating_add(1));
         // Until the log has the end, only the runtime is sure to know it.
         let ends = std::mem::replace(&mut self.ends, later);

@@ -1,6 +1,6 @@
 //! Leases that lapse, instances that go.
 
-use super::world::{World, end_of, eventually, id, sh};
+use super::world::{World, crash, end_of, eventually, id, sh};
 use agent::Agent;
 use schema::event::{Event, Interruption};
 use schema::subject::{self, Role};
@@ -45,6 +45,24 @@ async fn a_short_cut_harms_nobody() {
     assert_eq!(world.end("x-1").await, "exited 6");
     assert_eq!(world.end("x-2").await, "exited 2");
     assert!(!world.events().await.iter().any(|e| matches!(e, Event::AllocClosed(_))));
+}
+
+#[tokio::test]
+async fn whoever_waits_for_it_is_told_once_the_log_knows_that_it_is_up() {
+    let world = World::new();
+    world.log.cut(true);
+    let agent = world.agent();
+    let (joined, journal) = (world.file("run/joined"), world.file("journal"));
+    eventually("it comes up", || journal.exists()).await;
+    assert!(!joined.exists(), "nobody knows of it");
+    world.log.cut(false);
+    eventually("it has joined", || joined.exists()).await;
+    assert!(world.events().await.iter().any(|e| matches!(e, Event::InstanceBooted(_))));
+    // One that comes back says so again: the machine may have been started anew.
+    crash(agent).await;
+    std::fs::remove_file(&joined).expect("it was there");
+    let _agent = world.agent();
+    eventually("it has joined", || joined.exists()).await;
 }
 
 #[tokio::test]

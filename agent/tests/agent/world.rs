@@ -86,6 +86,7 @@ impl Place {
             resources: Resources { cpu: 4000, memory: 8 << 30, ..Resources::default() },
             log: self.log,
             telemetry: self.telemetry,
+            joined: Some(self.dir.join("run/joined")),
             dir: self.dir,
             runtimes,
             interruption: self.notice,

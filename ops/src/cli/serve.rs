@@ -1,15 +1,12 @@
-//! The processes of a cluster: `up`, `controller`, `agent`.
+//! The processes of a cluster: `up` and `controller`.
 
+use super::cloud::{Chosen, CloudArgs};
 use super::context::{ClusterArgs, Context, Noted, id, note};
-use crate::output::{OURS, Output, Usage, say};
-use agent::runtime::Runtime;
-use agent::runtime::docker::Docker;
-use agent::runtime::process::Processes as ProcessRuntime;
-use anyhow::{Context as _, bail};
+use crate::output::{OURS, Output, say};
+use anyhow::Context as _;
 use clap::Args;
-use controlplane::cloud::local::faults::Faults;
-use controlplane::cloud::local::process::{Processes, birth, hold, interruption, strip};
-use controlplane::cloud::local::{Host, LocalCloud, offerings};
+use controlplane::cloud::local::Host as _;
+use controlplane::cloud::local::process::{Processes, strip};
 use controlplane::{Options, Replica};
 use replay::log::embedded::EmbeddedLog;
 use schema::id::{AuthorId, ClusterId};
@@ -23,11 +20,10 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 
-const POLL: Duration = Duration::from_millis(200);
+pub(super) const POLL: Duration = Duration::from_millis(200);
 /// How long an agent that is told to end has for its execs.
-const GRACE: Duration = Duration::from_secs(2);
+pub(super) const GRACE: Duration = Duration::from_secs(2);
 /// How long an agent that died may be started again before its instance is taken for gone.
 const RESTART: Duration = Duration::from_secs(10);
 
@@ -54,9 +50,8 @@ pub(crate) struct UpArgs {
 /// Run one controller
 #[derive(Debug, Args)]
 pub(crate) struct ControllerArgs {
-    /// Where instances keep their files
-    #[arg(long, value_name = "DIR")]
-    dir: PathBuf,
+    #[command(flatten)]
+    cloud: CloudArgs,
     /// Keep at least this many instances (when it opens an empty log)
     #[arg(long, default_value_t = 0)]
     instances: u32,
@@ -66,13 +61,6 @@ pub(crate) struct ControllerArgs {
     /// Stop when stdin ends: whoever started it has gone, however it went
     #[arg(long, hide = true)]
     leashed: bool,
-}
-
-/// Run the agent of one instance
-#[derive(Debug, Args)]
-pub(crate) struct AgentArgs {
-    /// The instance's directory
-    dir: PathBuf,
 }
 
 pub(crate) async fn up(args: UpArgs, names: ClusterArgs) -> anyhow::Result<ExitCode> {
@@ -228,9 +216,10 @@ pub(crate) async fn controller(
     let (log, telemetry) = replay::log::open(&context.url, &cluster, true).await?;
     let mut agent: Vec<OsString> = vec![std::env::current_exe()?.into()];
     agent.extend(["--log", &context.url, "--cluster", cluster.as_str(), "agent"].map(Into::into));
-    let cloud = LocalCloud::new(host(&args.dir, agent), Faults::default());
+    let chosen = args.cloud.open(&cluster, |dir| host(dir, agent));
+    let Chosen { cloud, offerings } = chosen.await?;
     let policy = Policy {
-        offerings: offerings(),
+        offerings,
         min_instances: args.instances,
         unreachable_after: Millis::from_secs(15),
         ..Policy::default()
@@ -240,7 +229,7 @@ pub(crate) async fn controller(
         replica: args.replica.as_deref().map_or_else(|| Ok(fresh_name()), id)?,
         log,
         telemetry,
-        cloud: Arc::new(cloud),
+        cloud,
         policy,
     });
     let mut terminate = signal(SignalKind::terminate())?;
@@ -272,67 +261,4 @@ async fn unleashed() {
 fn fresh_name() -> AuthorId {
     let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0);
     AuthorId::made(now, uuid::Uuid::new_v4().as_u64_pair().0)
-}
-
-pub(crate) async fn agent(args: AgentArgs, names: &ClusterArgs) -> anyhow::Result<ExitCode> {
-    let dir = args.dir.canonicalize().map_err(|e| Usage(format!("{}: {e}", args.dir.display())))?;
-    let Ok(birth) = birth(&dir) else {
-        bail!(Usage(format!("{} is no directory of an instance", dir.display())));
-    };
-    // Held for as long as this process lives; a second agent of the same instance ends here.
-    let Ok(_lock) = hold(&dir) else { return Ok(ExitCode::SUCCESS) };
-    // Before anything is started that would outlive this process.
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        () = tokio::time::sleep(birth.boot_delay.duration()) => {}
-        _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
-    }
-    let context = Context::find(names, Output::Table)?;
-    let (log, telemetry) = replay::log::open(&context.url, &context.cluster, false).await?;
-    let runtimes = runtimes(&dir, &context.cluster).await?;
-    let agent = agent::Agent::run(agent::Options {
-        cluster: context.cluster,
-        instance: birth.instance,
-        launch: birth.launch,
-        resources: birth.resources,
-        log,
-        telemetry,
-        dir: dir.clone(),
-        runtimes,
-        interruption: watch_interruption(dir.clone()),
-    });
-    let mut agent = Box::pin(agent);
-    let result = tokio::select! {
-        result = &mut agent => result,
-        _ = terminate.recv() => tokio::time::timeout(GRACE, agent).await.unwrap_or(Ok(())),
-    };
-    // One that failed is started again, and finds its execs as they are.
-    result?;
-    tokio::task::spawn_blocking(move || agent::keeper::end(&dir)).await?;
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn runtimes(dir: &Path, cluster: &ClusterId) -> anyhow::Result<Vec<Arc<dyn Runtime>>> {
-    let keeper: Vec<OsString> = vec![std::env::current_exe()?.into(), "keeper".into()];
-    let processes = ProcessRuntime::start(dir, &keeper).await.context("cannot start the keeper")?;
-    let mut runtimes: Vec<Arc<dyn Runtime>> = vec![Arc::new(processes)];
-    match Docker::connect(cluster.clone()).await {
-        Ok(docker) => runtimes.push(Arc::new(docker)),
-        Err(error) => tracing::info!(%error, "no Docker engine here: no containers"),
-    }
-    Ok(runtimes)
-}
-
-fn watch_interruption(dir: PathBuf) -> watch::Receiver<Option<Millis>> {
-    let (notice, noticed) = watch::channel(None);
-    tokio::spawn(async move {
-        while !notice.is_closed() {
-            if let Some(left) = interruption(&dir) {
-                notice.send_replace(Some(left));
-                return notice.closed().await;
-            }
-            tokio::time::sleep(POLL).await;
-        }
-    });
-    noticed
 }

@@ -106,6 +106,24 @@ fn what_happens_to_the_instance_is_said() {
     check(&[
         ("it is up", World::boot, &["- up"]),
         (
+            "it has joined once the log has that, and what an earlier life left behind before it",
+            |w| {
+                w.open();
+                w.submit("x-1", ExecConfig::default());
+                w.started("x-1");
+                w.wanted.clear();
+                w.crash(true, &["x-1"]);
+                w.boot();
+                w.agent.landed(1);
+                w.step();
+                w.wanted.push("its word lands".to_owned());
+                w.agent.landed(1);
+                w.step();
+                w.step();
+            },
+            &["find x-1", "- up", "its word lands", "joined"],
+        ),
+        (
             "not when it must go",
             |w| {
                 w.terminate();

@@ -224,6 +224,7 @@ fn line(wanted: &Do) -> String {
         Do::Find(run) => format!("find {}", run.exec),
         Do::Signal(exec, signal) => format!("signal {exec} {signal}"),
         Do::Forget(exec) => format!("forget {exec}"),
+        Do::Joined => "joined".to_owned(),
         Do::Leave(unlanded) => format!("leave {unlanded}"),
     }
 }

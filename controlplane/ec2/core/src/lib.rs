@@ -11,11 +11,14 @@
 // No wildcard arms: a new class or state must be thought about wherever one is told from another.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+pub mod absent;
 pub mod bucket;
 pub mod cloudinit;
 pub mod config;
 pub mod credential;
+pub mod frozen;
 pub mod intent;
+pub mod pace;
 pub mod refusal;
 pub mod request;
 pub mod seen;
@@ -24,5 +27,6 @@ pub mod userdata;
 pub mod volume;
 
 pub use config::Config;
+pub use frozen::Frozen;
 pub use intent::Intent;
 pub use request::RunRequest;

@@ -15,6 +15,8 @@ use schema::policy::Offering;
 use schema::requirements::Market;
 use schema::resources::Resources;
 use schema::unit::{Epoch, LogTime, Micros};
+use smol_str::SmolStr;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write as _;
 
@@ -24,8 +26,11 @@ pub use parts::AgentFile;
 
 /// Most bytes that EC2 takes, before it is told in base 64.
 pub const LIMIT: usize = 16_384;
-/// How much the compressed size may differ from one credential to another, in bytes.
-const MARGIN: usize = 128;
+/// How much the compressed size may differ from one credential, and from the features of one type, to
+/// another, in bytes.
+const MARGIN: usize = 256;
+/// More features than a type of the catalogue has.
+const FEATURES: usize = 8;
 
 /// Where an agent finds what it is told.
 pub const AGENT_FILE: &str = "/etc/fleetlog/agent.json";
@@ -178,10 +183,11 @@ pub fn check_size(config: &Config) -> Result<(), String> {
 /// The intent with the longest names. Its figures are not the longest: those few bytes are in the margin.
 fn longest(arch: Arch) -> Intent {
     let id = "m".repeat(MAX_ID);
-    let features = match arch {
-        Arch::Arm => [("arch-arm64".into(), 1)].into(),
-        Arch::X86 => [].into(),
-    };
+    let mut features: BTreeMap<SmolStr, u64> =
+        (0..FEATURES).map(|nth| (format!("{nth}{}", &id[1..]).into(), u64::MAX)).collect();
+    if arch == Arch::Arm {
+        features.insert("arch-arm64".into(), 1);
+    }
     let resources = Resources { features, ..Resources::default() };
     let (cluster, launch) = (ClusterId::new(&id), LaunchId::new(&id));
     let (kind, zone, market) = ("".into(), "".into(), Market::Spot);

@@ -51,7 +51,7 @@ pub struct AgentFile {
     /// Address of a node exporter on this instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<String>,
-    /// What the offering promises: millicores, and bytes of memory and disk.
+    /// What the offering promises: what the instance has to give.
     pub promised: Resources,
 }
 
@@ -118,7 +118,6 @@ pub(super) fn last(
 }
 
 fn agent_file(config: &Config, intent: &Intent) -> String {
-    let Resources { cpu, memory, disk, .. } = intent.offering().resources;
     let dir = if config.data.is_some() { "/mnt/data/fleetlog" } else { "/var/lib/fleetlog" };
     let arch = Arch::of(intent.offering());
     let told = AgentFile {
@@ -131,7 +130,7 @@ fn agent_file(config: &Config, intent: &Intent) -> String {
         joined_file: JOINED_FILE.into(),
         dir: dir.into(),
         metrics: config.node_exporter.get(&arch).map(|_| METRICS.into()),
-        promised: Resources { cpu, memory, disk, ..Resources::default() },
+        promised: intent.offering().resources.clone(),
     };
     // Encoding plain data into memory cannot fail.
     format!("{}\n", serde_json::to_string_pretty(&told).unwrap_or_default())

@@ -89,7 +89,10 @@ fn an_immortal_instance_does_not_end_itself() {
 
 #[test]
 fn the_agent_is_told_all_that_it_needs_in_one_file() {
-    let text = text(&full(Flavour::Ubuntu));
+    let mut order = order();
+    order.offering.resources.features = [("gpu".into(), 4), ("gpu-t4".into(), 4)].into();
+    let (config, intent) = (full(Flavour::Ubuntu), Intent::of(&order));
+    let text = ec2_core::userdata::text(&config, &intent, &shown(&config, &intent)).expect("text");
     let (_, from) = text.split_once("path: \"/etc/fleetlog/agent.json\"").expect("the file");
     let from = &from[from.find('{').expect("its beginning")..];
     let mut told = serde_json::Deserializer::from_str(from).into_iter::<AgentFile>();
@@ -97,7 +100,7 @@ fn the_agent_is_told_all_that_it_needs_in_one_file() {
     assert_eq!((told.cluster.as_str(), told.attempt), ("genomics", 2));
     assert_eq!(told.dir, "/mnt/data/fleetlog");
     assert_eq!(told.metrics.as_deref(), Some("127.0.0.1:9100"));
-    assert_eq!((told.promised.cpu, told.promised.memory), (16_000, 64 << 30));
+    assert_eq!(told.promised, order.offering.resources, "an alloc that needs a GPU finds it there");
 }
 
 #[test]

@@ -1,0 +1,129 @@
+//! The calls of EC2 that are made, each in its turn.
+
+use crate::error::{ApiError, Failed};
+use crate::pace::Pace;
+use crate::wire;
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::config::http::HttpResponse;
+use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_ec2::types::Filter;
+use controlplane_core::Moment;
+use ec2_core::RunRequest;
+use ec2_core::bucket::Call;
+use ec2_core::config::FoundImage;
+use ec2_core::seen::Row;
+use schema::id::InstanceId;
+use smol_str::SmolStr;
+use std::error::Error;
+use std::pin::Pin;
+
+/// Rows on a page: the most that EC2 gives.
+const PAGE: i32 = 1000;
+
+/// EC2, at the pace that it asks for.
+pub(crate) struct Api {
+    client: Client,
+    pace: Pace,
+}
+
+impl Api {
+    pub(crate) fn new(client: Client) -> Api {
+        Api { client, pace: Pace::new() }
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        self.pace.now()
+    }
+
+    /// The ids of the instances that a launch made now or before.
+    pub(crate) async fn run(&self, request: &RunRequest) -> Result<Vec<String>, ApiError> {
+        let sent = wire::run(&self.client, request).map_err(ApiError::Failed)?;
+        let answer = self.made(Call::Run(request.most), Box::pin(sent.send())).await?;
+        let ids = answer.instances().iter().filter_map(|one| one.instance_id());
+        Ok(ids.map(str::to_owned).collect())
+    }
+
+    /// Asks that an instance ends.
+    pub(crate) async fn terminate(&self, instance: &InstanceId) -> Result<(), ApiError> {
+        let sent = self.client.terminate_instances().instance_ids(instance.as_str());
+        self.made(Call::Terminate(1), Box::pin(sent.send())).await.map(drop)
+    }
+
+    /// All instances for which all of this holds, page by page.
+    pub(crate) async fn instances(&self, filters: &[Filter]) -> Result<Vec<Row>, ApiError> {
+        let (mut rows, mut next) = (Vec::new(), None);
+        loop {
+            let sent = self.client.describe_instances().set_filters(Some(filters.to_vec()));
+            let sent = sent.max_results(PAGE).set_next_token(next.take());
+            let page = self.made(Call::Describe, Box::pin(sent.send())).await?;
+            let found = page.reservations().iter().flat_map(|of| of.instances());
+            rows.extend(found.map(wire::row));
+            next = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+            if next.is_none() {
+                return Ok(rows);
+            }
+        }
+    }
+
+    /// Name and id of each zone of the region.
+    pub(crate) async fn zones(&self) -> Result<Vec<(SmolStr, SmolStr)>, ApiError> {
+        let sent = self.client.describe_availability_zones();
+        let answer = self.made(Call::Describe, Box::pin(sent.send())).await?;
+        let zones = answer.availability_zones().iter();
+        Ok(zones
+            .filter_map(|zone| Some((zone.zone_name()?.into(), zone.zone_id()?.into())))
+            .collect())
+    }
+
+    /// An image by its id.
+    pub(crate) async fn image(&self, id: &str) -> Result<Vec<FoundImage>, ApiError> {
+        let sent = self.client.describe_images().image_ids(id);
+        let answer = self.made(Call::Describe, Box::pin(sent.send())).await?;
+        Ok(answer.images().iter().filter_map(wire::image).collect())
+    }
+
+    /// The images of an owner for which all of this holds, page by page.
+    pub(crate) async fn images(
+        &self,
+        owner: &str,
+        filters: &[Filter],
+    ) -> Result<Vec<FoundImage>, ApiError> {
+        let (mut found, mut next) = (Vec::new(), None);
+        loop {
+            let sent = self.client.describe_images().owners(owner).max_results(PAGE);
+            let sent = sent.set_filters(Some(filters.to_vec())).set_next_token(next.take());
+            let page = self.made(Call::Describe, Box::pin(sent.send())).await?;
+            found.extend(page.images().iter().filter_map(wire::image));
+            next = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+            if next.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Makes a call in its turn, and keeps count of what is throttled. The SDK's futures are large: they
+    /// come boxed.
+    async fn made<T, E>(
+        &self,
+        call: Call,
+        sent: Pin<Box<impl Future<Output = Result<T, SdkError<E, HttpResponse>>>>>,
+    ) -> Result<T, ApiError>
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        self.pace.turn(call).await.map_err(ApiError::NotYet)?;
+        let failed = match sent.await {
+            Ok(answer) => {
+                self.pace.answered(call);
+                return Ok(answer);
+            }
+            Err(error) => Failed::of(&error),
+        };
+        if failed.is_throttle() {
+            self.pace.throttled(call);
+        } else if failed.failure().status.is_some() {
+            self.pace.answered(call);
+        }
+        Err(ApiError::Failed(failed))
+    }
+}

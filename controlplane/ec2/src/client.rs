@@ -1,0 +1,40 @@
+//! The AWS SDK as it is used here: one HTTP/1.1 or 2 client with ring, no retries of its own, and limits to
+//! how long anything may take.
+
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::config::retry::RetryConfig;
+use aws_sdk_ec2::config::{Builder, SharedHttpClient};
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use std::time::Duration;
+
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long a call may take: EC2 itself gives up on a launch after less.
+const CALL: Duration = Duration::from_secs(60);
+
+/// A client for a region, with the credentials of this process: from its environment, a profile or the
+/// instance that it runs on. `AWS_ENDPOINT_URL_EC2` names another endpoint.
+pub async fn connect(region: &str) -> Client {
+    let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http());
+    let config = loader.region(Region::new(region.to_owned())).load().await;
+    of(&config)
+}
+
+/// A client of these settings.
+#[must_use]
+pub fn of(config: &SdkConfig) -> Client {
+    let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_timeout(CALL);
+    // The leader repeats what has no answer. Two that repeat would be one too many to keep the pace.
+    let config = Builder::from(config).retry_config(RetryConfig::disabled());
+    Client::from_conf(config.timeout_config(timeouts.build()).build())
+}
+
+/// HTTP with TLS by ring, and the system's certificates.
+#[must_use]
+pub fn http() -> SharedHttpClient {
+    let builder = aws_smithy_http_client::Builder::new();
+    builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+}

@@ -1,0 +1,72 @@
+//! What came of a call that did not go well.
+
+use aws_sdk_ec2::config::http::HttpResponse;
+use aws_sdk_ec2::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use ec2_core::refusal::{Class, Failure, bare, known};
+use schema::unit::Millis;
+use std::error::Error;
+
+/// Why there is no answer, or not a good one.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApiError {
+    /// The call was not made: there was no room for it.
+    #[error("not asked: EC2's limits leave no room for another {0} ms")]
+    NotYet(Millis),
+    /// EC2 or the way there failed.
+    #[error("{}", .0.text())]
+    Failed(Failed),
+}
+
+/// An error as it came.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    code: Option<String>,
+    message: String,
+    status: Option<u16>,
+}
+
+impl Failed {
+    pub(crate) fn of<E>(error: &SdkError<E, HttpResponse>) -> Failed
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        let said = match error {
+            SdkError::ServiceError(told) => told.err().message().map(str::to_owned),
+            _ => None,
+        };
+        Failed {
+            code: error.code().map(str::to_owned),
+            message: said.unwrap_or_else(|| DisplayErrorContext(error).to_string()),
+            status: error.raw_response().map(|response| response.status().as_u16()),
+        }
+    }
+
+    /// A number that EC2's protocol has no room for. The call was not made.
+    pub(crate) fn unspeakable(value: u64) -> Failed {
+        let (code, message) = ("InvalidParameterValue", format!("{value} is too large a number"));
+        Failed { code: Some(code.into()), message, status: None }
+    }
+
+    /// As the pure part judges it.
+    pub(crate) fn failure(&self) -> Failure<'_> {
+        Failure { code: self.code.as_deref(), message: &self.message, status: self.status }
+    }
+
+    /// Whether EC2 said that there were too many calls.
+    pub(crate) fn is_throttle(&self) -> bool {
+        let class = self.code.as_deref().and_then(known).map(|(class, _)| class);
+        class == Some(Class::Throttle) || (class.is_none() && self.status == Some(429))
+    }
+
+    /// Whether EC2 said that it knows no such instance.
+    pub(crate) fn is_of_an_instance(&self) -> bool {
+        self.code.as_deref().is_some_and(|code| bare(code).starts_with("InvalidInstanceID"))
+    }
+
+    fn text(&self) -> String {
+        match &self.code {
+            Some(code) => format!("{code}: {}", self.message),
+            None => self.message.clone(),
+        }
+    }
+}

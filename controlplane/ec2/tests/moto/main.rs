@@ -1,0 +1,7 @@
+//! The EC2 cloud before a real moto server, through the proxy that gives it what EC2 has and moto has not.
+
+mod crash;
+mod launch;
+mod life;
+mod refusal;
+mod world;

@@ -1,0 +1,70 @@
+//! A cluster on EC2: real controllers and agents as processes, a real nats-server, and for EC2 a moto
+//! server behind the proxy that gives it what EC2 has. What moto launches runs nothing: the test reads
+//! each instance's user-data, and brings the agent up as that says.
+
+#[path = "ec2/account.rs"]
+mod account;
+#[path = "ec2/cluster.rs"]
+mod cluster;
+#[path = "ec2/instance.rs"]
+mod instance;
+
+use account::Account;
+use cluster::Cluster;
+
+const IDLE: &str = "idle_timeout=1s";
+
+/// What a driver asks for is launched as the settings say, comes up by its user-data alone, serves, and
+/// goes when nobody needs it: in two clusters of one account, neither of which touches the other's.
+#[test]
+fn a_request_launches_what_it_needs_and_an_idle_instance_goes() {
+    let account = Account::start();
+    let flatcar = Cluster::start(&account, "genomics", "flatcar", 0);
+    // Its user-data is sent compressed.
+    let ubuntu = Cluster::start(&account, "proteomics", "ubuntu", 20_000);
+
+    let (mine, theirs) = (flatcar.begin("echo hi; exit 3"), ubuntu.begin("echo ho; exit 4"));
+    let (first, second) = (account.instance_of(&flatcar.name), account.instance_of(&ubuntu.name));
+    for (cluster, id) in [(&flatcar, &first), (&ubuntu, &second)] {
+        cluster.has_launched(&account, id);
+    }
+    assert!(account.user_data(&first).starts_with(b"#cloud-config\n"));
+    assert!(account.user_data(&second).starts_with(&[0x1f, 0x8b]), "compressed");
+    let mut agents = [(&flatcar, &first), (&ubuntu, &second)]
+        .map(|(cluster, id)| cluster.bring_up(&account, id));
+    assert_eq!(cluster::end(mine), (3, "hi\n".to_owned()));
+    assert_eq!(cluster::end(theirs), (4, "ho\n".to_owned()));
+    assert!(agents.iter().all(instance::Agent::has_joined));
+
+    flatcar.fleetlog(&["policy", "set", IDLE]);
+    account.until("it goes", || account.state(&first) == "terminated");
+    flatcar.until_gone(&first);
+    assert_eq!(account.state(&second), "running", "another's instance");
+    assert_eq!(account.ended(), [first.as_str()]);
+    assert_eq!(agents[0].exit_code(), Some(0), "it goes in good order");
+    ubuntu.fleetlog(&["policy", "set", IDLE]);
+    account.until("it goes", || account.state(&second) == "terminated");
+    ubuntu.until_gone(&second);
+    assert_eq!(agents[1].exit_code(), Some(0), "it goes in good order");
+    assert_eq!(account.launched(), 2, "one for each");
+}
+
+/// An instance whose credential is not that of its launch does not join.
+#[test]
+fn a_credential_of_another_launch_lets_nobody_join() {
+    let account = Account::start();
+    let cluster = Cluster::start(&account, "genomics", "ubuntu", 0);
+    let run = cluster.begin("exit 0");
+    let id = account.instance_of(&cluster.name);
+    let files = instance::files(&account.user_data(&id));
+    let mut wrong = files.clone();
+    let credential = wrong.get_mut(instance::CREDENTIAL).expect("a credential");
+    *credential = credential.replacen(".genomics.", ".proteomics.", 1);
+    let mut agent = cluster.bring_up_with(&id, &wrong);
+    assert_eq!(agent.exit_code(), Some(2), "{}", agent.said());
+    assert!(agent.said().contains("the credential of another launch"), "{}", agent.said());
+    assert!(!agent.has_joined());
+    let agent = cluster.bring_up_with(&id, &files);
+    assert_eq!(cluster::end(run).0, 0);
+    assert!(agent.has_joined());
+}
