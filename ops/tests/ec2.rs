@@ -23,8 +23,11 @@ fn a_request_launches_what_it_needs_and_an_idle_instance_goes() {
     // Its user-data is sent compressed.
     let ubuntu = Cluster::start(&account, "proteomics", "ubuntu", 20_000);
 
-    let (mine, theirs) = (flatcar.begin("echo hi; exit 3"), ubuntu.begin("echo ho; exit 4"));
-    let (first, second) = (account.instance_of(&flatcar.name), account.instance_of(&ubuntu.name));
+    // One after the other: moto does not always get through two launches at once.
+    let mine = flatcar.begin("echo hi; exit 3");
+    let first = account.instance_of(&flatcar.name);
+    let theirs = ubuntu.begin("echo ho; exit 4");
+    let second = account.instance_of(&ubuntu.name);
     for (cluster, id) in [(&flatcar, &first), (&ubuntu, &second)] {
         cluster.has_launched(&account, id);
     }

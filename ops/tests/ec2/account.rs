@@ -70,13 +70,15 @@ impl Account {
         self.runtime.block_on(self.proxy.truth()).expect("the truth")
     }
 
-    /// The only instance of a cluster, once there is one.
+    /// The only instance of a cluster, once there is one. Moto shows it before it is whole: its launch has
+    /// to be answered.
     pub(crate) fn instance_of(&self, cluster: &str) -> String {
         let mut found = Vec::new();
         self.until("an instance is launched", || {
             found = self.truth();
             found.retain(|one| one.tags.get("fleetlog:cluster").is_some_and(|tag| tag == cluster));
-            !found.is_empty()
+            let made = self.proxy.ledger().made();
+            !found.is_empty() && found.iter().all(|one| made.contains(&one.id))
         });
         assert_eq!(found.len(), 1, "{found:?}");
         found[0].id.clone()
