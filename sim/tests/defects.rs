@@ -63,22 +63,31 @@ fn every_defect_is_caught() {
     assert!(sound.is_sound(), "without a defect nothing is found:\n{}", sound.output);
     let mut missed = Vec::new();
     for defect in defects {
-        let run = copy.run(defect.name, 0..defect.within, defect.twice);
         let (name, what) = (defect.name, defect.what);
+        let mut kept = LEARNT.iter().filter(|(_, shows, _)| *shows == name).peekable();
+        let mut known = kept.peek().is_some();
+        let mut stale = Vec::new();
+        for (seed, _, lesson) in kept {
+            match copy.run(name, *seed..seed + 1, defect.twice).caught() {
+                Some((_, found)) => println!("{name:<22} {lesson}: seed {seed}: {found}"),
+                None => {
+                    known = false;
+                    stale.push(seed);
+                }
+            }
+        }
+        if known {
+            continue;
+        }
+        let run = copy.run(name, 0..defect.within, defect.twice);
         let Some((first, found)) = run.caught() else {
             missed.push(format!("{name}: {what}\n{}", run.output));
             continue;
         };
         println!("{name:<22} {what}: seed {first}: {found}");
-        for (seed, _, lesson) in LEARNT.iter().filter(|(_, shows, _)| *shows == name) {
-            let run = copy.run(name, *seed..seed + 1, defect.twice);
-            match run.caught() {
-                Some((_, found)) => println!("{name:<22} {lesson}: seed {seed}: {found}"),
-                None => {
-                    missed.push(format!("{name}: seed {seed} is kept for it, {first} shows it"))
-                }
-            }
-        }
+        let stale =
+            stale.iter().map(|seed| format!("{name}: seed {seed} is kept, {first} shows it"));
+        missed.extend(stale);
     }
     assert!(missed.is_empty(), "not caught:\n{}", missed.join("\n"));
 }

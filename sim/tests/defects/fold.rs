@@ -198,7 +198,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
     Defect {
         name: "begins-first-or-never",
         what: "a log begins with its first record or not at all",
-        within: 1500,
+        within: 6000,
         twice: false,
         edits: &[(
             "replay/core/src/state.rs",

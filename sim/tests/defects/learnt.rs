@@ -6,34 +6,34 @@
 pub(crate) const LEARNT: &[(u64, &str, &str)] = &[
     (26, "killed-in-silence", "a request that an operator kills has a driver that must be told"),
     (
-        0,
+        1,
         "forgotten-when",
         "when something is over must follow from the tables, or a snapshot forgets it at another time",
     ),
     (
-        1,
+        23,
         "forgotten-start",
         "what an agent has started and not written down is there all the same when it comes back",
     ),
     (
-        14,
+        31,
         "never-lapses",
         "an agent may be heard and yet be cut off from the log: its leases lapse all the same",
     ),
     (
-        14,
+        34,
         "agent-knows-best",
         "what drivers are told of an agent must come to the agent with the grant, not by another way",
     ),
     (
-        60,
+        249,
         "fence-by-event",
         "a fence follows the subject of elections, not whatever record looks like an election",
     ),
     (
-        32,
+        99,
         "forgets-too-early",
         "an end that is in the journal alone is known to the runtime alone once the journal is lost",
     ),
-    (1323, "begins-first-or-never", "one record too early must not keep a log from beginning"),
+    (5136, "begins-first-or-never", "one record too early must not keep a log from beginning"),
 ];

@@ -168,6 +168,7 @@ pub(crate) fn order_of(cluster: &str, launch: &str, count: u32) -> LaunchOrder {
             },
         },
         count,
+        settings: None,
         requested: LogTime(1_790_000_000_000_000_000),
         intended: Epoch(7),
         epoch: Epoch(7),
