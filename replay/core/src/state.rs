@@ -64,6 +64,9 @@ pub struct Head {
     pub frozen: bool,
     /// What may be spent, bought and kept.
     pub policy: Policy,
+    /// Whether an operator set the policy before the log began: the one that it begins with is not it then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub policy_first: bool,
     /// Drivers that have another weight than most.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub weights: BTreeMap<DriverId, u32>,
@@ -141,6 +144,7 @@ impl Default for State {
                 halted: None,
                 frozen: false,
                 policy: Policy::default(),
+                policy_first: false,
                 weights: BTreeMap::new(),
                 settings: None,
                 budgets: BTreeMap::new(),
@@ -232,7 +236,7 @@ impl State {
             self.head.limited = Seq(0);
             self.head.leader = Leader { epoch: self.head.leader.epoch, ..Leader::default() };
             self.marks = VecDeque::new();
-        } else {
+        } else if !self.head.policy_first {
             self.head.policy = genesis.policy.clone();
         }
         self.head.cluster = Some(genesis.cluster.clone());

@@ -5,7 +5,8 @@ use replay_core::{Outcome, State, Void, invariant};
 use schema::event::{
     AllocClosed, AllocFreed, AllocGranted, AllocRequested, DriverJoined, DriverLeft, Event,
     Genesis, InstanceBooted, InstanceLost, LaunchAccepted, LaunchRefused, LaunchRequested,
-    LeaderElected, LeaderRenewed, MAX_PRICES, Previous, PriceSeen, PriceSource, Withdrawn,
+    LeaderElected, LeaderRenewed, MAX_PRICES, PolicySet, Previous, PriceSeen, PriceSource,
+    Withdrawn,
 };
 use schema::id::{AuthorId, IdError};
 use schema::policy::{Offering, Policy};
@@ -281,6 +282,27 @@ fn a_snapshot_is_all_of_its_bytes_and_not_nested_without_end() {
     assert!(matches!(State::restore(&bytes), Err(SnapshotError::Garbage(_))));
     let deep = [&[0x81, 0xa1, b'x'][..], &[0x91; 400_000]].concat();
     assert!(matches!(State::restore(&deep), Err(SnapshotError::Garbage(_))));
+}
+
+/// An operator may be there before any controller: what it wants is not replaced by what a controller
+/// would begin with.
+#[test]
+fn a_policy_that_was_set_before_the_log_begins_stands() {
+    let policy = |max_instances| Policy { max_instances, ..Policy::default() };
+    let genesis = || {
+        let (cluster, policy) = (id("c"), policy(7));
+        Genesis { cluster, generation: 1, policy, previous: None }
+    };
+    for set in [None, Some(9), Some(Policy::default().max_instances)] {
+        let mut world = World { state: State::default(), time: LogTime(1) };
+        if let Some(most) = set {
+            world.said("o", PolicySet { policy: policy(most) });
+        }
+        world.said("r", genesis());
+        assert_eq!(world.state.head.policy.max_instances, set.unwrap_or(7));
+        world.said("o", PolicySet { policy: policy(8) });
+        assert_eq!(world.state.head.policy.max_instances, 8);
+    }
 }
 
 /// A driver that finds a stream to which no controller has written yet does not know that: it goes by its

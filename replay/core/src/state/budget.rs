@@ -239,6 +239,7 @@ impl State {
             self.head.limited = self.head.applied;
         }
         self.head.policy = policy.clone();
+        self.head.policy_first |= self.head.generation == 0;
         Ok(())
     }
 }
