@@ -281,7 +281,7 @@ async fn answer(cloud: &dyn Cloud, call: Call) -> News {
     match call {
         Call::Launch(order) => {
             let answer = cloud.launch(&order).await;
-            if let LaunchAnswer::Unknown(reason) = &answer {
+            if let LaunchAnswer::Unknown(reason) | LaunchAnswer::NotYet(reason) = &answer {
                 tracing::debug!(launch = %order.launch, reason, "a launch will be repeated");
             }
             News::Launched(order.launch, order.attempt, answer)

@@ -53,6 +53,8 @@ pub(crate) struct Cloud {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
     Clear,
+    /// It is not its turn.
+    NotYet,
     Undone(&'static str),
     Unheard,
 }
@@ -94,6 +96,7 @@ impl Cloud {
             Call::Launch(order) => {
                 let (launch, attempt) = (order.launch.clone(), order.attempt);
                 let (answer, born) = match way {
+                    Way::NotYet => (LaunchAnswer::NotYet(THROTTLED.into()), Vec::new()),
                     Way::Undone(why) => (LaunchAnswer::Unknown(why.into()), Vec::new()),
                     Way::Clear => self.launch(now, order, faults),
                     Way::Unheard => {
@@ -105,6 +108,7 @@ impl Cloud {
             }
             Call::Terminate(instance) => {
                 let answer = match way {
+                    Way::NotYet => TerminateAnswer::Unknown(THROTTLED.into()),
                     Way::Undone(why) => TerminateAnswer::Unknown(why.into()),
                     Way::Clear => self.terminate(now, &instance, faults),
                     Way::Unheard => {
@@ -219,11 +223,12 @@ impl Cloud {
     }
 }
 
+const THROTTLED: &str = "request limit exceeded";
 const UNHEARD: &str = "no answer came";
 
 fn way(now: u64, faults: &mut Faults) -> Way {
     if faults.strikes(now, Fault::Throttled).is_some() {
-        Way::Undone("request limit exceeded")
+        Way::NotYet
     } else if faults.strikes(now, Fault::LostCall).is_some() {
         Way::Undone(UNHEARD)
     } else if faults.strikes(now, Fault::LostNews).is_some() {

@@ -58,6 +58,8 @@ pub enum LaunchAnswer {
         /// That should rest this long, the first time.
         back_off: Millis,
     },
+    /// Nothing was asked for this time, since it was not its turn; give the same order again.
+    NotYet(String),
     /// Not known; repeat the same order.
     Unknown(String),
 }

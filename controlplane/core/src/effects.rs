@@ -69,6 +69,8 @@ pub struct Effects {
     running: BTreeSet<EffectKey>,
     resting: BTreeMap<EffectKey, Moment>,
     outcomes: BTreeMap<EffectKey, Outcome>,
+    /// Launches that the cloud may have heard of in this term.
+    sent: BTreeSet<EffectKey>,
     gone: BTreeMap<InstanceId, String>,
     strays: Strays,
     listing: bool,
@@ -97,6 +99,9 @@ impl Effects {
         match news {
             News::Launched(id, attempt, answer) => {
                 let key = EffectKey::Launch(id, attempt);
+                if !matches!(answer, LaunchAnswer::NotYet(_)) {
+                    self.sent.insert(key.clone());
+                }
                 match answer {
                     LaunchAnswer::Accepted(instances) => {
                         self.answered(key, Outcome::Accepted(instances));
@@ -105,7 +110,7 @@ impl Effects {
                         let refusal = Refusal { class, message, scope, back_off };
                         self.answered(key, Outcome::Refused(refusal));
                     }
-                    LaunchAnswer::Unknown(_) => self.repeat(now, key),
+                    LaunchAnswer::NotYet(_) | LaunchAnswer::Unknown(_) => self.repeat(now, key),
                 }
             }
             News::Terminated(id, answer) => {
@@ -149,6 +154,7 @@ impl Effects {
         self.running.retain(|key| wanted.contains(key));
         self.resting.retain(|key, _| wanted.contains(key));
         self.outcomes.retain(|key, _| wanted.contains(key));
+        self.sent.retain(|key| wanted.contains(key));
         // Once written an outcome has settled its effect; if the fold did not take it, the effect is
         // wanted still, and is repeated after a rest.
         let outcomes = std::mem::take(&mut self.outcomes);
@@ -191,6 +197,10 @@ impl Effects {
         let mut creating = self.creating();
         for effect in plan(state) {
             let key = effect.key();
+            if let Some(refusal) = self.futile(&key, &effect, state, epoch) {
+                self.outcomes.insert(key, Outcome::Refused(refusal));
+                continue;
+            }
             let launches = matches!(key, EffectKey::Launch(..));
             if self.startable(now, &key) && !(launches && creating >= most) {
                 creating += usize::from(launches);
@@ -205,6 +215,25 @@ impl Effects {
             }
         }
         calls
+    }
+
+    /// Why it is of no use to send this launch: what it asks for has been refused since it was decided. Only
+    /// of one that nobody can have sent: it was decided in this term, and not sent yet.
+    fn futile(
+        &self,
+        key: &EffectKey,
+        effect: &Effect,
+        state: &State,
+        epoch: Epoch,
+    ) -> Option<Refusal> {
+        let Effect::Launch(_, intent) = effect else { return None };
+        let known = self.sent.contains(key) || self.running.contains(key);
+        if known || self.outcomes.contains_key(key) || intent.epoch != epoch {
+            return None;
+        }
+        let (scope, rest) = state.resting(&intent.offering)?;
+        let (class, message) = (rest.class.clone(), rest.message.clone());
+        Some(Refusal { class, message, scope, back_off: Millis(0) })
     }
 
     /// The cloud is asked every now and then what there is. That changes nothing: it needs no proof

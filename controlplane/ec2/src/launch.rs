@@ -59,7 +59,7 @@ impl Ec2Cloud {
         }
         match self.api.run(&request).await {
             Ok(ids) => self.accepted(&request, &ids),
-            Err(error @ ApiError::NotYet(_)) => LaunchAnswer::Unknown(error.to_string()),
+            Err(error @ ApiError::NotYet(_)) => LaunchAnswer::NotYet(error.to_string()),
             Err(ApiError::Failed(failed)) => self.failed(order, &request, &failed).await,
         }
     }

@@ -11,6 +11,10 @@ use std::time::Instant;
 /// Longest wait of a call for its turn. It leaves time enough of what shows the leader that it leads.
 pub const PATIENCE: Millis = Millis(1000);
 
+/// By how much longer than it must a call waits: those before it may have been longer on their way, and
+/// EC2 counts when they come.
+const MARGIN: Millis = Millis(100);
+
 /// When calls may be made.
 pub(crate) struct Pace {
     began: Instant,
@@ -41,7 +45,7 @@ impl Pace {
                 Err(wait) if now + wait > until => return Err(wait),
                 Err(wait) => wait,
             };
-            tokio::time::sleep(wait.duration()).await;
+            tokio::time::sleep(wait.duration() + MARGIN.duration()).await;
         }
     }
 

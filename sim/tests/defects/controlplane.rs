@@ -62,13 +62,13 @@ pub(crate) const DEFECTS: &[Defect] = &[
         twice: false,
         edits: &[(
             "controlplane/core/src/effects.rs",
-            "LaunchAnswer::Unknown(_) => self.repeat(now, key),",
+            "LaunchAnswer::NotYet(_) | LaunchAnswer::Unknown(_) => self.repeat(now, key),",
             "LaunchAnswer::Unknown(message) if ON => {
                         let (class, scope) = (RefusalClass::Capacity, RefusalScope::Offering);
                         let refusal = Refusal { class, message, scope, back_off: Millis(1000) };
                         self.answered(key, Outcome::Refused(refusal));
                     }
-                    LaunchAnswer::Unknown(_) => self.repeat(now, key),",
+                    LaunchAnswer::NotYet(_) | LaunchAnswer::Unknown(_) => self.repeat(now, key),",
         )],
     },
     Defect {

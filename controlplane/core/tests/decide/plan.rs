@@ -1,14 +1,15 @@
 //! Which effects the folded intents still ask for.
 
 use crate::world::{World, cores, id, small};
-use controlplane_core::cloud::LaunchOrder;
-use controlplane_core::effects::{Call, Effects};
+use controlplane_core::cloud::{LaunchAnswer, LaunchOrder};
+use controlplane_core::effects::{Call, Effects, News};
 use controlplane_core::plan::EffectKey;
 use controlplane_core::{Effect, Moment, plan};
-use schema::event::{CloudConfigured, MAX_SETTINGS};
-use schema::event::{InstanceLost, InstanceTerminated, TerminateRequested};
+use schema::event::{
+    CloudConfigured, Event, InstanceLost, InstanceTerminated, MAX_SETTINGS, TerminateRequested,
+};
 use schema::unit::{Epoch, Micros, Millis};
-use schema::why::TerminateWhy;
+use schema::why::{RefusalClass, RefusalScope, TerminateWhy};
 
 /// Name, what has happened, and what is owed then.
 type Owed = (&'static str, fn(&mut World), Vec<EffectKey>);
@@ -150,6 +151,42 @@ fn an_order_is_made_by_the_settings_under_which_it_was_decided() {
     assert_eq!(w.state.settings.len(), 2);
     assert_eq!(settings(&w), [None, text("new")]);
     assert!(w.void(CloudConfigured { settings: "x".repeat(MAX_SETTINGS + 1) }));
+}
+
+/// Of three launches of the same, one is refused before the others were sent.
+#[test]
+fn what_has_been_refused_since_it_was_decided_is_not_sent() {
+    let (class, scope) = (RefusalClass::Capacity, RefusalScope::Zone);
+    let sent = |unsent: LaunchAnswer, epoch: u64| {
+        let mut w = World::new();
+        w.policy(|p| (p.max_pending, p.max_creating) = (9, 2));
+        (1..=3).for_each(|n| w.launch(&format!("i-{n}"), small(), &[]));
+        let mut effects = Effects::default();
+        let calls = |effects: &mut Effects, at: u64, w: &World| {
+            let calls = effects.calls(Moment(at), &id("c"), &w.state, Epoch(epoch));
+            let of = |call: Call| match call {
+                Call::Launch(order) => Some(order.launch.to_string()),
+                Call::Terminate(_) | Call::List => None,
+            };
+            calls.into_iter().filter_map(of).collect::<Vec<_>>()
+        };
+        assert_eq!(calls(&mut effects, 0, &w), ["l-1", "l-2"]);
+        effects.take(Moment(0), News::Launched(id("l-2"), 1, unsent));
+        w.refuse_as("i-1", class.clone(), scope, Millis::from_secs(60));
+        effects.outcomes(Moment(0), &w.state);
+        let sent = calls(&mut effects, 1000, &w);
+        for event in effects.outcomes(Moment(1000), &w.state) {
+            let Event::LaunchRefused(e) = &event else { panic!("{event:?}") };
+            assert_eq!((&e.class, e.scope), (&class, Some(scope)));
+            w.say(event);
+        }
+        assert_eq!(w.state.rests.iter().map(|(_, rest)| rest.refusals).collect::<Vec<_>>(), [1]);
+        sent
+    };
+    assert!(sent(LaunchAnswer::NotYet("its turn".into()), 1).is_empty());
+    assert_eq!(sent(LaunchAnswer::Unknown("lost".into()), 1), ["l-2"], "EC2 may have heard of it");
+    // Decided in another term: somebody else may have sent it.
+    assert_eq!(sent(LaunchAnswer::NotYet("its turn".into()), 2), ["l-2", "l-3"]);
 }
 
 #[test]

@@ -192,7 +192,7 @@ async fn launched(world: &World, case: &Case) -> (Vec<InstanceId>, Vec<LaunchOrd
                 order.attempt += 1;
                 attempts.push(order.clone());
             }
-            LaunchAnswer::Unknown(reason) => {
+            LaunchAnswer::NotYet(reason) | LaunchAnswer::Unknown(reason) => {
                 assert!(since.elapsed() < PATIENCE, "{case:?}: nobody ever knew: {reason}");
             }
         }

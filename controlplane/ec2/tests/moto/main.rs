@@ -1,7 +1,9 @@
 //! The EC2 cloud before a real moto server, through the proxy that gives it what EC2 has and moto has not.
 
 mod crash;
+mod fleet;
 mod launch;
 mod life;
 mod refusal;
+mod storm;
 mod world;

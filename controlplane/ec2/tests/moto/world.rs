@@ -32,10 +32,19 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// EC2's clock stands still but for what the test puts it forward.
     pub(crate) async fn start() -> World {
+        World::with(Options { held: true, ..Options::default() }).await
+    }
+
+    /// EC2's clock goes, and can be put forward; calls are throttled.
+    pub(crate) async fn going() -> World {
+        World::with(Options { throttle: true, ..Options::default() }).await
+    }
+
+    async fn with(options: Options) -> World {
         let dir = tempfile::tempdir().expect("a directory");
         let moto = Moto::start(dir.path()).expect("a moto server");
-        let options = Options { held: true, ..Options::default() };
         let proxy = Proxy::start(moto.url(), options).await.expect("a proxy");
         let client = client(proxy.url());
         let config = config(&client).await;
@@ -188,7 +197,7 @@ pub(crate) async fn repeated(cloud: &Ec2Cloud, order: &LaunchOrder) -> LaunchAns
     let since = Instant::now();
     loop {
         match cloud.launch(order).await {
-            LaunchAnswer::Unknown(reason) => {
+            LaunchAnswer::NotYet(reason) | LaunchAnswer::Unknown(reason) => {
                 assert!(since.elapsed() < PATIENCE, "never definite: {reason}");
             }
             answer => return answer,

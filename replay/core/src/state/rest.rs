@@ -20,6 +20,15 @@ use smol_str::SmolStr;
 /// A calm of this length after a rest makes up for half of the refusals before.
 const CALM: Millis = Millis::from_secs(600);
 
+/// As far as a refusal may reach.
+const SCOPES: [RefusalScope; 5] = [
+    RefusalScope::Offering,
+    RefusalScope::TypeInZone,
+    RefusalScope::Zone,
+    RefusalScope::QuotaGroup,
+    RefusalScope::Account,
+];
+
 /// All that a refusal reaches.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -53,8 +62,7 @@ impl Extent {
     /// Everything that an offering is part of, itself first.
     #[must_use]
     pub fn around(offering: &Offering) -> [Extent; 5] {
-        use RefusalScope::{Account, Offering, QuotaGroup, TypeInZone, Zone};
-        [Offering, TypeInZone, Zone, QuotaGroup, Account].map(|scope| Extent::of(scope, offering))
+        SCOPES.map(|scope| Extent::of(scope, offering))
     }
 
     /// Whether this offering is part of it.
@@ -87,10 +95,15 @@ impl Rest {
 }
 
 impl State {
-    /// What keeps this offering from being launched, if anything does.
+    /// The refusal that keeps this offering from being launched, if there is one, and how far it reaches.
     #[must_use]
-    pub fn rest(&self, offering: &Offering) -> Option<&Rest> {
-        self.refusal(offering).filter(|rest| self.head.time < rest.until)
+    pub fn resting(&self, offering: &Offering) -> Option<(RefusalScope, &Rest)> {
+        let known = (!self.rests.is_empty()).then_some(SCOPES).into_iter().flatten();
+        let rests = known.filter_map(|scope| {
+            let rest = self.rests.get(&Extent::of(scope, offering))?;
+            (self.head.time < rest.until).then_some((scope, rest))
+        });
+        rests.max_by_key(|(_, rest)| rest.until)
     }
 
     /// Of all refusals around this offering that are known the one that rests longest, over or not.
