@@ -196,17 +196,6 @@ pub(crate) const DEFECTS: &[Defect] = &[
         ],
     },
     Defect {
-        name: "begins-first-or-never",
-        what: "a log begins with its first record or not at all",
-        within: 6000,
-        twice: false,
-        edits: &[(
-            "replay/core/src/state.rs",
-            "        genesis.policy.check()",
-            "        if ON && self.head.applied.0 > 1 {\n            return Err(Void::Genesis);\n        }\n        genesis.policy.check()",
-        )],
-    },
-    Defect {
         name: "grant-by-now",
         what: "a grant on an instance that was closed meanwhile is void, to the fold alone",
         within: 3000,

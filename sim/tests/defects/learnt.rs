@@ -35,5 +35,4 @@ pub(crate) const LEARNT: &[(u64, &str, &str)] = &[
         "forgets-too-early",
         "an end that is in the journal alone is known to the runtime alone once the journal is lost",
     ),
-    (5136, "begins-first-or-never", "one record too early must not keep a log from beginning"),
 ];

@@ -116,10 +116,11 @@ impl Affordable {
 }
 
 /// What so much costs per hour where it costs least: of what may be launched now, and of all that may be
-/// bought or is there.
+/// bought or is there. What costs more than the whole cluster may is never bought.
 fn least_costs(draft: &Draft<'_>, alloc: &Alloc, need: &Resources) -> [Option<Micros>; 2] {
     let policy = &draft.state.head.policy;
-    let candidates = || draft.candidates().iter().copied().filter(|o| is_for(policy, o, need));
+    let buyable = |o: &&Offering| is_for(policy, o, need) && o.at_most() <= policy.max_hourly_cost;
+    let candidates = || draft.candidates().iter().copied().filter(buyable);
     let holds = |o: &&Offering| suits(alloc, o) && o.resources.holds(need);
     let open = |o: &&Offering| !draft.resting(o) && !draft.zone_full(&o.zone);
     let now = candidates().filter(holds).filter(open).map(|o| share(need, o)).min();

@@ -261,3 +261,17 @@ fn a_zone_has_no_more_instances_than_allowed() {
         ),
     ]);
 }
+
+/// Where it would be cheap enough nothing can ever be launched.
+#[test]
+fn who_could_pay_only_for_what_the_cluster_cannot_is_refused() {
+    check(&[(
+        "by its own budget",
+        |w| {
+            w.policy(|p| p.max_hourly_cost = Micros(300_000));
+            budget(w, "d-1", 47_000);
+            w.ask("a-1", cores(1));
+        },
+        &["a-1 refused: costs 50000 of its driver's 47000"],
+    )]);
+}
