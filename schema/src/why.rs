@@ -213,6 +213,17 @@ pub enum LaunchWhy {
     Unknown,
 }
 
+impl LaunchWhy {
+    /// The instance in whose place another is launched.
+    #[must_use]
+    pub fn replaces(&self) -> Option<&InstanceId> {
+        match self {
+            LaunchWhy::Replacement { instance } => Some(instance),
+            LaunchWhy::Demand { .. } | LaunchWhy::MinInstances { .. } | LaunchWhy::Unknown => None,
+        }
+    }
+}
+
 /// Why an instance is terminated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "why", rename_all = "kebab-case")]

@@ -142,7 +142,10 @@ impl Cloud {
             if same != *before {
                 let launch = &order.launch;
                 self.misused.push(format!("the token of {launch} was used for another order"));
-                return (refused(RefusalClass::Configuration, Millis(1000)), Vec::new());
+                return (
+                    refused(RefusalClass::Configuration, RefusalScope::Offering, Millis(1000)),
+                    Vec::new(),
+                );
             }
             return (LaunchAnswer::Accepted(made.clone()), Vec::new());
         }
@@ -199,7 +202,7 @@ impl Cloud {
     /// Whether there is nothing to be had of what is asked for.
     fn drought(&self, now: u64, order: &LaunchOrder) -> Option<LaunchAnswer> {
         let dry = self.dry.get(&key(&order.offering)).is_some_and(|until| now < *until);
-        dry.then(|| refused(RefusalClass::Capacity, Millis(1000)))
+        dry.then(|| refused(RefusalClass::Capacity, RefusalScope::Offering, Millis(1000)))
     }
 
     /// Nobody can end an instance before this time; it may go by itself.
@@ -249,9 +252,7 @@ fn refusal(now: u64, faults: &mut Faults) -> Option<LaunchAnswer> {
         let forbidden = fault == Fault::Misconfigured && rng.chance(300);
         let class = if forbidden { RefusalClass::Authorisation } else { class };
         let scope = scope(&class, &mut rng);
-        let message = format!("{class:?}");
-        let back_off = Millis(rng.between(500, 2000));
-        Some(LaunchAnswer::Refused { class, message, scope, back_off })
+        Some(refused(class, scope, Millis(rng.between(500, 2000))))
     };
     classes.into_iter().find_map(class)
 }
@@ -271,7 +272,7 @@ fn scope(class: &RefusalClass, rng: &mut Rng) -> RefusalScope {
     }
 }
 
-fn refused(class: RefusalClass, back_off: Millis) -> LaunchAnswer {
+fn refused(class: RefusalClass, scope: RefusalScope, back_off: Millis) -> LaunchAnswer {
     let message = format!("{class:?}");
-    LaunchAnswer::Refused { class, message, scope: RefusalScope::Offering, back_off }
+    LaunchAnswer::Refused { class, message, scope, back_off }
 }

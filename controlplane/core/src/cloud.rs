@@ -1,5 +1,6 @@
 //! What is asked of a cloud, and what it answers.
 
+use replay_core::State;
 use replay_core::state::launch::OfferingKey;
 use schema::id::{ClusterId, InstanceId, LaunchId};
 use schema::policy::Offering;
@@ -102,6 +103,13 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Whether the log accounts for it, or says already that nothing does.
+    #[must_use]
+    pub fn is_known(&self, state: &State) -> bool {
+        state.accounts_for(&self.instance, self.launch.as_ref())
+            || state.orphans.contains(&self.instance)
+    }
+
     /// One of which the cloud says no more than whether it is there.
     #[must_use]
     pub fn plain(instance: InstanceId, state: SeenState) -> Seen {

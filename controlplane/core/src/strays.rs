@@ -29,11 +29,8 @@ impl Strays {
     /// Those that are strays by the last list. One that a list leaves out begins anew.
     pub(crate) fn of(&mut self, state: &State) -> &BTreeMap<InstanceId, Seen> {
         if let Some((now, there)) = self.listed.take() {
-            let known = |seen: &Seen| {
-                state.accounts_for(&seen.instance, seen.launch.as_ref())
-                    || state.orphans.contains(&seen.instance)
-            };
-            let unknown: Vec<Seen> = there.into_iter().filter(|seen| !known(seen)).collect();
+            let unknown: Vec<Seen> =
+                there.into_iter().filter(|seen| !seen.is_known(state)).collect();
             let before = |seen: &Seen| self.since.get(&seen.instance).copied().unwrap_or(now);
             let since = unknown.iter().map(|seen| (seen.instance.clone(), before(seen))).collect();
             let long = |seen: &Seen| now.since(before(seen)) >= LONG;

@@ -13,7 +13,7 @@ pub(crate) enum ApiError {
     #[error("not asked: EC2's limits leave no room for another {0} ms")]
     NotYet(Millis),
     /// EC2 or the way there failed.
-    #[error("{}", .0.text())]
+    #[error("{}", .0.failure())]
     Failed(Failed),
 }
 
@@ -61,12 +61,5 @@ impl Failed {
     /// Whether EC2 said that it knows no such instance.
     pub(crate) fn is_of_an_instance(&self) -> bool {
         self.code.as_deref().is_some_and(|code| bare(code).starts_with("InvalidInstanceID"))
-    }
-
-    fn text(&self) -> String {
-        match &self.code {
-            Some(code) => format!("{code}: {}", self.message),
-            None => self.message.clone(),
-        }
     }
 }

@@ -70,8 +70,13 @@ pub(super) fn over(draft: &Draft<'_>, alloc: &Alloc, asked: Micros, added: &Cost
 
 /// This round makes an alloc cost so much.
 pub(super) fn spend(draft: &mut Draft<'_>, alloc: &Alloc, cost: Micros) {
-    let before = draft.state.cost_of(alloc);
-    draft.costs.add(alloc, i128::from(cost.0) - i128::from(before.0));
+    let more = more(draft, alloc, cost);
+    draft.costs.add(alloc, more);
+}
+
+/// By how much more an alloc costs then.
+fn more(draft: &Draft<'_>, alloc: &Alloc, cost: Micros) -> i128 {
+    i128::from(cost.0) - i128::from(draft.state.cost_of(alloc).0)
 }
 
 /// What those may still be launched for whose budgets are limited, each counted at what it costs where
@@ -110,7 +115,7 @@ impl Affordable {
             }
             return refused.map_or_else(|| Ok(Some(short.waits())), Err);
         }
-        self.costs.add(alloc, i128::from(now.0) - i128::from(draft.state.cost_of(alloc).0));
+        self.costs.add(alloc, more(draft, alloc, now));
         Ok(None)
     }
 }
@@ -122,8 +127,7 @@ fn least_costs(draft: &Draft<'_>, alloc: &Alloc, need: &Resources) -> [Option<Mi
     let buyable = |o: &&Offering| is_for(policy, o, need) && o.at_most() <= policy.max_hourly_cost;
     let candidates = || draft.candidates().iter().copied().filter(buyable);
     let holds = |o: &&Offering| suits(alloc, o) && o.resources.holds(need);
-    let open = |o: &&Offering| !draft.resting(o) && !draft.zone_full(&o.zone);
-    let now = candidates().filter(holds).filter(open).map(|o| share(need, o)).min();
+    let now = candidates().filter(holds).filter(|o| draft.open(o)).map(|o| share(need, o)).min();
     let living = draft.live().map(|(_, instance)| &instance.offering);
     let ever = candidates().chain(living).filter(holds).map(|o| share(need, o)).min();
     [now, ever]

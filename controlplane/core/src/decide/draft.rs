@@ -98,13 +98,17 @@ impl<'a> Draft<'a> {
     /// Whether there are as many instances in this zone as allowed, after this round's launches.
     pub(super) fn zone_full(&self, zone: &str) -> bool {
         let begun = self.begun.get(zone).copied().unwrap_or(0);
-        let there = self.state.index.in_zone(zone) + begun;
-        self.state.head.policy.max_per_zone.is_some_and(|limit| there >= u64::from(limit))
+        offer::zone_limit(self.state, zone, begun).is_some()
     }
 
     /// Whether this offering is not to be launched now: it rests, or is on trial and is being tried.
     pub(super) fn resting(&self, offering: &Offering) -> bool {
         offer::rests(self.state, offering).is_some() || offer::is_tried(&self.tried, offering)
+    }
+
+    /// Whether this offering may be launched now, as far as that is up to what it is and where.
+    pub(super) fn open(&self, offering: &Offering) -> bool {
+        !self.resting(offering) && !self.zone_full(&offering.zone)
     }
 
     /// Counts a launch of this offering that the round begins.

@@ -77,6 +77,13 @@ pub fn is_tried(tried: &BTreeSet<Extent>, offering: &Offering) -> bool {
     !tried.is_empty() && Extent::around(offering).iter().any(|extent| tried.contains(extent))
 }
 
+/// The limit of instances in a zone, if so many more than there are come up to it.
+#[must_use]
+pub fn zone_limit(state: &State, zone: &str, more: u64) -> Option<u32> {
+    let there = state.index.in_zone(zone) + more;
+    state.head.policy.max_per_zone.filter(|limit| there >= u64::from(*limit))
+}
+
 /// What may still be launched beside so much that is committed, and so many instances under way and in all.
 #[must_use]
 pub fn limits(policy: &Policy, committed: Micros, pending: u32, instances: u32) -> Limits {

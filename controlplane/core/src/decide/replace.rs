@@ -2,8 +2,7 @@
 //! that drivers ask again for what they lose.
 
 use super::draft::Draft;
-use super::offer::is_for;
-use super::scale::{begin, capped_for};
+use super::scale::{begin, cheapest};
 use replay_core::state::instance::{Instance, Phase, Service};
 use replay_core::state::launch::key;
 use schema::id::InstanceId;
@@ -46,15 +45,7 @@ fn is_lost(draft: &Draft<'_>, id: &InstanceId, instance: &Instance) -> bool {
 
 /// The cheapest that holds what is on the instance, and that is not what is being taken away.
 fn sibling<'a>(draft: &Draft<'a>, instance: &Instance) -> Option<&'a Offering> {
-    let (policy, taken) = (&draft.state.head.policy, key(&instance.offering));
-    let will_do = |o: &&&Offering| {
-        o.resources.holds(&instance.used)
-            && is_for(policy, o, &instance.used)
-            && key(o) != taken
-            && !draft.resting(o)
-            && !draft.zone_full(&o.zone)
-    };
-    let open = draft.candidates().iter().filter(will_do);
-    let cheapest = open.min_by_key(|o| (o.at_most(), &o.kind, &o.zone)).copied();
-    cheapest.filter(|offering| !capped_for(draft, offering))
+    let taken = key(&instance.offering);
+    let others = draft.candidates().iter().copied().filter(|o| key(o) != taken);
+    cheapest(draft, others, &instance.used)
 }

@@ -85,8 +85,7 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
         return reasons;
     }
     let policy = &draft.state.head.policy;
-    let open = |o: &&&Offering| !draft.resting(o) && !draft.zone_full(&o.zone);
-    let candidates = draft.candidates().iter().filter(open);
+    let candidates = draft.candidates().iter().filter(|o| draft.open(o));
     let offerings: Vec<Offering> = candidates.map(|o| (*o).clone()).collect();
     let limits = limits(policy, draft.committed, draft.pending, draft.instances);
     let plan = pack(&demands, &offerings, |o| is_kept(policy, o), &limits);
@@ -95,7 +94,7 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
     for made in &plan.launches {
         let offering = &offerings[made.offering];
         // By a launch of this plan: whoever is left out is decided on in the next round.
-        if draft.zone_full(&offering.zone) || draft.resting(offering) {
+        if !draft.open(offering) {
             continue;
         }
         let mut seats = Vec::with_capacity(made.seats.len());
@@ -141,26 +140,31 @@ fn alone(
     (id, alloc): Waiting<'_>,
     offerings: &[Offering],
 ) -> Option<PendingWhy> {
-    let (policy, need) = (&draft.state.head.policy, alloc.requirements.floor());
+    let need = alloc.requirements.floor();
     let most = budget::most(draft, alloc);
-    let will_do = |o: &&Offering| {
-        suits(alloc, o)
-            && is_for(policy, o, &need)
-            && o.resources.holds(&need)
-            && budget::affords(alloc, most, o)
-            && !draft.zone_full(&o.zone)
-            && !draft.resting(o)
-    };
-    let cheapest = offerings.iter().filter(will_do).min_by_key(|o| (o.at_most(), &o.kind, &o.zone));
-    let offering = cheapest.filter(|o| !capped_for(draft, o))?;
+    let will_do = |o: &&Offering| suits(alloc, o) && budget::affords(alloc, most, o);
+    let offering = cheapest(draft, offerings.iter().filter(will_do), &need)?;
     let demand = Demand { need: need.clone(), terms: Terms::default(), firm: false };
     let why = demanded(draft, &[0], offering, &[demand], 1);
     budget::spend(draft, alloc, share(&need, offering));
     Some(begin(draft, offering.clone(), vec![id.clone()], why))
 }
 
+/// The cheapest of these that holds so much and may be launched now, if the caps allow it.
+pub(super) fn cheapest<'o>(
+    draft: &Draft<'_>,
+    offerings: impl Iterator<Item = &'o Offering>,
+    need: &Resources,
+) -> Option<&'o Offering> {
+    let policy = &draft.state.head.policy;
+    let will_do =
+        |o: &&Offering| is_for(policy, o, need) && o.resources.holds(need) && draft.open(o);
+    let cheapest = offerings.filter(will_do).min_by_key(|o| (o.at_most(), &o.kind, &o.zone));
+    cheapest.filter(|offering| !capped_for(draft, offering))
+}
+
 /// Whether the caps keep this from being launched now.
-pub(super) fn capped_for(draft: &Draft<'_>, offering: &Offering) -> bool {
+fn capped_for(draft: &Draft<'_>, offering: &Offering) -> bool {
     let policy = &draft.state.head.policy;
     draft.pending >= policy.max_pending
         || draft.instances >= policy.max_instances
@@ -359,11 +363,9 @@ fn keep_floor(draft: &mut Draft<'_>) {
     let known = serving(draft.state) + unborn;
     let begun = draft.instances.saturating_sub(draft.state.head.instances) as usize;
     for _ in known + begun..policy.min_instances as usize {
-        let rested = draft.candidates().iter().copied();
-        let rested =
-            rested.filter(|o| !draft.resting(o) && is_for(policy, o, &Resources::default()));
-        let rested = rested.filter(|o| !draft.zone_full(&o.zone));
-        let Some(offering) = rested.min_by_key(|o| (o.price, o.kind.clone())).cloned() else {
+        let open = draft.candidates().iter().copied();
+        let open = open.filter(|o| draft.open(o) && is_for(policy, o, &Resources::default()));
+        let Some(offering) = open.min_by_key(|o| (o.price, o.kind.clone())).cloned() else {
             return;
         };
         if draft.state.head.frozen || capped_for(draft, &offering) {

@@ -76,9 +76,7 @@ fn said(draft: &Draft<'_>, id: &InstanceId) -> String {
 /// Says of an instance that nothing accounts for that it is there, and what it costs.
 fn stray(draft: &mut Draft<'_>, seen: &Seen) {
     let state = draft.state;
-    if state.accounts_for(&seen.instance, seen.launch.as_ref())
-        || state.orphans.contains(&seen.instance)
-    {
+    if seen.is_known(state) {
         return;
     }
     let sold = |key: &OfferingKey| {

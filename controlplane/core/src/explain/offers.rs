@@ -1,7 +1,7 @@
 //! Each offering that is known, and what stands against buying it now.
 
 use super::Wanted;
-use crate::decide::{is_for, is_tried, limits, on_market, rests, tried};
+use crate::decide::{is_for, is_tried, limits, on_market, rests, tried, zone_limit};
 use crate::pack::Limits;
 use replay_core::State;
 use replay_core::state::rest::Extent;
@@ -284,10 +284,7 @@ fn barred(state: &State, offering: &Offering, tried: &BTreeSet<Extent>) -> Optio
     if is_tried(tried, offering) {
         return Some(Lost::OnTrial);
     }
-    let zone = (state.index.in_zone(&offering.zone), state.head.policy.max_per_zone);
-    if let (there, Some(limit)) = zone
-        && there >= u64::from(limit)
-    {
+    if let Some(limit) = zone_limit(state, &offering.zone, 0) {
         return Some(Lost::MaxPerZone { limit });
     }
     state.head.frozen.then_some(Lost::Frozen)

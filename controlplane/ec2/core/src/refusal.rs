@@ -9,6 +9,7 @@
 use controlplane_core::cloud::LaunchAnswer;
 use schema::unit::Millis;
 use schema::why::{RefusalClass, RefusalScope};
+use std::fmt;
 
 mod ended;
 mod table;
@@ -67,6 +68,13 @@ pub struct Failure<'a> {
     pub message: &'a str,
     /// The HTTP status, if there was an answer.
     pub status: Option<u16>,
+}
+
+impl fmt::Display for Failure<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.code.map_or(Ok(()), |code| write!(f, "{code}: "))?;
+        f.write_str(self.message)
+    }
 }
 
 /// What an error means.
@@ -152,10 +160,7 @@ impl Verdict {
     /// As the controller takes it: a definite refusal, or an answer that is not known yet.
     #[must_use]
     pub fn answer(&self, failure: &Failure<'_>) -> LaunchAnswer {
-        let message = match failure.code {
-            Some(code) => format!("{code}: {}", failure.message),
-            None => failure.message.to_owned(),
-        };
+        let message = failure.to_string();
         match &self.action {
             Action::NewAttempt { scope, rest } | Action::Stop { scope, rest } => {
                 let class = match self.class {

@@ -19,14 +19,14 @@ use schema::event::{
 };
 use schema::id::{AllocId, AuthorId, ClusterId, DriverId, InstanceId};
 use schema::policy::Policy;
-use schema::record::Record;
 use schema::requirements::{Constraint, Market, Requirements};
 use schema::resources::Resources;
 use schema::subject::Role;
-use schema::unit::{Epoch, LogTime, Millis, Seq};
+use schema::unit::{LogTime, Millis, Seq};
 use schema::why::PendingWhy;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
+use targets::history::said;
 use uuid::Uuid;
 
 /// How far one turn goes, in milliseconds.
@@ -37,7 +37,6 @@ const BOOT: u64 = 4000;
 const BEGIN: u64 = 1_790_000_000_000;
 
 pub(crate) struct Fleet {
-    cluster: ClusterId,
     core: Replica,
     cloud: Ec2Cloud,
     now: u64,
@@ -55,11 +54,10 @@ impl Fleet {
         let cluster: ClusterId = "genomics".parse().expect("an id");
         let cloud = world.cloud().await;
         let replica: AuthorId = "r-1".parse().expect("an id");
-        let me = Me { cluster: cluster.clone(), replica, incarnation: Uuid::from_u128(1) };
+        let me = Me { cluster, replica, incarnation: Uuid::from_u128(1) };
         let mut core = Replica::new(Moment(0), me, policy);
         core.settings(cloud.settings().expect("settings"));
         let mut fleet = Fleet {
-            cluster,
             core,
             cloud,
             now: 0,
@@ -177,24 +175,14 @@ impl Fleet {
 
     fn say(&mut self, event: impl Into<Event>) {
         let event = event.into();
-        let (role, route) = (event.role(), event.route());
-        let author: AuthorId = match role {
+        let route = event.route();
+        let author: AuthorId = match event.role() {
             Role::Driver => route.driver.expect("a driver").into(),
             Role::Agent => route.instance.expect("an instance").into(),
             Role::Ctl | Role::Ops => "o-1".parse().expect("an id"),
         };
-        let incarnation = Uuid::from_u128(2);
-        let record = Record {
-            version: schema::SCHEMA_VERSION,
-            number: self.state().next_number(role, &author, incarnation),
-            author,
-            incarnation,
-            cause: self.state().head.applied,
-            epoch: Epoch(0),
-            must_understand: false,
-            event,
-        };
-        self.store(Line::of(&self.cluster, &record).expect("a record"));
+        let told = said(self.state(), author, event);
+        self.store(told.line);
     }
 
     /// Instances boot some time after they were made, and are heard from then on.

@@ -130,9 +130,7 @@ impl State {
             status: LaunchStatus::Requested,
             why: e.why.clone(),
         };
-        if let LaunchWhy::Replacement { instance } = &e.why
-            && let Some(instance) = self.instances.get_mut(instance)
-        {
+        if let Some(instance) = e.why.replaces().and_then(|id| self.instances.get_mut(id)) {
             instance.replaced_by = Some(e.launch.clone());
         }
         self.index.open_launches.insert(e.launch.clone());
@@ -196,10 +194,7 @@ impl State {
             return Err(Void::WrongState);
         }
         let (offering, reserved) = (launch.offering.clone(), launch.reserved_for.clone());
-        let replaces = match &launch.why {
-            LaunchWhy::Replacement { instance } => Some(instance.clone()),
-            LaunchWhy::Demand { .. } | LaunchWhy::MinInstances { .. } | LaunchWhy::Unknown => None,
-        };
+        let replaces = launch.why.replaces().cloned();
         if let Some(instance) = replaces.and_then(|instance| self.instances.get_mut(&instance)) {
             instance.replaced_by = None;
         }

@@ -64,12 +64,6 @@ impl Extent {
     pub fn around(offering: &Offering) -> [Extent; 5] {
         SCOPES.map(|scope| Extent::of(scope, offering))
     }
-
-    /// Whether this offering is part of it.
-    #[must_use]
-    pub fn covers(&self, offering: &Offering) -> bool {
-        Extent::around(offering).contains(self)
-    }
 }
 
 /// What is known of something that the cloud refused.
@@ -98,27 +92,34 @@ impl State {
     /// The refusal that keeps this offering from being launched, if there is one, and how far it reaches.
     #[must_use]
     pub fn resting(&self, offering: &Offering) -> Option<(RefusalScope, &Rest)> {
-        let known = (!self.rests.is_empty()).then_some(SCOPES).into_iter().flatten();
-        let rests = known.filter_map(|scope| {
-            let rest = self.rests.get(&Extent::of(scope, offering))?;
-            (self.head.time < rest.until).then_some((scope, rest))
-        });
-        rests.max_by_key(|(_, rest)| rest.until)
+        let longest = self.refusals(offering).max_by_key(|(_, _, rest)| rest.until);
+        let standing = longest.filter(|(_, _, rest)| self.head.time < rest.until);
+        standing.map(|(scope, _, rest)| (scope, rest))
     }
 
     /// Of all refusals around this offering that are known the one that rests longest, over or not.
     #[must_use]
     pub fn refusal(&self, offering: &Offering) -> Option<&Rest> {
-        let known = (!self.rests.is_empty()).then(|| Extent::around(offering));
-        let rests = known.into_iter().flatten().filter_map(|extent| self.rests.get(&extent));
-        rests.max_by_key(|rest| rest.until)
+        self.refusals(offering).map(|(_, _, rest)| rest).max_by_key(|rest| rest.until)
     }
 
     /// Everything around this offering that has been refused and not accepted since, though it may be
     /// tried again.
-    pub fn trials<'a>(&'a self, offering: &Offering) -> impl Iterator<Item = Extent> + use<'a> {
-        let known = (!self.rests.is_empty()).then(|| Extent::around(offering));
-        known.into_iter().flatten().filter(|extent| self.rests.contains(extent))
+    pub fn trials(&self, offering: &Offering) -> impl Iterator<Item = Extent> {
+        self.refusals(offering).map(|(_, extent, _)| extent)
+    }
+
+    fn refusals<'a, 'o>(
+        &'a self,
+        offering: &'o Offering,
+    ) -> impl Iterator<Item = (RefusalScope, Extent, &'a Rest)> + use<'a, 'o> {
+        // Mostly nothing is refused: then nothing is looked for.
+        let scopes = (!self.rests.is_empty()).then_some(SCOPES).into_iter().flatten();
+        scopes.filter_map(|scope| {
+            let extent = Extent::of(scope, offering);
+            let rest = self.rests.get(&extent)?;
+            Some((scope, extent, rest))
+        })
     }
 
     /// One more refusal in a row. What is refused while it rests was under way before, and is the same
