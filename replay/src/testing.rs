@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-const START: Duration = Duration::from_secs(20);
+const START: Duration = Duration::from_secs(60);
 const ATTEMPTS: u32 = 5;
 const POLL: Duration = Duration::from_millis(20);
 
@@ -39,8 +39,20 @@ fn healthy(monitor: u16) -> bool {
     ask().is_ok_and(|answer| answer.contains("200 OK"))
 }
 
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+/// A port that nobody has, and that stays free while its server is down: the system takes none below
+/// its ephemeral range (`ip_local_port_range`, 32768 and up) for connections of its own accord.
+fn lasting_port() -> io::Result<u16> {
+    const FIRST: u16 = 10_000;
+    const LAST: u16 = 32_767;
+    loop {
+        let (drawn, _) = uuid::Uuid::new_v4().as_u64_pair();
+        let port = FIRST + (drawn % u64::from(LAST - FIRST + 1)) as u16;
+        match TcpListener::bind(("127.0.0.1", port)) {
+            Ok(_) => return Ok(port),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// `FLEETLOG_NATS_SERVER`, else what `./dev test` installed, else the one in `PATH`.
@@ -86,7 +98,7 @@ impl NatsServer {
     /// There is no nats-server (`./dev test` installs it), or it does not come up.
     pub fn start(dir: &Path) -> io::Result<NatsServer> {
         attempt(|| {
-            let mut server = NatsServer::configure(dir, "alone", free_port()?, "")?;
+            let mut server = NatsServer::configure(dir, "alone", lasting_port()?, "")?;
             server.up()?;
             Ok(server)
         })
@@ -96,7 +108,7 @@ impl NatsServer {
         let dir = dir.join(name);
         fs::create_dir_all(&dir)?;
         let config = dir.join("nats.conf");
-        let (store, monitor) = (dir.join("store"), free_port()?);
+        let (store, monitor) = (dir.join("store"), lasting_port()?);
         let text = format!(
             "host: 127.0.0.1\nport: {port}\nhttp: \"127.0.0.1:{monitor}\"\n\
              server_name: {name}\nmax_payload: 1MB\n\
@@ -194,7 +206,7 @@ impl NatsCluster {
     /// As [`NatsServer::start`].
     pub fn start(dir: &Path) -> io::Result<NatsCluster> {
         attempt(|| {
-            let routes = [free_port()?, free_port()?, free_port()?];
+            let routes = [lasting_port()?, lasting_port()?, lasting_port()?];
             let all = routes.map(|port| format!("nats://127.0.0.1:{port}")).join(", ");
             let mut servers = Vec::new();
             for (index, route) in routes.iter().enumerate() {
@@ -202,7 +214,7 @@ impl NatsCluster {
                     "cluster {{ name: three, listen: \"127.0.0.1:{route}\", routes: [{all}] }}"
                 );
                 let mut server =
-                    NatsServer::configure(dir, &format!("n{index}"), free_port()?, &more)?;
+                    NatsServer::configure(dir, &format!("n{index}"), lasting_port()?, &more)?;
                 server.spawn()?;
                 servers.push(server);
             }
