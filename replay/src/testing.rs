@@ -27,16 +27,20 @@ pub struct NatsCluster {
     pub servers: Vec<NatsServer>,
 }
 
-fn healthy(monitor: u16) -> bool {
-    let ask = || -> io::Result<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", monitor))?;
-        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-        stream.write_all(b"GET /healthz HTTP/1.0\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
-    };
-    ask().is_ok_and(|answer| answer.contains("200 OK"))
+/// What is answered on this port, first of all or to a question; as much as comes at once.
+fn heard(port: u16, question: &[u8]) -> io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+    stream.write_all(question)?;
+    let mut answer = vec![0; 1 << 10];
+    let length = stream.read(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
+}
+
+/// Whether it says that it is well and greets whoever comes: it may be well before it listens.
+fn healthy(server: &NatsServer) -> bool {
+    heard(server.monitor, b"GET /healthz HTTP/1.0\r\n\r\n").is_ok_and(|a| a.contains("200 OK"))
+        && heard(server.port, b"").is_ok_and(|greeting| greeting.starts_with("INFO"))
 }
 
 /// A port that nobody has, and that stays free while its server is down: the system takes none below
@@ -80,7 +84,7 @@ fn attempt<T>(make: impl Fn() -> io::Result<T>) -> io::Result<T> {
 /// Waits until all are healthy, none of which may have ended.
 fn wait_all(servers: &mut [NatsServer]) -> io::Result<()> {
     let since = Instant::now();
-    while !servers.iter().all(|server| healthy(server.monitor)) {
+    while !servers.iter().all(healthy) {
         servers.iter_mut().try_for_each(NatsServer::alive)?;
         if since.elapsed() > START {
             let dirs: Vec<_> = servers.iter().map(|server| &server.dir).collect();
