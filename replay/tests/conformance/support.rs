@@ -82,6 +82,19 @@ pub(crate) async fn append_each(log: &dyn Log, numbers: Range<u32>) -> usize {
     unresolved
 }
 
+/// Appends these as one round, as an author would: again and again until it is there.
+pub(crate) async fn append_round(log: &dyn Log, numbers: Range<u32>) {
+    let (round, first) = (entries(numbers.clone()), numbers.start);
+    loop {
+        match patiently(log, &round, None).await {
+            Ok(_) => return,
+            Err(AppendError::Unresolved(_)) if landed(log, first).await => return,
+            Err(AppendError::Unresolved(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
 /// As the fold takes them: each number once, where it first came.
 pub(crate) fn once(numbers: &[u32]) -> Vec<u32> {
     let mut seen = std::collections::BTreeSet::new();
