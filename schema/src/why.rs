@@ -1,10 +1,14 @@
 //! Reasons as data: why a decision was taken, with the figures it was taken on.
 
-use crate::id::{ExecId, InstanceId, LaunchId};
+use crate::id::{AllocId, ExecId, InstanceId, LaunchId};
 use crate::resources::{Resources, Shortage};
 use crate::unit::{Micros, Millis};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
+
+fn is_none(count: &u32) -> bool {
+    *count == 0
+}
 
 /// Why an alloc went to this instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,12 +19,15 @@ pub enum GrantWhy {
         /// The launch.
         launch: LaunchId,
     },
-    /// The tightest fit among those with room.
+    /// The tightest fit among those with room, but for those that are to become empty.
     BestFit {
         /// How many instances had room.
         candidates: u32,
         /// What stays free on the chosen one.
         left: Resources,
+        /// How many of them were tighter, and less than half in use: they go once they are empty.
+        #[serde(default, skip_serializing_if = "is_none")]
+        emptying: u32,
     },
     /// The driver named the instance.
     Named,
@@ -232,6 +239,12 @@ pub enum TerminateWhy {
     Idle {
         /// How long.
         idle: Millis,
+    },
+    /// It is idle and of no use to those who wait, and takes up what one of them waits for: a place, money
+    /// or a quota.
+    MakesRoom {
+        /// Who waits.
+        alloc: AllocId,
     },
     /// It did not boot in time.
     BootTimeout,

@@ -67,6 +67,7 @@ labels!(launch LAUNCH LaunchWhy {
 } LaunchWhy::Unknown);
 labels!(terminate TERMINATE TerminateWhy {
     TerminateWhy::Idle { .. } => "idle",
+    TerminateWhy::MakesRoom { .. } => "makes-room",
     TerminateWhy::BootTimeout => "boot-timeout",
     TerminateWhy::Unreachable { .. } => "unreachable",
     TerminateWhy::Drained => "drained",

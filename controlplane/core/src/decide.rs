@@ -11,6 +11,7 @@ mod lease;
 mod offer;
 mod place;
 mod replace;
+mod room;
 mod scale;
 mod trouble;
 
@@ -47,6 +48,7 @@ fn drafted<'a>(state: &'a State, sight: &'a Sight) -> Draft<'a> {
     if !draft.full() {
         scale::decide(&mut draft, &unplaced);
         replace::decide(&mut draft);
+        room::decide(&mut draft);
         idle::decide(&mut draft);
     }
     draft

@@ -7,6 +7,8 @@ mod budgets;
 mod caps;
 #[path = "decide/deadline.rs"]
 mod deadline;
+#[path = "decide/empty.rs"]
+mod empty;
 #[path = "decide/explain.rs"]
 mod explain;
 #[path = "decide/fair.rs"]
@@ -39,6 +41,8 @@ mod replace;
 mod rests;
 #[path = "decide/resume.rs"]
 mod resume;
+#[path = "decide/room.rs"]
+mod room;
 #[path = "decide/scale.rs"]
 mod scale;
 #[path = "decide/strays.rs"]

@@ -278,7 +278,8 @@ fn terminate(state: &State, e: &TerminateRequested, timeout: Millis) -> Option<S
     };
     let (id, allocs) = (&e.instance, instance.allocs);
     let idle = matches!(e.why, TerminateWhy::Idle { .. });
-    if allocs > 0 && (idle || e.why == TerminateWhy::Drained) {
+    let room = matches!(e.why, TerminateWhy::MakesRoom { .. });
+    if allocs > 0 && (idle || room || e.why == TerminateWhy::Drained) {
         return Some(format!("{id} is not empty: it has {allocs} allocs"));
     }
     let since = state.head.time.since(instance.idle_since);

@@ -3,6 +3,7 @@
 use super::budget;
 use super::draft::Draft;
 use super::fair;
+use super::offer::on_market;
 use replay_core::state::alloc::{Alloc, AllocStatus};
 use replay_core::state::budget::{share, worth};
 use replay_core::state::instance::Instance;
@@ -103,8 +104,11 @@ fn place<'a>(draft: &mut Draft<'a>, id: &'a AllocId, alloc: &Alloc, most: Option
     {
         return grant(draft, id, alloc, most, instance, |_| GrantWhy::Reserved { launch });
     }
-    let Some((instance, candidates)) = best_fit(draft, alloc, most) else { return false };
-    grant(draft, id, alloc, most, &instance, |left| GrantWhy::BestFit { candidates, left })
+    let Some(Fit { instance, candidates, emptying }) = best_fit(draft, alloc, most) else {
+        return false;
+    };
+    let why = |left| GrantWhy::BestFit { candidates, left, emptying };
+    grant(draft, id, alloc, most, &instance, why)
 }
 
 /// Keeps the instance that is nearest to having room for it for those that were served before: nobody
@@ -127,31 +131,42 @@ fn claim(draft: &mut Draft<'_>, asker: &AllocId, alloc: &Alloc) {
     }
 }
 
-/// The instance on which least stays free, and how many had room.
-fn best_fit(draft: &Draft<'_>, alloc: &Alloc, most: Option<Micros>) -> Option<(InstanceId, u32)> {
+/// Where it fits best.
+struct Fit {
+    instance: InstanceId,
+    /// How many had room.
+    candidates: u32,
+    /// How many of them were tighter, and are left to become empty.
+    emptying: u32,
+}
+
+/// The instance of which least is paid for in vain, among equals that on which least stays free.
+fn best_fit(draft: &Draft<'_>, alloc: &Alloc, most: Option<Micros>) -> Option<Fit> {
     let (floor, market) = (&alloc.requirements.floor(), alloc.constraint.market);
-    let will_do = |id: &InstanceId| {
-        if market.is_none() && most.is_none() {
-            return true;
-        }
-        let of = draft.state.instances.get(id).map(|instance| &instance.offering);
-        of.is_some_and(|of| {
-            market.is_none_or(|market| market == of.market) && budget::affords(alloc, most, of)
-        })
-    };
-    let mut candidates = 0;
-    let mut best: Option<(u64, &InstanceId)> = None;
+    let mut fits: Vec<(u64, u64, &InstanceId)> = Vec::new();
     for (id, free) in &draft.free {
-        if !free.holds(floor) || !will_do(id) {
+        if !free.holds(floor) {
             continue;
         }
-        candidates += 1;
-        let left = size(&free.minus(floor));
-        if best.is_none_or(|(least, _)| left < least) {
-            best = Some((left, id));
+        let Some(instance) = draft.state.instances.get(id) else { continue };
+        let of = &instance.offering;
+        if on_market(market, of) && budget::affords(alloc, most, of) {
+            fits.push((in_vain(instance, free), size(&free.minus(floor)), id));
         }
     }
-    best.map(|(_, id)| (id.clone(), candidates))
+    let (_, left, instance) = fits.iter().min()?;
+    let tighter = fits.iter().filter(|(_, other, _)| other < left).count();
+    let count = |of: usize| u32::try_from(of).unwrap_or(u32::MAX);
+    let (candidates, emptying) = (count(fits.len()), count(tighter));
+    Some(Fit { instance: (*instance).clone(), candidates, emptying })
+}
+
+/// What is paid per hour, in micro-dollars, for what nobody uses of an instance that is less than half in
+/// use: it may become empty, and go, if others have room for who comes. Of any other: nothing.
+fn in_vain(instance: &Instance, free: &Resources) -> u64 {
+    let price = instance.offering.at_most().0;
+    let used = share(&instance.resources.minus(free), &instance.offering).0;
+    if used.saturating_mul(2) >= price { 0 } else { price - used }
 }
 
 /// One number for an amount of resources: a core weighs as much as 8 GiB of memory, 100 GiB of disk

@@ -172,6 +172,7 @@ fn counts_are_never_exceeded() {
                 "launch small for a-1",
                 "a-1 waits: launching small",
                 "a-2 waits: at most 2 instances",
+                "end i-1: room for a-2",
             ],
         ),
         (

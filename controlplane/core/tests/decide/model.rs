@@ -1,5 +1,6 @@
 //! Placement beside a plain model of it, on fleets and queues drawn from numbers: in the order of the
-//! queue, each request takes the instance on which least stays free, as far as a round has room.
+//! queue, each request takes the instance of which least is paid for in vain, among equals that on which
+//! least stays free, as far as a round has room.
 
 use crate::world::{World, cores, gib, gpus, id, offering};
 use controlplane_core::decide::MAX_ROUND;
@@ -66,6 +67,20 @@ fn weight(amount: &Resources) -> u64 {
     amount.cpu + amount.memory / memory + amount.disk / disk + 1000 * features
 }
 
+/// What is left of a price of 1000 by what is in use, if that is less than half of it.
+fn in_vain(whole: &Resources, has: &Resources) -> u64 {
+    let used = whole.minus(has);
+    let part = |used: u64, all: u64| if all == 0 { 0 } else { (1000 * used).div_ceil(all) };
+    let features = whole.features.iter().map(|(name, all)| part(used.feature(name), *all));
+    let plain = [
+        part(used.cpu, whole.cpu),
+        part(used.memory >> 20, whole.memory >> 20),
+        part(used.disk >> 20, whole.disk >> 20),
+    ];
+    let most = plain.into_iter().chain(features).max().unwrap_or(0);
+    if most >= 500 { 0 } else { 1000 - most }
+}
+
 /// Who is granted what, where, and why.
 type Placed = (String, InstanceId, Resources, GrantWhy);
 
@@ -86,13 +101,23 @@ fn model(state: &State) -> Vec<Placed> {
         };
         let suiting: Vec<_> = free.iter_mut().filter(suits).collect();
         let candidates = u32::try_from(suiting.len()).expect("few");
-        let tightest =
-            |(_, _, has): &&mut (InstanceId, Market, Resources)| weight(&has.minus(&need));
-        let Some((instance, _, has)) = suiting.into_iter().min_by_key(tightest) else { continue };
+        let whole = |id: &InstanceId| &state.instances.get(id).expect("it is there").resources;
+        let vain = |id: &InstanceId, has: &Resources| in_vain(whole(id), has);
+        let mut keys: Vec<(u64, u64, InstanceId)> = Vec::new();
+        keys.extend(
+            suiting
+                .iter()
+                .map(|(id, _, has)| (vain(id, has), weight(&has.minus(&need)), id.clone())),
+        );
+        let Some((_, left, best)) = keys.iter().min().cloned() else { continue };
+        let tighter = keys.iter().filter(|(_, other, _)| *other < left).count();
+        let emptying = u32::try_from(tighter).expect("few");
+        let found = suiting.into_iter().find(|(id, _, _)| *id == best);
+        let Some((instance, _, has)) = found else { continue };
         *has = has.minus(&need);
         let why = match constraint.instance {
             Some(_) => GrantWhy::Named,
-            None => GrantWhy::BestFit { candidates, left: has.clone() },
+            None => GrantWhy::BestFit { candidates, left: has.clone(), emptying },
         };
         placed.push((id.to_string(), instance.clone(), need, why));
     }

@@ -371,7 +371,7 @@ fn a_grant_is_between_the_least_and_the_most_asked_for() {
         let case = format!("{min} to {max}, {width} times, of {has}");
         assert_eq!(grant.resources, cores(given), "{case}");
         let left = cores(has).minus(&cores(given));
-        assert_eq!(grant.why, GrantWhy::BestFit { candidates: 1, left }, "{case}");
+        assert_eq!(grant.why, GrantWhy::BestFit { candidates: 1, left, emptying: 0 }, "{case}");
         assert_eq!(grant.address, "http://i-1", "{case}");
     }
 }

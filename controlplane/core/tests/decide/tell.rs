@@ -37,7 +37,10 @@ pub(crate) fn tell(event: &Event) -> String {
 fn granted(why: &GrantWhy) -> String {
     match why {
         GrantWhy::Reserved { .. } => "kept for it".into(),
-        GrantWhy::BestFit { candidates, .. } => format!("best of {candidates}"),
+        GrantWhy::BestFit { candidates, emptying: 0, .. } => format!("best of {candidates}"),
+        GrantWhy::BestFit { candidates, emptying, .. } => {
+            format!("best of {candidates}, {emptying} to be emptied")
+        }
         GrantWhy::Named => "named".into(),
         GrantWhy::Unknown => "unknown".into(),
     }
@@ -100,6 +103,7 @@ fn revoked(why: &RevokedWhy) -> String {
 fn ended(why: &TerminateWhy) -> String {
     match why {
         TerminateWhy::Idle { idle } => format!("idle for {idle}ms"),
+        TerminateWhy::MakesRoom { alloc } => format!("room for {alloc}"),
         TerminateWhy::BootTimeout => "not up".into(),
         TerminateWhy::Unreachable { silent } => format!("silent for {silent}ms"),
         TerminateWhy::Drained => "drained".into(),

@@ -70,12 +70,16 @@ pub(super) fn of(event: &Event) -> String {
 fn granted(why: &GrantWhy) -> String {
     match why {
         GrantWhy::Reserved { launch } => format!("{launch} was for it"),
-        GrantWhy::BestFit { candidates: 1, left } => {
+        GrantWhy::BestFit { candidates: 1, left, .. } => {
             format!("the only one with room; {} stay free", amount(left))
         }
-        GrantWhy::BestFit { candidates, left } => {
+        GrantWhy::BestFit { candidates, left, emptying: 0 } => {
             format!("the tightest of {candidates} with room; {} stay free", amount(left))
         }
+        GrantWhy::BestFit { candidates, left, emptying } => format!(
+            "of {candidates} with room; {} stay free, less on {emptying} that may become empty and go",
+            amount(left)
+        ),
         GrantWhy::Named => "it was asked for by name".to_owned(),
         GrantWhy::Unknown => "for a reason that a newer version knows".to_owned(),
     }

@@ -10,7 +10,11 @@ use schema::why::{
 pub(super) fn grant(dice: &mut Dice<'_>) -> GrantWhy {
     match dice.below(4) {
         0 => GrantWhy::Reserved { launch: dice.place().launch },
-        1 => GrantWhy::BestFit { candidates: dice.short(), left: dice.resources() },
+        1 => GrantWhy::BestFit {
+            candidates: dice.short(),
+            left: dice.resources(),
+            emptying: dice.short(),
+        },
         2 => GrantWhy::Named,
         _ => GrantWhy::Unknown,
     }
@@ -102,13 +106,14 @@ pub(super) fn launch(dice: &mut Dice<'_>) -> LaunchWhy {
 }
 
 pub(super) fn terminate(dice: &mut Dice<'_>) -> TerminateWhy {
-    match dice.below(7) {
+    match dice.below(8) {
         0 => TerminateWhy::Idle { idle: dice.millis() },
         1 => TerminateWhy::BootTimeout,
         2 => TerminateWhy::Unreachable { silent: dice.millis() },
         3 => TerminateWhy::Drained,
         4 => TerminateWhy::Killed,
         5 => TerminateWhy::Stopping,
+        6 => TerminateWhy::MakesRoom { alloc: dice.alloc() },
         _ => TerminateWhy::Unknown,
     }
 }
