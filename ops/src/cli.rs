@@ -8,6 +8,7 @@ mod context;
 mod drivers;
 mod fleet;
 mod plan;
+mod policy;
 mod reasons;
 mod run;
 mod serve;
@@ -76,7 +77,7 @@ pub(crate) enum Verb {
     /// Check a whole log: records, invariants, what its leaders wrote down; exits 1 if it is not sound
     Verify,
     /// Show or change what the cluster may do
-    Policy(steer::PolicyArgs),
+    Policy(policy::PolicyArgs),
     /// Show what instances there are to buy, and which would be
     Fleet(fleet::FleetArgs),
     /// Keep an instance, and give it no more allocs
@@ -87,6 +88,10 @@ pub(crate) enum Verb {
     Resume(steer::InstanceArgs),
     /// End an instance or an alloc now, with all that runs there
     Kill(steer::KillArgs),
+    /// Launch nothing until `thaw`; what is there goes on
+    Freeze(steer::FreezeArgs),
+    /// Launch again, whatever held it back
+    Thaw,
     /// Measure how fast the main parts are, each beside a limit measured in the same run
     Bench(crate::bench::BenchArgs),
     /// Keep the processes of one instance (started by its agent)
@@ -121,12 +126,14 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Why(args) => why::why(args, context()?).await,
         Verb::WhyNot(args) => why_not::why_not(args, context()?).await,
         Verb::Verify => verify::verify(context()?).await,
-        Verb::Policy(args) => steer::policy(args, context()?).await,
+        Verb::Policy(args) => policy::policy(args, context()?).await,
         Verb::Fleet(args) => fleet::fleet(args, &cli.cluster, cli.output).await,
         Verb::Hold(args) => steer::hold(args, context()?).await,
         Verb::Drain(args) => steer::drain(args, context()?).await,
         Verb::Resume(args) => steer::resume(args, context()?).await,
         Verb::Kill(args) => steer::kill(args, context()?).await,
+        Verb::Freeze(args) => steer::freeze(args, context()?).await,
+        Verb::Thaw => steer::thaw(context()?).await,
         Verb::Bench(args) => crate::bench::run(args, cli.output).await,
         Verb::Keeper { .. } => Ok(ExitCode::SUCCESS),
     }

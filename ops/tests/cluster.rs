@@ -104,6 +104,12 @@ fn an_operator_steers() {
     assert_eq!(world.fleetlog(&["hold", &instance]).0, 0);
     assert!(world.fleetlog(&["instances"]).1.contains("held"));
     assert_eq!(world.fleetlog(&["resume", &instance]).0, 0);
+    let launches = || world.fleetlog(&["state"]).1;
+    assert_eq!(world.fleetlog(&["freeze", "an incident"]).0, 0);
+    assert!(launches().contains("\"launches\": \"frozen\""), "{}", launches());
+    assert_eq!(world.fleetlog(&["thaw"]).0, 0);
+    assert!(launches().contains("\"launches\": \"free\""), "{}", launches());
+    assert_eq!(world.fleetlog(&["policy", "set", "rebalance=ignore"]).0, 0);
     assert_eq!(world.fleetlog(&["driver", "weight", "me", "300"]).0, 0);
     assert_eq!(world.fleetlog(&["driver", "budget", "me", "$0.0005"]).0, 0);
     let (code, _, err) = world.fleetlog(&["run", "--driver", "me", "--", "true"]);
@@ -142,6 +148,9 @@ fn what_is_planned_is_launched_and_who_waits_learns_why() {
     assert_eq!(world.fleetlog(&["run", "--cpu", "2", "--", "true"]).0, 0);
     assert!(world.fleetlog(&["instances"]).1.contains("local.medium"));
     assert_eq!(world.fleetlog(&["policy", "set", "max_instances=1"]).0, 0);
+    // What is idle would make room.
+    let mut holder = world.begin(&["alloc", "--cpu", "1", "--hold"]);
+    world.until(|| world.fleetlog(&["allocs"]).1.contains("granted"));
     let mut asker = world.begin(&["alloc", "--cpu", "4", "--hold"]);
     let waiting = || {
         let (_, out, _) = world.fleetlog(&["allocs"]);
@@ -157,9 +166,11 @@ fn what_is_planned_is_launched_and_who_waits_learns_why() {
     }
     assert_eq!(world.fleetlog(&["policy", "set", "max_instances=2"]).0, 0);
     world.until(|| world.fleetlog(&["why-not", &own]).2.contains("it has been granted on i-"));
-    let pid = rustix::process::Pid::from_raw(asker.id().cast_signed()).expect("a process id");
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("told to end");
-    assert!(asker.wait().expect("ends").success());
+    for held in [&mut asker, &mut holder] {
+        let pid = rustix::process::Pid::from_raw(held.id().cast_signed()).expect("a process id");
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("told to end");
+        assert!(held.wait().expect("ends").success());
+    }
     world.audit();
 }
 

@@ -77,6 +77,10 @@ pub struct Policy {
     /// Never have more calls under way that launch instances than this.
     #[serde(skip_serializing_if = "is_usual_creating")]
     pub max_creating: u32,
+    /// After so many instances in a row that did not boot, whatever they were, nothing is launched for a
+    /// while, and then one at a time until one boots; 0: never.
+    #[serde(skip_serializing_if = "is_usual_breaker")]
+    pub breaker: u32,
     /// By label (`key=value`): what all allocs that have it may cost together per hour, each by its part
     /// of its instance, in micro-dollars.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -163,11 +167,18 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 /// Calls under way that launch instances, where the policy names no number.
 const CREATING: u32 = 10;
 
+/// Instances in a row that did not boot, where the policy names no number.
+const BREAKER: u32 = 5;
+
 /// How long an orphan is left alone, where the policy does not say.
 const ORPHAN_GRACE: Millis = Millis::from_secs(300);
 
 fn is_usual_orphan_grace(grace: &Millis) -> bool {
     *grace == ORPHAN_GRACE
+}
+
+fn is_usual_breaker(count: &u32) -> bool {
+    *count == BREAKER
 }
 
 fn is_usual_creating(count: &u32) -> bool {
@@ -182,6 +193,7 @@ impl Default for Policy {
             max_instances: 64,
             max_per_zone: None,
             max_creating: CREATING,
+            breaker: BREAKER,
             label_budgets: BTreeMap::new(),
             min_instances: 0,
             offerings: Vec::new(),

@@ -1,10 +1,14 @@
 //! Reasons as data: why a decision was taken, with the figures it was taken on.
 
-use crate::id::{AllocId, ExecId, InstanceId, LaunchId};
+mod exec;
+
+use crate::id::{AllocId, InstanceId, LaunchId};
 use crate::resources::{Resources, Shortage};
 use crate::unit::{Micros, Millis};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
+
+pub use exec::*;
 
 fn is_none(count: &u32) -> bool {
     *count == 0
@@ -86,6 +90,11 @@ pub enum PendingWhy {
     },
     /// An operator froze launches.
     Frozen,
+    /// Of all that was launched lately nothing booted: one launch at a time is tried, and now and then.
+    Breaker {
+        /// How many instances in a row did not.
+        failures: u32,
+    },
     /// The budget of its driver is in use.
     DriverBudget {
         /// What it would cost per hour where it costs least.
@@ -281,37 +290,6 @@ pub enum DrainWhy {
     Unknown,
 }
 
-/// What kind of failure kept an exec from running to its own end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "class", rename_all = "kebab-case")]
-pub enum FailureClass {
-    /// The image is not there.
-    ImageMissing {
-        /// Its name.
-        image: String,
-    },
-    /// The command cannot be started.
-    CannotStart,
-    /// The alloc had ended, or was not open.
-    AllocEnded,
-    /// The exec asks for more than its alloc has.
-    TooLarge {
-        /// The dimension in which it does.
-        shortage: Shortage,
-    },
-    /// The runtime that was asked for is not there.
-    NoRuntime,
-    /// The container or process was lost without a trace of its end.
-    Lost,
-    /// The exec's own time limit passed.
-    TimedOut,
-    /// The agent or its runtime failed.
-    Agent,
-    /// Written by a newer version.
-    #[serde(other)]
-    Unknown,
-}
-
 /// Why a launch was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "class", rename_all = "kebab-case")]
@@ -346,52 +324,6 @@ pub enum RefusalScope {
     QuotaGroup,
     /// Whatever is launched.
     Account,
-    /// Written by a newer version.
-    #[serde(other)]
-    Unknown,
-}
-
-/// Where the knowledge of an out-of-memory kill comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OomSource {
-    /// The container runtime's flag.
-    Runtime,
-    /// Cgroup event counters.
-    Cgroup,
-    /// Kernel messages.
-    Kernel,
-}
-
-/// Who was killed for memory.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "victim", rename_all = "kebab-case")]
-pub enum OomVictim {
-    /// The exec's main process.
-    Main,
-    /// A child; the exec itself went on.
-    Child,
-    /// Not known.
-    Unspecified,
-    /// Written by a newer version.
-    #[serde(other)]
-    Unknown,
-}
-
-/// What an exec of an ended alloc is left with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "why", rename_all = "kebab-case")]
-pub enum LostWhy {
-    /// Its instance is gone.
-    InstanceGone {
-        /// The instance.
-        instance: InstanceId,
-    },
-    /// The agent closed the alloc without an end for it.
-    NeverStarted {
-        /// The exec.
-        exec: ExecId,
-    },
     /// Written by a newer version.
     #[serde(other)]
     Unknown,

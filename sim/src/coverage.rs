@@ -39,6 +39,7 @@ labels!(pending PENDING PendingWhy {
     PendingWhy::NamedInstanceBusy { .. } => "named-instance-busy",
     PendingWhy::BackedOff { .. } => "backed-off",
     PendingWhy::Frozen => "frozen",
+    PendingWhy::Breaker { .. } => "breaker",
     PendingWhy::DriverBudget { .. } => "driver-budget",
     PendingWhy::LabelBudget { .. } => "label-budget",
     PendingWhy::MaxPerZone { .. } => "max-per-zone",

@@ -94,7 +94,7 @@ fn policy(rng: &mut Rng, scale: u64) -> Policy {
     ];
     // Now and then something that is asked for is not to be had at all.
     offerings.truncate(if rng.chance(100) { 1 } else { 3 });
-    Policy {
+    let mut policy = Policy {
         max_hourly_cost: Micros(rng.between(150_000, 700_000) * scale),
         max_pending: u32::try_from(rng.between(1, 4) * scale).unwrap_or(4),
         max_instances: u32::try_from(rng.between(2, 6) * scale).unwrap_or(6),
@@ -109,5 +109,9 @@ fn policy(rng: &mut Rng, scale: u64) -> Policy {
         grace: grace(rng),
         retention: seconds(if rng.chance(200) { rng.between(1, 30) } else { 3600 }),
         ..Policy::default()
+    };
+    if policy.boot_timeout.0.is_multiple_of(2000) {
+        policy.breaker = 2;
     }
+    policy
 }

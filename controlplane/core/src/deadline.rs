@@ -17,7 +17,8 @@ pub fn next_deadline(state: &State) -> Option<(LogTime, &'static str)> {
         || serving(state) < state.head.policy.min_instances as usize;
     let unborn = state.backoffs.iter().map(|(_, backoff)| backoff.until);
     let refused = state.rests.iter().map(|(_, rest)| rest.until);
-    let rests = unborn.chain(refused).filter(|_| wanted);
+    let breaker = state.head.breaker.map(|breaker| breaker.until);
+    let rests = unborn.chain(refused).chain(breaker).filter(|_| wanted);
     let rests = rests.map(|until| (until, "something that rests"));
     let spare = spare_instances(state) > 0;
     let instances = state

@@ -18,8 +18,8 @@ mod trouble;
 use crate::sight::Sight;
 use draft::Draft;
 pub use offer::{
-    Refused, candidates, is_for, is_tried, limits, on_market, refused_lately, rests, tried,
-    zone_limit,
+    Refused, Shut, candidates, is_for, is_tried, limits, on_market, refused_lately, rests, shut,
+    tried, zone_limit,
 };
 use replay_core::State;
 use schema::event::Event;

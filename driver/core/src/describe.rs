@@ -69,6 +69,9 @@ pub fn pending(why: &PendingWhy) -> String {
             format!("pending: there are {limit} instances in each zone, as many as allowed")
         }
         PendingWhy::Frozen => "pending: launches are frozen".to_owned(),
+        PendingWhy::Breaker { failures } => format!(
+            "pending: the last {failures} instances did not boot; one at a time is tried, and now and then"
+        ),
         PendingWhy::Unknown => "pending, for a reason that a newer version knows".to_owned(),
     }
 }

@@ -2,8 +2,8 @@
 //! leader's own decisions. Nothing is written anywhere.
 
 use super::ask::NeedArgs;
+use super::policy::changed;
 use super::reasons::{market, offer_json, show_offers};
-use super::steer::changed;
 use crate::output::{Output, Usage, print, say, table};
 use catalogue::Catalogue;
 use clap::Args;

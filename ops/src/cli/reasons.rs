@@ -40,6 +40,7 @@ fn lost(lost: &Lost) -> String {
             format!("not before {}: {}", when(*until), refused(*refusals, said.as_ref()))
         }
         Lost::Frozen => "launches are frozen".to_owned(),
+        Lost::Breaker { failures } => format!("the last {failures} instances did not boot"),
         Lost::CheaperZone { zone, price } => format!("{} in {zone}", money(price)),
         Lost::OnTrial => "refused lately; one launch is trying it again".to_owned(),
         Lost::MaxPerZone { limit } => {

@@ -241,8 +241,22 @@ fn parse_at(at: &str) -> anyhow::Result<(Seq, LogTime)> {
     Ok((Seq(u64::MAX), LogTime(nanos)))
 }
 
+/// What holds launches back, if anything does.
+fn launches(state: &State) -> Value {
+    let head = &state.head;
+    match head.breaker {
+        _ if head.frozen => json!("frozen"),
+        Some(breaker) => json!({
+            "did_not_boot": breaker.failures,
+            "one_at_a_time_from": when(breaker.until),
+        }),
+        None => json!("free"),
+    }
+}
+
 fn summary(state: &mut State, breaches: usize) -> Value {
     let digest = state.digest().to_string();
+    let state = &*state;
     let head = &state.head;
     json!({
         "cluster": head.cluster,
@@ -255,6 +269,7 @@ fn summary(state: &mut State, breaches: usize) -> Value {
         "committed_per_hour": head.committed.dollars(),
         "instances": state.index.live_instances.len(),
         "pending_instances": head.pending,
+        "launches": launches(state),
         "drivers": state.drivers.len(),
         "allocs": state.allocs.len(),
         "waiting": state.index.waiting.len(),

@@ -154,6 +154,7 @@ impl State {
             Event::LaunchAccepted(e) => self.launch_accepted(e),
             Event::LaunchRefused(e) => self.launch_refused(e),
             Event::InstanceLost(e) => self.gone(&e.instance, true),
+            Event::BreakerTripped(e) => self.breaker_tripped(e),
             Event::BootTimedOut(e) => self.boot_timed_out(e),
             Event::InstanceUnreachable(e) => self.silent(&e.instance),
             Event::InstanceReachable(e) => self.set_reach(&e.instance, Reach::Heard),
@@ -190,6 +191,7 @@ impl State {
             }
             Event::LaunchesThawed(_) => {
                 self.head.frozen = false;
+                self.works_again();
                 Ok(())
             }
         }

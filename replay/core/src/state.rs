@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 pub mod alloc;
 pub mod author;
+pub mod breaker;
 pub mod budget;
 pub mod driver;
 pub mod exec;
@@ -28,6 +29,7 @@ pub mod settings;
 
 use alloc::Alloc;
 use author::AuthorState;
+use breaker::Breaker;
 use driver::Driver;
 use exec::Exec;
 use index::Index;
@@ -62,6 +64,12 @@ pub struct Head {
     pub halted: Option<String>,
     /// Whether launches are frozen.
     pub frozen: bool,
+    /// Instances in a row that did not boot, whatever they were.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unborn: u32,
+    /// Set when too many of them did not, until one boots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<Breaker>,
     /// What may be spent, bought and kept.
     pub policy: Policy,
     /// Whether an operator set the policy before the log began: the one that it begins with is not it then.
@@ -89,6 +97,10 @@ pub struct Head {
     pub instances: u32,
     /// How many records had no effect, by reason.
     pub voids: BTreeMap<Void, u64>,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 fn is_none(seq: &Seq) -> bool {
@@ -143,6 +155,8 @@ impl Default for State {
                 next_generation: None,
                 halted: None,
                 frozen: false,
+                unborn: 0,
+                breaker: None,
                 policy: Policy::default(),
                 policy_first: false,
                 weights: BTreeMap::new(),

@@ -154,6 +154,9 @@ impl Claims {
         if head.pending > policy.max_pending || head.instances > policy.max_instances {
             return Some(format!("{} is one more than the policy allows", e.launch));
         }
+        if head.breaker.is_some_and(|b| head.time < b.until || head.pending > 1) {
+            return Some(format!("{} is launched though nothing boots", e.launch));
+        }
         let rests = |(refused, scope, until): &&(Offering, RefusalScope, LogTime)| {
             *until > head.time && reaches(refused, *scope, &e.offering)
         };

@@ -3,9 +3,11 @@
 
 use super::MAX_ROUND;
 use super::offer;
+use crate::pack::Limits;
 use crate::sight::Sight;
 use replay_core::State;
 use replay_core::state::alloc::{Alloc, AllocStatus, Grant};
+use replay_core::state::breaker::Breaker;
 use replay_core::state::budget::Costs;
 use replay_core::state::instance::Instance;
 use replay_core::state::rest::Extent;
@@ -47,6 +49,8 @@ pub(super) struct Draft<'a> {
     pub(super) begun: BTreeMap<SmolStr, u64>,
     /// What is on trial, and tried by a launch that is under way or that this round begins.
     tried: BTreeSet<Extent>,
+    /// What holds launches back, set by this round or before.
+    pub(super) breaker: Option<Breaker>,
     /// How many ids this round has made.
     pub(super) ids: u64,
     /// What may be bought, once anybody has asked.
@@ -76,6 +80,7 @@ impl<'a> Draft<'a> {
             costs: Costs::default(),
             begun: BTreeMap::new(),
             tried: offer::tried(state),
+            breaker: state.head.breaker,
             ids: 0,
             candidates: OnceCell::new(),
         }
@@ -104,6 +109,17 @@ impl<'a> Draft<'a> {
     /// Whether this offering is not to be launched now: it rests, or is on trial and is being tried.
     pub(super) fn resting(&self, offering: &Offering) -> bool {
         offer::rests(self.state, offering).is_some() || offer::is_tried(&self.tried, offering)
+    }
+
+    /// What keeps everything from being launched now, whatever it is and costs.
+    pub(super) fn shut(&self) -> Option<PendingWhy> {
+        offer::shut(self.state, self.breaker, self.pending).map(PendingWhy::from)
+    }
+
+    /// What may still be launched, after this round's launches.
+    pub(super) fn limits(&self) -> Limits {
+        let counts = (self.pending, self.instances);
+        offer::limits(self.state, self.breaker, self.committed, counts)
     }
 
     /// Whether this offering may be launched now, as far as that is up to what it is and where.

@@ -47,7 +47,7 @@ fn steps(draft: &Draft<'_>, alloc: &Alloc) -> i64 {
 /// Whether it has waited for so long, for nothing that is on its way, that room is kept for it.
 pub(super) fn starves(draft: &Draft<'_>, alloc: &Alloc) -> bool {
     use schema::why::PendingWhy::{
-        BackedOff, Budget, Frozen, MaxInstances, MaxPending, MaxPerZone,
+        BackedOff, Breaker, Budget, Frozen, MaxInstances, MaxPending, MaxPerZone,
     };
     let AllocStatus::Waiting { why: Some(why), reserved: None } = &alloc.status else {
         return false;
@@ -60,6 +60,7 @@ pub(super) fn starves(draft: &Draft<'_>, alloc: &Alloc) -> bool {
             | MaxPerZone { .. }
             | BackedOff { .. }
             | Frozen
+            | Breaker { .. }
     );
     capped && is_firm(draft, alloc)
 }

@@ -2,6 +2,7 @@
 
 use crate::pack::Limits;
 use replay_core::State;
+use replay_core::state::breaker::Breaker;
 use replay_core::state::launch::{Backoff, key};
 use replay_core::state::rest::{Extent, Rest};
 use schema::policy::types::{ACCELERATOR, Accelerators, GPU};
@@ -9,6 +10,7 @@ use schema::policy::{Offering, Policy};
 use schema::requirements::Market;
 use schema::resources::Resources;
 use schema::unit::{LogTime, Micros};
+use schema::why::PendingWhy;
 use std::collections::BTreeSet;
 
 /// All offerings from which the leader chooses now, the policy's own first.
@@ -84,13 +86,51 @@ pub fn zone_limit(state: &State, zone: &str, more: u64) -> Option<u32> {
     state.head.policy.max_per_zone.filter(|limit| there >= u64::from(*limit))
 }
 
+/// What keeps everything from being launched, whatever it is and costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shut {
+    /// An operator froze launches.
+    Frozen,
+    /// Of all that was launched lately nothing booted.
+    Breaker {
+        /// How many instances in a row did not.
+        failures: u32,
+    },
+}
+
+impl From<Shut> for PendingWhy {
+    fn from(shut: Shut) -> PendingWhy {
+        match shut {
+            Shut::Frozen => PendingWhy::Frozen,
+            Shut::Breaker { failures } => PendingWhy::Breaker { failures },
+        }
+    }
+}
+
+/// What keeps everything from being launched now, beside so many launches that are under way.
+#[must_use]
+pub fn shut(state: &State, breaker: Option<Breaker>, pending: u32) -> Option<Shut> {
+    if state.head.frozen {
+        return Some(Shut::Frozen);
+    }
+    let Breaker { failures, until } = breaker?;
+    (state.head.time < until || pending > 0).then_some(Shut::Breaker { failures })
+}
+
 /// What may still be launched beside so much that is committed, and so many instances under way and in all.
 #[must_use]
-pub fn limits(policy: &Policy, committed: Micros, pending: u32, instances: u32) -> Limits {
+pub fn limits(
+    state: &State,
+    breaker: Option<Breaker>,
+    committed: Micros,
+    (pending, instances): (u32, u32),
+) -> Limits {
+    let policy = &state.head.policy;
+    let most = if breaker.is_some() { 1 } else { policy.max_pending };
     Limits {
         budget: policy.max_hourly_cost.minus(committed),
         instances: policy.max_instances.saturating_sub(instances),
-        pending: policy.max_pending.saturating_sub(pending),
+        pending: most.saturating_sub(pending),
     }
 }
 

@@ -10,12 +10,11 @@ use schema::policy::Offering;
 use schema::why::{DrainWhy, LaunchWhy};
 
 pub(super) fn decide(draft: &mut Draft<'_>) {
-    let head = &draft.state.head;
-    if head.frozen || !head.policy.replace {
+    if !draft.state.head.policy.replace {
         return;
     }
     for (id, instance) in draft.live() {
-        if draft.full() {
+        if draft.full() || draft.shut().is_some() {
             return;
         }
         if is_lost(draft, id, instance)

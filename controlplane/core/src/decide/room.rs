@@ -88,6 +88,7 @@ impl<'a> Room<'a> {
             | PendingWhy::MaxPending { .. }
             | PendingWhy::NamedInstanceBusy { .. }
             | PendingWhy::Frozen
+            | PendingWhy::Breaker { .. }
             | PendingWhy::DriverBudget { .. }
             | PendingWhy::LabelBudget { .. }
             | PendingWhy::Unknown => Vec::new(),

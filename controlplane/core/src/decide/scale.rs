@@ -4,7 +4,7 @@
 use super::budget::{self, Affordable, Over};
 use super::draft::Draft;
 use super::fair;
-use super::offer::{asks, is_for, is_kept, limits, on_market, refused_lately};
+use super::offer::{asks, is_for, is_kept, on_market, refused_lately};
 use super::place::size;
 use crate::deadline::{serves, serving};
 use crate::pack::{Demand, Terms, Unseated, pack};
@@ -87,7 +87,7 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
     let policy = &draft.state.head.policy;
     let candidates = draft.candidates().iter().filter(|o| draft.open(o));
     let offerings: Vec<Offering> = candidates.map(|o| (*o).clone()).collect();
-    let limits = limits(policy, draft.committed, draft.pending, draft.instances);
+    let limits = draft.limits();
     let plan = pack(&demands, &offerings, |o| is_kept(policy, o), &limits);
     let firm = plan.unseated.iter().any(|(demand, _)| demands[*demand].firm);
     let mut dear: Vec<(usize, Over)> = Vec::new();
@@ -165,10 +165,8 @@ pub(super) fn cheapest<'o>(
 
 /// Whether the caps keep this from being launched now.
 fn capped_for(draft: &Draft<'_>, offering: &Offering) -> bool {
-    let policy = &draft.state.head.policy;
-    draft.pending >= policy.max_pending
-        || draft.instances >= policy.max_instances
-        || draft.committed.plus(offering.at_most()) > policy.max_hourly_cost
+    let limits = draft.limits();
+    limits.pending == 0 || limits.instances == 0 || offering.at_most() > limits.budget
 }
 
 /// Why an instance is launched for its seats.
@@ -209,7 +207,9 @@ fn capped(draft: &Draft<'_>, why: Unseated) -> PendingWhy {
     let policy = &draft.state.head.policy;
     match why {
         Unseated::MaxInstances => PendingWhy::MaxInstances { limit: policy.max_instances },
-        Unseated::MaxPending => PendingWhy::MaxPending { limit: policy.max_pending },
+        Unseated::MaxPending => {
+            draft.shut().unwrap_or(PendingWhy::MaxPending { limit: policy.max_pending })
+        }
         Unseated::Budget { asked, .. } => {
             let (committed, limit) = (draft.committed, policy.max_hourly_cost);
             PendingWhy::Budget { asked, committed, limit }
@@ -300,8 +300,8 @@ fn refusal(
 fn judge(draft: &Draft<'_>, alloc: &Alloc, floor: &Resources) -> Verdict {
     let fitting = fitting(draft, alloc, floor)?;
     let head = &draft.state.head;
-    if head.frozen {
-        return Ok(Some(PendingWhy::Frozen));
+    if let Some(why) = draft.shut() {
+        return Ok(Some(why));
     }
     let rested: Vec<_> = fitting.iter().filter(|o| !draft.resting(o)).collect();
     let open = rested.iter().filter(|o| !draft.zone_full(&o.zone));
@@ -368,7 +368,7 @@ fn keep_floor(draft: &mut Draft<'_>) {
         let Some(offering) = open.min_by_key(|o| (o.price, o.kind.clone())).cloned() else {
             return;
         };
-        if draft.state.head.frozen || capped_for(draft, &offering) {
+        if draft.shut().is_some() || capped_for(draft, &offering) {
             return;
         }
         let why = LaunchWhy::MinInstances { floor: policy.min_instances };

@@ -5,11 +5,12 @@ use crate::cloud::Seen;
 use crate::deadline::revoke_at;
 use crate::plan::rest;
 use replay_core::state::alloc::{Alloc, AllocStatus};
+use replay_core::state::breaker::Breaker;
 use replay_core::state::instance::{Instance, Phase, Reach, Service};
 use replay_core::state::launch::{self, OfferingKey, key};
 use schema::event::{
-    AllocRefused, BootTimedOut, DrainStarted, InstanceLost, InstanceReachable, InstanceUnreachable,
-    OrphanFound, TerminateRequested,
+    AllocRefused, BootTimedOut, BreakerTripped, DrainStarted, InstanceLost, InstanceReachable,
+    InstanceUnreachable, OrphanFound, TerminateRequested,
 };
 use schema::id::{AllocId, InstanceId};
 use schema::policy::Rebalance;
@@ -18,6 +19,9 @@ use schema::why::{DrainWhy, RefusedWhy, RevokedWhy, TerminateWhy};
 
 /// How long an offering rests whose instance did not boot, the first time.
 const FIRST_REST: Millis = Millis::from_secs(10);
+
+/// How long nothing is launched when too many in a row did not boot, the first time.
+const FIRST_BREAK: Millis = Millis::from_secs(60);
 
 pub(super) fn decide(draft: &mut Draft<'_>) {
     for (id, instance) in draft.live() {
@@ -32,6 +36,20 @@ pub(super) fn decide(draft: &mut Draft<'_>) {
     for id in &draft.state.index.to_kill {
         kill(draft, id);
     }
+    trip(draft);
+}
+
+/// Holds launches back when too many in a row did not boot, each time for longer.
+fn trip(draft: &mut Draft<'_>) {
+    let head = &draft.state.head;
+    let (limit, failures) = (head.policy.breaker, head.unborn);
+    let known = head.breaker.map_or(0, |breaker| breaker.failures);
+    if limit == 0 || failures < limit || failures <= known {
+        return;
+    }
+    let until = head.time + rest(FIRST_BREAK, failures - limit);
+    draft.breaker = Some(Breaker { failures, until });
+    draft.push(BreakerTripped { failures, until });
 }
 
 /// Takes an alloc back that an operator wants gone, or tells its driver that it will not come.

@@ -1,7 +1,7 @@
 //! Each offering that is known, and what stands against buying it now.
 
 use super::Wanted;
-use crate::decide::{is_for, is_tried, limits, on_market, rests, tried, zone_limit};
+use crate::decide::{Shut, is_for, is_tried, limits, on_market, rests, shut, tried, zone_limit};
 use crate::pack::Limits;
 use replay_core::State;
 use replay_core::state::rest::Extent;
@@ -89,6 +89,11 @@ pub enum Lost {
     },
     /// An operator froze launches.
     Frozen,
+    /// Of all that was launched lately nothing booted.
+    Breaker {
+        /// How many instances in a row did not.
+        failures: u32,
+    },
     /// The same is sold in another zone for less, or for as much in one that comes first by name.
     CheaperZone {
         /// Which zone.
@@ -197,7 +202,7 @@ impl Offer<'_> {
 #[must_use]
 pub fn offers<'a>(state: &'a State, wanted: &Wanted, course: &Course<'_>) -> Vec<Offer<'a>> {
     let (tried, head) = (tried(state), &state.head);
-    let caps = limits(&head.policy, head.committed, head.pending, head.instances);
+    let caps = limits(state, head.breaker, head.committed, (head.pending, head.instances));
     let named = head.policy.offerings.iter().map(|offering| (offering, None));
     let rules = &head.policy.types;
     let seen = state.market.iter().map(|(_, seen)| {
@@ -287,7 +292,10 @@ fn barred(state: &State, offering: &Offering, tried: &BTreeSet<Extent>) -> Optio
     if let Some(limit) = zone_limit(state, &offering.zone, 0) {
         return Some(Lost::MaxPerZone { limit });
     }
-    state.head.frozen.then_some(Lost::Frozen)
+    match shut(state, state.head.breaker, state.head.pending)? {
+        Shut::Breaker { failures } => Some(Lost::Breaker { failures }),
+        Shut::Frozen => Some(Lost::Frozen),
+    }
 }
 
 /// Of what is the same in several zones all but the cheapest have lost.

@@ -275,6 +275,7 @@ fn every_offering_is_bought_or_has_a_reason_that_is_true() {
                 | Lost::OnTrial
                 | Lost::MaxPerZone { .. }
                 | Lost::Frozen
+                | Lost::Breaker { .. }
                 | Lost::MaxInstances { .. }
                 | Lost::MaxPending { .. } => {
                     let outlook = only(&w, offer.offering).ask(asks).expect("an outlook");

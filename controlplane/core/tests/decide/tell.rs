@@ -27,6 +27,7 @@ pub(crate) fn tell(event: &Event) -> String {
         Event::DrainStarted(e) => format!("{} drains", e.instance),
         Event::TerminateRequested(e) => format!("end {}: {}", e.instance, ended(&e.why)),
         Event::BootTimedOut(e) => format!("{} not up in {}ms", e.instance, e.waited),
+        Event::BreakerTripped(e) => format!("breaker: {} did not boot", e.failures),
         Event::InstanceUnreachable(e) => format!("{} silent for {}ms", e.instance, e.silent),
         Event::InstanceReachable(e) => format!("{} heard", e.instance),
         Event::InstanceLost(e) => format!("{} lost", e.instance),
@@ -63,6 +64,7 @@ fn pending(why: &PendingWhy) -> String {
             format!("the budget of {label}, {asked} on {used} of {limit}")
         }
         PendingWhy::MaxPerZone { limit } => format!("at most {limit} in each zone"),
+        PendingWhy::Breaker { failures } => format!("{failures} did not boot"),
         PendingWhy::Frozen => "frozen".into(),
         PendingWhy::Unknown => "unknown".into(),
     }

@@ -2,12 +2,13 @@
 
 use crate::tell::tell;
 use controlplane_core::{Sight, decide};
+use replay_core::state::instance::{Instance, Phase};
 use replay_core::{Message, Outcome, State, invariant};
 use schema::codec;
 use schema::event::{
     AllocClosed, AllocFreed, AllocGranted, AllocRequested, AllocsKept, DriverJoined, Event,
-    Genesis, InstanceBooted, Interruption, InterruptionNoticed, LaunchAccepted, LaunchRefused,
-    LaunchRequested, LaunchesFrozen, LeaderElected, LeaderRenewed, PolicySet,
+    Genesis, InstanceBooted, InstanceTerminated, Interruption, InterruptionNoticed, LaunchAccepted,
+    LaunchRefused, LaunchRequested, LaunchesFrozen, LeaderElected, LeaderRenewed, PolicySet,
 };
 use schema::id::{AuthorId, IdError, InstanceId, LaunchId};
 use schema::policy::{Offering, Policy};
@@ -213,13 +214,38 @@ impl World {
         self.made(instance);
     }
 
+    /// The cloud has ended this instance, as the leader wanted.
+    pub(crate) fn ended(&mut self, instance: &str) {
+        self.say(InstanceTerminated { instance: id(instance), cost: Micros(0) });
+    }
+
+    /// The same for all that the leader wants gone.
+    pub(crate) fn end_all(&mut self) {
+        for instance in self.state.index.terminating.clone() {
+            self.say(InstanceTerminated { instance, cost: Micros(0) });
+        }
+    }
+
+    /// The agents of all instances that boot speak for the first time.
+    pub(crate) fn boot_all(&mut self) {
+        let booting = self.state.instances.iter().filter(|(_, i)| i.phase == Phase::Booting);
+        let booting: Vec<_> = booting.map(|(id, i)| (id.clone(), i.clone())).collect();
+        for (instance, Instance { launch, resources, .. }) in booting {
+            self.booted(instance, launch, resources);
+        }
+    }
+
     /// The agent of this instance speaks for the first time.
     pub(crate) fn boot(&mut self, instance: &str, resources: Resources) {
+        self.booted(id(instance), launch_of(instance), resources);
+    }
+
+    fn booted(&mut self, instance: InstanceId, launch: LaunchId, resources: Resources) {
         self.say(InstanceBooted {
-            instance: id(instance),
-            launch: launch_of(instance),
-            resources,
             address: format!("http://{instance}"),
+            instance,
+            launch,
+            resources,
             version: "0".into(),
             boot: Millis(1),
             runtimes: Vec::new(),

@@ -37,6 +37,10 @@ pub(super) fn of(event: &Event) -> String {
             e.kind,
             e.price.dollars()
         ),
+        Event::BreakerTripped(e) => format!(
+            "the last {} instances did not boot: nothing is launched for now, and then one at a time",
+            e.failures
+        ),
         Event::LaunchRefused(e) => {
             let why = driver::describe::refusal(&e.class);
             format!("{}, attempt {}: the cloud refuses: {why}: {}", e.launch, e.attempt, e.message)

@@ -188,6 +188,7 @@ impl State {
             let key = key(&instance.offering);
             self.head.pending = self.head.pending.saturating_sub(1);
             self.backoffs.remove(&key);
+            self.works_again();
         }
         Ok(())
     }
@@ -241,6 +242,7 @@ impl State {
         let (launch, offering) = (instance.launch.clone(), instance.offering.clone());
         self.unreserve_all(&launch);
         self.refuse_for_now(&offering, e.until);
+        self.did_not_boot();
         Ok(())
     }
 
@@ -273,6 +275,7 @@ impl State {
         let (price, launch) = (instance.offering.at_most(), instance.launch.clone());
         if instance.phase == Phase::Booting {
             self.head.pending = self.head.pending.saturating_sub(1);
+            self.did_not_boot();
         }
         let instance = self.living(id)?;
         instance.phase = Phase::Gone { at, lost };

@@ -5,7 +5,7 @@ use crate::event::body;
 use crate::id::{InstanceId, LaunchId};
 use crate::policy::Offering;
 use crate::requirements::Market;
-use crate::unit::{Micros, Millis};
+use crate::unit::{LogTime, Micros, Millis};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -82,3 +82,14 @@ pub struct OrphanFound {
     pub age: Millis,
 }
 body!(Ctl "orphan-found" OrphanFound |e| Instance e.instance.as_str(), instance &e.instance);
+
+/// Of all that was launched lately nothing booted, whatever it was: nothing is launched for a while, and
+/// then one at a time until something boots.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakerTripped {
+    /// How many instances in a row did not boot.
+    pub failures: u32,
+    /// Nothing is launched before this log time.
+    pub until: LogTime,
+}
+body!(Ctl "breaker-tripped" BreakerTripped |_e| Cluster "breaker-tripped");

@@ -4,11 +4,11 @@ use super::{offering, policy, why};
 use crate::dice::{Dice, Place};
 use schema::event::{
     AllocExpired, AllocGranted, AllocPending, AllocRefused, AllocRevoked, Body, BootTimedOut,
-    Checkpoint, CloudConfigured, DrainStarted, Event, Genesis, InstanceLost, InstanceReachable,
-    InstanceTerminated, InstanceUnreachable, LaunchAccepted, LaunchRefused, LaunchRequested,
-    LeaderChallenged, LeaderElected, LeaderRenewed, LeaderResigned, OrphanFound, Previous,
-    PriceSeen, PriceSource, ReplicaStarted, RolledOver, SchemaActivated, TerminateRequested,
-    Withdrawn,
+    BreakerTripped, Checkpoint, CloudConfigured, DrainStarted, Event, Genesis, InstanceLost,
+    InstanceReachable, InstanceTerminated, InstanceUnreachable, LaunchAccepted, LaunchRefused,
+    LaunchRequested, LeaderChallenged, LeaderElected, LeaderRenewed, LeaderResigned, OrphanFound,
+    Previous, PriceSeen, PriceSource, ReplicaStarted, RolledOver, SchemaActivated,
+    TerminateRequested, Withdrawn,
 };
 use schema::unit::{Epoch, Seq};
 
@@ -60,6 +60,9 @@ fn launch(kind: &str, place: &Place, dice: &mut Dice<'_>) -> Option<Event> {
     Some(match kind {
         PriceSeen::KIND => price_seen(dice).into(),
         CloudConfigured::KIND => CloudConfigured { settings: dice.text() }.into(),
+        BreakerTripped::KIND => {
+            BreakerTripped { failures: dice.short(), until: dice.time() }.into()
+        }
         OrphanFound::KIND => OrphanFound {
             instance,
             launch: (!dice.rarely(3)).then_some(launch),

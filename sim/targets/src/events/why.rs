@@ -21,7 +21,7 @@ pub(super) fn grant(dice: &mut Dice<'_>) -> GrantWhy {
 }
 
 pub(super) fn pending(dice: &mut Dice<'_>) -> PendingWhy {
-    match dice.below(11) {
+    match dice.below(12) {
         0 => {
             let launch = dice.place().launch;
             PendingWhy::Launching { launch, kind: dice.text().into(), price: dice.price() }
@@ -47,6 +47,7 @@ pub(super) fn pending(dice: &mut Dice<'_>) -> PendingWhy {
             PendingWhy::LabelBudget { label, asked, used, limit: dice.price() }
         }
         9 => PendingWhy::MaxPerZone { limit: dice.short() },
+        10 => PendingWhy::Breaker { failures: dice.short() },
         _ => PendingWhy::Unknown,
     }
 }

@@ -1,0 +1,173 @@
+//! `policy`: what the cluster may do, shown whole and changed key by key.
+
+use super::context::Context;
+use super::steer::say_it;
+use crate::output::{Usage, in_full, print};
+use anyhow::bail;
+use clap::{Args, Subcommand};
+use schema::event::PolicySet;
+use schema::policy::Policy;
+use schema::unit::{Micros, Millis};
+use serde_json::{Map, Value, json};
+use std::process::ExitCode;
+
+/// Show or change what the cluster may do
+#[derive(Debug, Args)]
+pub(crate) struct PolicyArgs {
+    #[command(subcommand)]
+    verb: PolicyVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum PolicyVerb {
+    /// Print the policy as JSON
+    Get,
+    /// Change it: max_hourly_cost=$1.50 idle_timeout=30s types.allow='["m7*"]'
+    Set {
+        /// What to change, as KEY=VALUE
+        #[arg(required = true)]
+        changes: Vec<String>,
+    },
+}
+
+pub(crate) async fn policy(args: PolicyArgs, context: Context) -> anyhow::Result<ExitCode> {
+    let state = super::context::state(&*context.open().await?).await?;
+    match args.verb {
+        PolicyVerb::Get => {
+            print(&in_full(context.output, &whole(&state.head.policy))?);
+            Ok(ExitCode::SUCCESS)
+        }
+        PolicyVerb::Set { changes } => {
+            let policy = changed(&state.head.policy, &changes)?;
+            say_it(&context, "policy", PolicySet { policy }).await
+        }
+    }
+}
+
+/// A policy with all that it has: on the log some of it is left out where it is as usual.
+fn whole(policy: &Policy) -> Value {
+    // Named one by one, so that none is forgotten that is added.
+    let Policy {
+        max_hourly_cost,
+        max_pending,
+        max_instances,
+        max_per_zone,
+        max_creating,
+        breaker,
+        label_budgets,
+        min_instances,
+        offerings,
+        types,
+        volume,
+        idle_timeout,
+        billing,
+        boot_timeout,
+        orphan_grace,
+        rebalance,
+        replace,
+        unreachable_after,
+        unreachable_grace,
+        lease,
+        max_lease,
+        grace,
+        patience,
+        retention,
+        fairness,
+    } = policy;
+    json!({
+        "max_hourly_cost": max_hourly_cost,
+        "max_pending": max_pending,
+        "max_instances": max_instances,
+        "max_per_zone": max_per_zone,
+        "max_creating": max_creating,
+        "breaker": breaker,
+        "label_budgets": label_budgets,
+        "min_instances": min_instances,
+        "offerings": offerings,
+        "types": types,
+        "volume": volume,
+        "idle_timeout": idle_timeout,
+        "billing": billing,
+        "boot_timeout": boot_timeout,
+        "orphan_grace": orphan_grace,
+        "rebalance": rebalance,
+        "replace": replace,
+        "unreachable_after": unreachable_after,
+        "unreachable_grace": unreachable_grace,
+        "lease": lease,
+        "max_lease": max_lease,
+        "grace": grace,
+        "patience": patience,
+        "retention": retention,
+        "fairness": fairness,
+    })
+}
+
+/// The policy with these changes, as KEY=VALUE.
+pub(super) fn changed(policy: &Policy, changes: &[String]) -> anyhow::Result<Policy> {
+    let mut value = whole(policy);
+    for change in changes {
+        let (key, text) =
+            change.split_once('=').ok_or_else(|| Usage(format!("{change:?} is not KEY=VALUE")))?;
+        let Some(slot) = value.pointer_mut(&format!("/{}", key.replace('.', "/"))) else {
+            let keys: Vec<&String> = value.as_object().into_iter().flat_map(Map::keys).collect();
+            bail!(Usage(format!("a policy has no {key:?}; it has {keys:?}")));
+        };
+        *slot = parse(text, slot)?;
+    }
+    let policy: Policy = serde_json::from_value(value).map_err(|e| Usage(e.to_string()))?;
+    policy.check().map_err(Usage)?;
+    Ok(policy)
+}
+
+/// Dollars ($1.50), durations (500ms, 30s, 5m, 1h), a word where there is one, or JSON.
+fn parse(text: &str, before: &Value) -> anyhow::Result<Value> {
+    if text.starts_with('$') {
+        return Ok(json!(Micros::parse(text).map_err(Usage)?));
+    }
+    if let Ok(length) = Millis::parse(text) {
+        return Ok(json!(length));
+    }
+    match serde_json::from_str(text) {
+        Ok(value) => Ok(value),
+        Err(_) if before.is_string() => Ok(Value::String(text.to_owned())),
+        Err(_) => {
+            bail!(Usage(format!("{text:?} is no amount, duration ($1.50, 30s, 5m) or JSON")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use schema::policy::{Billing, Rebalance};
+
+    #[test]
+    fn all_of_a_policy_is_shown_and_may_be_set() {
+        let usual = Policy::default();
+        let Value::Object(all) = whole(&usual) else { panic!("it has keys") };
+        for (key, value) in &all {
+            let same = changed(&usual, &[format!("{key}={value}")]).expect("as it was");
+            assert_eq!(same, usual, "{key}");
+        }
+        let written = serde_json::to_value(&usual).expect("writes");
+        for key in written.as_object().expect("it has keys").keys() {
+            assert!(all.contains_key(key), "{key} is on the log, and not shown");
+        }
+    }
+
+    #[test]
+    fn words_need_no_quotes() {
+        let set = |changes: &[&str]| {
+            let changes: Vec<String> = changes.iter().map(|c| (*c).to_owned()).collect();
+            changed(&Policy::default(), &changes)
+        };
+        let policy = set(&["billing=hour", "rebalance=ignore", "replace=false", "breaker=0"]);
+        let policy = policy.expect("it can be meant");
+        assert_eq!((policy.billing, policy.rebalance), (Billing::Hour, Rebalance::Ignore));
+        assert_eq!((policy.replace, policy.breaker), (false, 0));
+        for wrong in ["billing=week", "max_instances=many", "nothing=1", "lease", "breaker=-1"] {
+            assert!(set(&[wrong]).is_err(), "{wrong}");
+        }
+    }
+}
