@@ -101,6 +101,7 @@ fn whole(policy: &Policy) -> anyhow::Result<Value> {
     let mut value = serde_json::to_value(policy)?;
     value["types"] = serde_json::to_value(&policy.types)?;
     value["volume"] = serde_json::to_value(&policy.volume)?;
+    value["spot"] = serde_json::to_value(&policy.spot)?;
     value["fairness"] = serde_json::to_value(&policy.fairness)?;
     value["max_per_zone"] = serde_json::to_value(policy.max_per_zone)?;
     value["max_creating"] = serde_json::to_value(policy.max_creating)?;
