@@ -9,7 +9,7 @@ use agent_core::agent::{Agent as Core, Place};
 use bytes::Bytes;
 use replay::author::{Author, AuthorError, Identity};
 use replay::log::{Log, ReadError, Telemetry};
-use schema::event::InstanceBooted;
+use schema::event::{InstanceBooted, Interruption};
 use schema::id::{AuthorId, ClusterId, InstanceId, LaunchId};
 use schema::resources::Resources;
 use schema::subject::{self, Role};
@@ -22,6 +22,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 const BEAT: Duration = Duration::from_secs(1);
+
+/// What takes the instance away, and how long is left. One that follows counts, whether or not the one
+/// before was heard.
+pub type Notice = (Interruption, Millis);
 
 /// What an agent needs.
 pub struct Options {
@@ -41,8 +45,8 @@ pub struct Options {
     pub dir: PathBuf,
     /// What execs run in: `process` for those without an image, `docker` for those with one.
     pub runtimes: Vec<Arc<dyn Runtime>>,
-    /// Told how long is left when the instance will be taken away.
-    pub interruption: watch::Receiver<Option<Millis>>,
+    /// Told when the instance will be taken away.
+    pub interruption: watch::Receiver<Option<Notice>>,
     /// To be made once the log has its word that the instance is up.
     pub joined: Option<PathBuf>,
 }

@@ -12,4 +12,4 @@ pub mod runtime;
 mod serve;
 mod turn;
 
-pub use agent::{Agent, AgentError, Options};
+pub use agent::{Agent, AgentError, Notice, Options};

@@ -12,7 +12,7 @@ use agent_core::exec::{KILL, Said};
 use agent_core::plan::Run;
 use replay::author::{Author, AuthorError};
 use replay::log::{Batch, ReadError, Reader};
-use schema::event::{Event, InstanceBooted, Interruption};
+use schema::event::{Event, InstanceBooted};
 use schema::id::ExecId;
 use schema::unit::{Millis, Seq};
 use std::collections::BTreeMap;
@@ -194,8 +194,8 @@ impl Turn {
                 }
                 Some(ended) = self.tasks.join_next() => done(ended)?,
                 Ok(()) = interruption.changed() => {
-                    let left = *interruption.borrow_and_update();
-                    left.into_iter().for_each(|left| self.core.interrupted(Interruption::Spot, left));
+                    let notice = *interruption.borrow_and_update();
+                    notice.into_iter().for_each(|(what, left)| self.core.interrupted(what, left));
                 }
                 reason = &mut stop, if !stopping => {
                     stopping = true;

@@ -36,6 +36,13 @@ pub trait Cloud: Send + Sync + 'static {
         None
     }
 
+    /// The same as the cloud itself tells it now; asked for every now and then by whoever leads. Nothing if it
+    /// has no prices of its own, or cannot tell them: then what was seen last counts.
+    async fn prices_now(&self, policy: &Policy) -> Option<Prices> {
+        let _ = policy;
+        None
+    }
+
     /// The settings that launches are made by, if this cloud has any: what an order's call takes from
     /// them, it takes from those that come with the order.
     fn settings(&self) -> Option<String> {

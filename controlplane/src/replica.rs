@@ -290,6 +290,7 @@ async fn answer(cloud: &dyn Cloud, call: Call) -> News {
             let answer = cloud.terminate(&instance).await;
             News::Terminated(instance, answer)
         }
+        Call::Prices(policy) => News::Priced(cloud.prices_now(&policy).await),
         Call::List => match cloud.list().await {
             Ok(seen) => News::Listed(Some(seen)),
             Err(error) => {

@@ -6,7 +6,6 @@ use controlplane::cloud::local::Birth;
 use controlplane::cloud::local::task::Agent;
 use replay::log::{Log, Telemetry};
 use schema::id::ClusterId;
-use schema::unit::Millis;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,7 +25,7 @@ pub(crate) struct Home {
 pub(crate) fn agents(home: Home) -> anyhow::Result<Agent> {
     let program = std::env::current_exe().context("cannot find this program")?;
     let keeper: Vec<OsString> = vec![program.into(), "keeper".into()];
-    Ok(Arc::new(move |birth: Birth, interruption: watch::Receiver<Option<Millis>>| {
+    Ok(Arc::new(move |birth: Birth, interruption: watch::Receiver<Option<agent::Notice>>| {
         let (home, keeper) = (home.clone(), keeper.clone());
         Box::pin(async move {
             let instance = birth.instance.clone();
@@ -43,7 +42,7 @@ async fn live(
     dir: &Path,
     keeper: &[OsString],
     birth: Birth,
-    interruption: watch::Receiver<Option<Millis>>,
+    interruption: watch::Receiver<Option<agent::Notice>>,
 ) -> anyhow::Result<()> {
     std::fs::create_dir_all(dir)?;
     let processes = agent::runtime::process::Processes::start(dir, keeper).await?;

@@ -11,6 +11,9 @@ mod instance;
 
 use account::Account;
 use cluster::Cluster;
+use jiff::Timestamp;
+use serde_json::Value;
+use std::time::Duration;
 
 const IDLE: &str = "idle_timeout=1s";
 
@@ -70,4 +73,34 @@ fn a_credential_of_another_launch_lets_nobody_join() {
     let agent = cluster.bring_up_with(&id, &files);
     assert_eq!(cluster::end(run).0, 0);
     assert!(agent.has_joined());
+}
+
+/// What EC2 announces to an instance is on the log, and another instance is launched in its place before
+/// the time is over.
+#[test]
+fn what_will_be_taken_away_is_replaced_before_it_is() {
+    let account = Account::start();
+    let cluster = Cluster::start(&account, "genomics", "ubuntu", 0);
+    let gate = cluster.file("gate");
+    let wait = format!("until [ -e {} ]; do sleep 0.1; done; exit 5", gate.display());
+    let run = cluster.begin(&wait);
+    let id = account.instance_of(&cluster.name);
+    let agent = cluster.bring_up(&account, &id);
+    account.until("it serves", || !cluster.all("exec-started").is_empty());
+    agent.announce(Duration::from_secs(120));
+
+    account.until("it is replaced", || cluster.all("launch-accepted").len() == 2);
+    let [noticed] = &cluster.all("interruption-noticed")[..] else { panic!("not once") };
+    assert_eq!(noticed["body"]["interruption"], "spot", "{noticed}");
+    let told = noticed["body"]["left"].as_u64().expect("a time");
+    assert!((1..=120_000).contains(&told), "{noticed}");
+    let time = |record: &Value| record["time"].as_str().expect("a time").parse::<Timestamp>();
+    let over = time(noticed).expect("a time") + Duration::from_millis(told);
+    let accepted = &cluster.all("launch-accepted")[1];
+    assert!(time(accepted).expect("a time") < over, "{accepted}: not before {over}");
+    let intent = &cluster.all("launch-requested")[1];
+    assert!(intent["body"]["why"].to_string().contains(&id), "{intent}");
+    assert_eq!(account.launched(), 2);
+    std::fs::write(gate, "").expect("the gate opens");
+    assert_eq!(cluster::end(run).0, 5, "it was not taken away yet");
 }

@@ -2,6 +2,7 @@
 
 pub mod kind;
 pub mod quota;
+pub mod spot;
 pub mod types;
 pub mod volume;
 
@@ -10,6 +11,7 @@ use crate::resources::Resources;
 use crate::unit::{Micros, Millis};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
+use spot::SpotRule;
 use std::collections::BTreeMap;
 use types::TypeRules;
 use volume::VolumeRule;
@@ -95,6 +97,9 @@ pub struct Policy {
     /// Which volumes an instance is given.
     #[serde(skip_serializing_if = "VolumeRule::is_default")]
     pub volume: VolumeRule,
+    /// What is done to know the spot market.
+    #[serde(skip_serializing_if = "is_default")]
+    pub spot: SpotRule,
     /// Terminate an instance without allocs after this.
     pub idle_timeout: Millis,
     /// How the cloud bills: an idle instance that is paid for by the hour stays for what is paid.
@@ -199,6 +204,7 @@ impl Default for Policy {
             offerings: Vec::new(),
             types: TypeRules::default(),
             volume: VolumeRule::default(),
+            spot: SpotRule::default(),
             idle_timeout: Millis::from_secs(600),
             billing: Billing::default(),
             boot_timeout: Millis::from_secs(600),
@@ -232,6 +238,7 @@ impl Policy {
         self.offerings.iter().try_for_each(Offering::check)?;
         self.types.check()?;
         self.volume.check()?;
+        self.spot.check()?;
         if self.min_instances > self.max_instances {
             return Err("min_instances is more than max_instances".into());
         }

@@ -6,9 +6,12 @@ use crate::faults::{Fault, Faults};
 use crate::rng::Rng;
 use controlplane_core::cloud::{LaunchAnswer, LaunchOrder, Seen, SeenState, TerminateAnswer};
 use controlplane_core::effects::{Call, News};
+use controlplane_core::prices::Prices;
 use replay_core::state::launch::{OfferingKey, key};
+use schema::event::PriceSource;
 use schema::id::{InstanceId, LaunchId};
 use schema::policy::Offering;
+use schema::requirements::Market;
 use schema::unit::{Micros, Millis};
 use schema::why::{RefusalClass, RefusalScope};
 use std::collections::BTreeMap;
@@ -45,6 +48,8 @@ pub(crate) struct Cloud {
     pub(crate) dry: BTreeMap<OfferingKey, u64>,
     /// How many launches another offering has served while one was dry.
     pub(crate) siblings: u64,
+    /// What it sells, and what that costs before prices move.
+    prices: Option<Prices>,
     /// What nobody may ask of a cloud.
     pub(crate) misused: Vec<String>,
 }
@@ -66,6 +71,11 @@ impl Machine {
 }
 
 impl Cloud {
+    /// One with nothing yet, that sells this.
+    pub(crate) fn selling(prices: Option<Prices>) -> Cloud {
+        Cloud { prices, ..Cloud::default() }
+    }
+
     /// Whether it has this instance.
     pub(crate) fn there(&self, id: &InstanceId, now: u64) -> bool {
         self.get(id).is_some_and(|machine| machine.there(now))
@@ -117,6 +127,10 @@ impl Cloud {
                     }
                 };
                 (News::Terminated(instance, answer), Vec::new())
+            }
+            Call::Prices(_) => {
+                let prices = (way == Way::Clear).then(|| self.prices(now)).flatten();
+                (News::Priced(prices), Vec::new())
             }
             Call::List => {
                 let late = faults.strikes(now, Fault::StaleList).map(|mut rng| rng.below(STALE));
@@ -181,6 +195,18 @@ impl Cloud {
         let wait = || Rng::new(now).below(GOING);
         let gone = *machine.gone.get_or_insert_with(|| now + wait());
         if now >= gone { TerminateAnswer::Gone } else { TerminateAnswer::Going }
+    }
+
+    /// What it sells now: spot for anything between half and one and a half of what it did.
+    fn prices(&self, now: u64) -> Option<Prices> {
+        let mut rng = Rng::new(now);
+        let mut prices = self.prices.clone()?;
+        let spot = prices.offers.iter_mut().filter(|(_, offer)| offer.market == Market::Spot);
+        for (source, offer) in spot {
+            *source = PriceSource::Api;
+            offer.price = Micros(offer.price.0 * rng.between(500, 1500) / 1000);
+        }
+        Some(prices)
     }
 
     /// What there was at `then`.

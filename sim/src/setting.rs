@@ -73,9 +73,11 @@ fn offering(name: &str, cores: u64, price: u64, market: Market) -> Offering {
     }
 }
 
-/// In some seeds the policy names nothing, and all of it comes as prices that the leader sees.
+/// In some seeds the policy names nothing, and all of it comes as prices that the leader sees; the cloud has
+/// other ones before long.
 fn seen(policy: &mut Policy) -> Prices {
-    Prices { source: PriceSource::Api, offerings: std::mem::take(&mut policy.offerings) }
+    policy.spot.price_every = Millis::from_secs(10);
+    Prices::of(PriceSource::Shipped, std::mem::take(&mut policy.offerings))
 }
 
 /// How long a cut-off agent lets execs run beyond their lease: now and then for longer than it did before

@@ -142,8 +142,14 @@ impl Agent {
         self.contact = self.contact.max(at);
     }
 
-    /// The instance will be taken away in so long.
+    /// The instance will be taken away in so long. Each kind of notice is written once in the instance's
+    /// life, whoever hears it again, and none of a mere risk once the end is known.
     pub fn interrupted(&mut self, interruption: Interruption, left: Millis) {
+        let said = &self.orders.interruptions;
+        let idle = interruption == Interruption::Rebalance && !said.is_empty();
+        if idle || said.contains(&interruption) {
+            return;
+        }
         let instance = self.place.instance.clone();
         self.write(InterruptionNoticed { instance, interruption, left }, Seq(0));
     }

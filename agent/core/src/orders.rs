@@ -4,7 +4,7 @@
 //! numbers are missing in between; authors see to it that none are. It takes each author's numbers in
 //! rising order, and controllers' records of no term older than the newest it has seen.
 
-use schema::event::{Event, ExecConfig};
+use schema::event::{Event, ExecConfig, Interruption};
 use schema::id::{AllocId, AuthorId, DriverId, ExecId, InstanceId};
 use schema::record::Record;
 use schema::resources::Resources;
@@ -26,6 +26,8 @@ pub struct Orders {
     pub stop: bool,
     /// Where its data plane was last said to answer.
     pub address: Option<String>,
+    /// What was said already to take the instance away.
+    pub interruptions: BTreeSet<Interruption>,
     /// Records that were of no use: garbage, duplicates, old terms, retired incarnations, what
     /// someone says of someone else.
     pub ignored: u64,
@@ -92,6 +94,7 @@ impl Orders {
             execs: BTreeMap::new(),
             stop: false,
             address: None,
+            interruptions: BTreeSet::new(),
             ignored: 0,
             ended: BTreeMap::new(),
             epoch: Epoch(0),
@@ -198,6 +201,9 @@ impl Orders {
     pub fn follow(&mut self, event: &Event) {
         match event {
             Event::InstanceBooted(e) => self.address = Some(e.address.clone()),
+            Event::InterruptionNoticed(e) => {
+                self.interruptions.insert(e.interruption);
+            }
             Event::AllocOpened(e) => {
                 if let Some(alloc) = self.allocs.get_mut(&e.alloc) {
                     alloc.opened = true;

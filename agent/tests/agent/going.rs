@@ -106,7 +106,7 @@ async fn an_agent_that_goes_by_itself_says_so() {
 #[tokio::test]
 async fn an_interruption_is_noticed() {
     let (world, _agent) = World::open().await;
-    world.notice.send_replace(Some(Millis::from_secs(120)));
+    world.notice.send_replace(Some((Interruption::Spot, Millis::from_secs(120))));
     let event = world.until(|e| matches!(e, Event::InterruptionNoticed(_))).await;
     let Event::InterruptionNoticed(noticed) = event else { panic!("{event:?}") };
     assert_eq!(noticed.interruption, Interruption::Spot);

@@ -3,7 +3,7 @@
 use super::cut::Cut;
 use agent::runtime::Runtime;
 use agent::runtime::process::Processes;
-use agent::{Agent, AgentError, Options};
+use agent::{Agent, AgentError, Notice, Options};
 use replay::author::{Author, Forgetful, Identity};
 use replay::log::{Entry, Log, Telemetry, embedded};
 use schema::codec;
@@ -36,14 +36,14 @@ pub(crate) struct Place {
     pub(crate) telemetry: Arc<dyn Telemetry>,
     pub(crate) docker: Option<Arc<dyn Runtime>>,
     pub(crate) dir: PathBuf,
-    pub(crate) notice: watch::Receiver<Option<Millis>>,
+    pub(crate) notice: watch::Receiver<Option<Notice>>,
 }
 
 pub(crate) struct World {
     pub(crate) place: Place,
     pub(crate) driver: DriverId,
     pub(crate) log: Arc<Cut>,
-    pub(crate) notice: watch::Sender<Option<Millis>>,
+    pub(crate) notice: watch::Sender<Option<Notice>>,
     pub(crate) lease: Millis,
     ctl: Author,
     asks: Author,

@@ -12,7 +12,7 @@ mod prices;
 
 pub use data::{Files, SHIPPED};
 pub use kind::{DiskKind, Disks, Ebs, Gpu, InstanceType, Network};
-pub use list::{Barred, Listed, Nowhere, Quote};
+pub use list::{Barred, Listed, Nowhere, Quote, SpotPrices};
 pub use parse::Fault;
 pub use prices::{Region, Sold, VolumePrice};
 

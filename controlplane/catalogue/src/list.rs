@@ -9,6 +9,7 @@ use schema::policy::{Offering, Policy};
 use schema::requirements::Market;
 use schema::unit::Micros;
 use smol_str::SmolStr;
+use std::collections::BTreeMap;
 
 /// Why a type may not be bought here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +55,8 @@ pub struct Listed<'a> {
     pub kind: &'a InstanceType,
     /// Where it is sold, and for how much.
     pub sold: &'a Sold,
+    /// What the volumes of one cost, in micro-dollars per hour.
+    pub volumes: Micros,
     /// What it costs on demand, if that is known, and why it may not be bought so.
     pub on_demand: (Option<Quote>, Option<Barred>),
     /// What it costs as spot, if that is known, and why it may not be bought so.
@@ -66,7 +69,22 @@ impl Listed<'_> {
     pub fn barred(&self) -> Option<&Barred> {
         self.spot.1.as_ref().and(self.on_demand.1.as_ref())
     }
+
+    /// The same for spot where such an instance alone costs so much per hour there.
+    #[must_use]
+    pub fn spot_at(&self, rules: &TypeRules, price: Micros) -> (Option<Quote>, Option<Barred>) {
+        let Some(full) = self.on_demand.0.filter(|_| self.kind.spot) else {
+            return self.spot.clone();
+        };
+        let price = price.plus(self.volumes);
+        let quote = Quote { price, cap: full.price.max(price) };
+        (Some(quote), barred(self.kind, rules, Market::Spot, Some(quote)))
+    }
 }
+
+/// What spot costs where that was seen, in micro-dollars per hour, by type and zone id: instances alone,
+/// without their volumes.
+pub type SpotPrices = BTreeMap<(SmolStr, SmolStr), Micros>;
 
 impl Catalogue {
     /// A region by its name.
@@ -98,7 +116,8 @@ impl Catalogue {
         rows.map(listed).collect()
     }
 
-    /// What may be bought in these zones of a region, by the policy's rules for types and volumes.
+    /// What may be bought in these zones of a region, by the policy's rules for types and volumes: spot for
+    /// what was seen, and where nothing was, for what it mostly costs.
     ///
     /// # Errors
     /// [`Nowhere`]: there is no such region or zone, or no price there for the volumes that the policy
@@ -108,6 +127,7 @@ impl Catalogue {
         region: &str,
         zones: &[SmolStr],
         policy: &Policy,
+        seen: &SpotPrices,
     ) -> Result<Vec<Offering>, Nowhere> {
         let all = &self.region(region)?.zones;
         if let Some(zone) = zones.iter().find(|zone| !all.contains(zone)) {
@@ -117,9 +137,11 @@ impl Catalogue {
         let mut offerings = Vec::new();
         for listed in self.list(region, &policy.types, &policy.volume)? {
             let resources = listed.kind.usable(&policy.volume);
-            let here = zones.iter().filter(|(at, _)| listed.sold.in_zone(*at));
-            for (_, zone) in here {
-                let markets = [(Market::OnDemand, &listed.on_demand), (Market::Spot, &listed.spot)];
+            for (_, zone) in zones.iter().filter(|(at, _)| listed.sold.in_zone(*at)) {
+                let spot = seen.get(&(listed.kind.name.clone(), (*zone).clone()));
+                let spot = spot.map(|price| listed.spot_at(&policy.types, *price));
+                let spot = spot.as_ref().unwrap_or(&listed.spot);
+                let markets = [(Market::OnDemand, &listed.on_demand), (Market::Spot, spot)];
                 let allowed = markets.into_iter().filter(|(_, (_, barred))| barred.is_none());
                 offerings.extend(allowed.filter_map(|(market, (quote, _))| {
                     let Quote { price, cap } = (*quote)?;
@@ -135,6 +157,16 @@ impl Catalogue {
             }
         }
         Ok(offerings)
+    }
+
+    /// The types that may be bought as spot in a region if their price allows it, by name.
+    ///
+    /// # Errors
+    /// As [`Catalogue::list`].
+    pub fn spot_types(&self, region: &str, policy: &Policy) -> Result<Vec<SmolStr>, Nowhere> {
+        let free = |listed: &Listed<'_>| listed.spot_at(&policy.types, Micros(0)).1.is_none();
+        let listed = self.list(region, &policy.types, &policy.volume)?;
+        Ok(listed.into_iter().filter(free).map(|listed| listed.kind.name.clone()).collect())
     }
 }
 
@@ -153,20 +185,31 @@ fn listed<'a>(
     volumes: Micros,
     rules: &TypeRules,
 ) -> Listed<'a> {
-    let barred = rules.refusal(&kind.traits()).map(Barred::Rules);
-    let judge = |market: Market, quote: Option<Quote>| {
-        let price = |quote: Quote| rules.price_refusal(market, quote.price).map(Barred::Rules);
-        let why = barred.clone().or_else(|| quote.map_or(Some(Barred::NoPrice), price));
-        (quote, why)
-    };
+    let judged = |market: Market, quote| (quote, barred(kind, rules, market, quote));
     let full = sold.on_demand.map(|price| price.plus(volumes));
-    let on_demand = judge(Market::OnDemand, full.map(|price| Quote { price, cap: price }));
+    let on_demand = judged(Market::OnDemand, full.map(|price| Quote { price, cap: price }));
     let typical = sold.typical_spot().map(|price| price.plus(volumes));
     let spot = if kind.spot {
-        let quote = full.zip(typical).map(|(cap, price)| Quote { price, cap });
-        judge(Market::Spot, quote)
+        judged(Market::Spot, full.zip(typical).map(|(cap, price)| Quote { price, cap }))
     } else {
-        (None, barred.clone().or(Some(Barred::NoSpot)))
+        (None, Some(by_rules(kind, rules).unwrap_or(Barred::NoSpot)))
     };
-    Listed { kind, sold, on_demand, spot }
+    Listed { kind, sold, volumes, on_demand, spot }
+}
+
+fn by_rules(kind: &InstanceType, rules: &TypeRules) -> Option<Barred> {
+    rules.refusal(&kind.traits()).map(Barred::Rules)
+}
+
+/// Why nothing of this type may be bought on this market for so much.
+fn barred(
+    kind: &InstanceType,
+    rules: &TypeRules,
+    market: Market,
+    quote: Option<Quote>,
+) -> Option<Barred> {
+    by_rules(kind, rules).or_else(|| {
+        let Some(quote) = quote else { return Some(Barred::NoPrice) };
+        rules.price_refusal(market, quote.price).map(Barred::Rules)
+    })
 }

@@ -4,7 +4,7 @@
 #[path = "../examples/make/pack.rs"]
 mod pack;
 
-use catalogue::{Barred, Catalogue, DiskKind, Files, InstanceType, Quote, SHIPPED};
+use catalogue::{Barred, Catalogue, DiskKind, Files, InstanceType, Quote, SHIPPED, SpotPrices};
 use schema::policy::types::{Accelerators, Arch, LocalDisk, NotAllowed, TypeRules};
 use schema::policy::volume::{VolumeKind, VolumeRule};
 use schema::policy::{Offering, Policy};
@@ -212,7 +212,8 @@ fn spot_is_taken_to_cost_what_it_mostly_does_and_never_more_than_on_demand() {
 fn offerings_are_sound_and_only_where_they_are_sold() {
     let catalogue = shipped();
     for (name, region) in &catalogue.regions {
-        let offerings = catalogue.offerings(name, &region.zones, &Policy::default());
+        let offerings =
+            catalogue.offerings(name, &region.zones, &Policy::default(), &SpotPrices::new());
         let offerings = offerings.expect("volumes have a price");
         assert!(offerings.len() > 1000, "{} in {name}", offerings.len());
         for offering in &offerings {
@@ -222,14 +223,54 @@ fn offerings_are_sound_and_only_where_they_are_sold() {
         }
     }
     let zone = |id: &str| vec![SmolStr::from(id)];
-    let of = |zone: &[SmolStr]| catalogue.offerings(REGION, zone, &Policy::default());
+    let (policy, none) = (Policy::default(), SpotPrices::new());
+    let of = |zone: &[SmolStr]| catalogue.offerings(REGION, zone, &policy, &none);
     let (poor, rich) = (of(&zone("use1-az3")), of(&zone("use1-az4")));
     let (poor, rich) = (poor.expect("a zone").len(), rich.expect("a zone").len());
     assert!(poor * 10 < rich, "{poor} and {rich}");
     let wrong = of(&zone("use1-az9")).map(|found| found.len()).expect_err("no zone").to_string();
     assert!(wrong.contains("use1-az9") && wrong.contains("use1-az1"), "{wrong}");
-    let wrong = catalogue.offerings("mars", &[], &Policy::default()).expect_err("no region");
+    let wrong = catalogue.offerings("mars", &[], &policy, &none).expect_err("no region");
     assert!(wrong.to_string().contains("eu-west-1"));
+}
+
+/// Where a spot price was seen it counts, by zone, and what may be paid is held against it.
+#[test]
+fn spot_costs_what_was_seen() {
+    let catalogue = bare();
+    let zones = ["use1-az1", "use1-az4"].map(SmolStr::from);
+    let seen = SpotPrices::from([(("m5.large".into(), zones[1].clone()), Micros(50_000))]);
+    let sold = |max_price: Option<u64>| {
+        let types = TypeRules {
+            allow: vec!["m5.large".into()],
+            max_price: max_price.map(Micros),
+            ..TypeRules::default()
+        };
+        let policy = Policy { types, ..Policy::default() };
+        let sold = catalogue.offerings(REGION, &zones, &policy, &seen).expect("a region");
+        let told = |o: Offering| (o.zone.clone(), o.market, o.price.0, o.at_most().0);
+        sold.into_iter().map(told).collect::<Vec<_>>()
+    };
+    let typical = quote(&catalogue, REGION, "m5.large", Market::Spot).expect("a price").price.0;
+    let (one, other) = (zones[0].clone(), zones[1].clone());
+    let of = |zone: &SmolStr, market, price| (zone.clone(), market, price, 96_000);
+    assert!(typical < 50_000, "{typical}");
+    assert_eq!(
+        sold(None),
+        [
+            of(&one, Market::OnDemand, 96_000),
+            of(&one, Market::Spot, typical),
+            of(&other, Market::OnDemand, 96_000),
+            of(&other, Market::Spot, 50_000),
+        ]
+    );
+    assert_eq!(sold(Some(49_999)), [of(&one, Market::Spot, typical)]);
+    let policy = Policy::default();
+    let types = catalogue.spot_types(REGION, &policy).expect("a region");
+    assert!(types.contains(&"m5.large".into()) && !types.contains(&"t3.micro".into()));
+    let mut policy = policy;
+    policy.types.markets = vec![Market::OnDemand];
+    assert!(catalogue.spot_types(REGION, &policy).expect("a region").is_empty());
 }
 
 fn allowed(rules: &TypeRules, name: &str) -> Option<Barred> {
@@ -300,7 +341,8 @@ fn offerings_are_judged_as_their_types_are() {
     };
     let policy = Policy { types: every, ..Policy::default() };
     let zones = &catalogue.regions[REGION].zones;
-    let all: Vec<Offering> = catalogue.offerings(REGION, zones, &policy).expect("a region");
+    let all: Vec<Offering> =
+        catalogue.offerings(REGION, zones, &policy, &SpotPrices::new()).expect("a region");
     let narrow = TypeRules {
         arch: vec![Arch::Arm64],
         local_disk: LocalDisk::Required,

@@ -4,6 +4,7 @@
 use crate::cloud::{LaunchAnswer, LaunchOrder, Seen, SeenState, TerminateAnswer};
 use crate::moment::Moment;
 use crate::plan::{Effect, EffectKey, plan, rest};
+use crate::prices::Prices;
 use crate::strays::Strays;
 use replay_core::State;
 use replay_core::state::instance::Instance;
@@ -11,7 +12,7 @@ use replay_core::state::launch::{Launch, LaunchStatus};
 use replay_core::state::rest::Extent;
 use schema::event::{Event, InstanceTerminated, LaunchAccepted, LaunchRefused};
 use schema::id::{ClusterId, InstanceId, LaunchId};
-use schema::policy::Offering;
+use schema::policy::{Offering, Policy};
 use schema::unit::{Epoch, Micros, Millis};
 use schema::why::{RefusalClass, RefusalScope};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +34,8 @@ pub enum Call {
     Terminate(InstanceId),
     /// Tell which instances there are.
     List,
+    /// Tell what is sold by this policy, and for how much now.
+    Prices(Box<Policy>),
 }
 
 /// What came of a call.
@@ -44,6 +47,8 @@ pub enum News {
     Terminated(InstanceId, TerminateAnswer),
     /// All instances; nothing if the cloud could not tell.
     Listed(Option<Vec<Seen>>),
+    /// What is sold now; nothing if the cloud could not tell, or has no prices of its own.
+    Priced(Option<Prices>),
 }
 
 /// A refusal that waits to be written.
@@ -75,12 +80,15 @@ pub struct Effects {
     strays: Strays,
     listing: bool,
     listed: Option<Moment>,
+    pricing: bool,
+    priced: Option<Moment>,
 }
 
 impl Effects {
     /// Drops all that was under way: whoever leads next starts from the state.
     pub fn forget(&mut self) {
-        *self = Effects { listing: self.listing, ..Effects::default() };
+        let (listing, pricing) = (self.listing, self.pricing);
+        *self = Effects { listing, pricing, ..Effects::default() };
     }
 
     /// Instances that the cloud says are no more.
@@ -120,6 +128,7 @@ impl Effects {
                     TerminateAnswer::Going | TerminateAnswer::Unknown(_) => self.repeat(now, key),
                 }
             }
+            News::Priced(_) => self.pricing = false,
             News::Listed(seen) => {
                 self.listing = false;
                 if let Some(seen) = seen {
@@ -243,6 +252,17 @@ impl Effects {
         (due && !self.listing).then(|| {
             (self.listing, self.listed) = (true, Some(now));
             Call::List
+        })
+    }
+
+    /// The cloud is asked for prices as often as the policy says.
+    pub fn price(&mut self, now: Moment, policy: &Policy) -> Option<Call> {
+        let every = policy.spot.price_every;
+        let wanted = every > Millis(0) && !self.pricing;
+        let due = wanted && self.priced.is_none_or(|at| now.since(at) >= every);
+        due.then(|| {
+            (self.pricing, self.priced) = (true, Some(now));
+            Call::Prices(Box::new(policy.clone()))
         })
     }
 }

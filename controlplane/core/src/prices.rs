@@ -2,57 +2,93 @@
 
 use replay_core::State;
 use replay_core::state::launch::{OfferingKey, key};
+use replay_core::state::market::SeenOffer;
 use schema::event::{Event, MAX_PRICES, PriceSeen, PriceSource, Withdrawn};
 use schema::policy::Offering;
+use schema::unit::Micros;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 
 /// Most records of prices in one round, so that nobody waits long for what is decided after them.
 const MAX_RECORDS: usize = 16;
 
-/// All that may be bought, as one source tells it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// All that may be bought; what is not among it is not.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Prices {
-    /// Where they were seen.
-    pub source: PriceSource,
-    /// What is sold; what is not among them is not.
-    pub offerings: Vec<Offering>,
+    /// What is sold, and where its price was seen.
+    pub offers: Vec<(PriceSource, Offering)>,
 }
 
-/// What changes in a zone.
-#[derive(Default)]
-struct News<'a> {
-    offerings: Vec<&'a Offering>,
-    withdrawn: Vec<Withdrawn>,
+impl Prices {
+    /// What one source tells.
+    #[must_use]
+    pub fn of(source: PriceSource, offerings: impl IntoIterator<Item = Offering>) -> Prices {
+        Prices { offers: offerings.into_iter().map(|offering| (source, offering)).collect() }
+    }
 }
 
 /// The records that bring the log nearer to these prices; none if it says the same. What no fold would
 /// take is left out.
 #[must_use]
 pub fn news(state: &State, prices: &Prices) -> Vec<Event> {
-    let sound = prices.offerings.iter().filter(|offering| offering.check().is_ok());
-    let sold: BTreeMap<OfferingKey, &Offering> = sound.map(|one| (key(one), one)).collect();
-    let mut zones: BTreeMap<&SmolStr, News<'_>> = BTreeMap::new();
-    for (key, offering) in &sold {
-        if state.market.get(key).is_none_or(|seen| seen.offering != **offering) {
-            zones.entry(&offering.zone).or_default().offerings.push(offering);
+    let sound = prices.offers.iter().filter(|(_, offering)| offering.check().is_ok());
+    let sold: BTreeMap<OfferingKey, (PriceSource, &Offering)> =
+        sound.map(|(source, one)| (key(one), (*source, one))).collect();
+    let change = state.head.policy.spot.price_change;
+    let mut changed: BTreeMap<(PriceSource, &SmolStr), Vec<Offering>> = BTreeMap::new();
+    for (key, (source, offering)) in &sold {
+        let known = state.market.get(key);
+        if known.is_none_or(|seen| is_news(seen, *source, offering, change)) {
+            changed.entry((*source, &offering.zone)).or_default().push((*offering).clone());
         }
     }
+    let mut gone: BTreeMap<&SmolStr, Vec<Withdrawn>> = BTreeMap::new();
     for ((kind, zone, market), _) in state.market.iter() {
         if !sold.contains_key(&(kind.clone(), zone.clone(), *market)) {
-            let gone = Withdrawn { kind: kind.clone(), market: *market };
-            zones.entry(zone).or_default().withdrawn.push(gone);
+            let withdrawn = Withdrawn { kind: kind.clone(), market: *market };
+            gone.entry(zone).or_default().push(withdrawn);
         }
     }
-    let records = zones.into_iter().flat_map(|(zone, news)| records(prices.source, zone, &news));
-    records.take(MAX_RECORDS).collect()
+    let changed = changed.into_iter().flat_map(|((source, zone), all)| {
+        let record = |some: &[Offering]| seen(source, zone, some.to_vec(), Vec::new());
+        all.chunks(MAX_PRICES).map(record).collect::<Vec<_>>()
+    });
+    // Whoever tells all that there is tells what is not there any more.
+    let source = prices.offers.iter().map(|(source, _)| *source).max();
+    let source = source.unwrap_or(PriceSource::Shipped);
+    let gone = gone.into_iter().flat_map(|(zone, all)| {
+        let record = |some: &[Withdrawn]| seen(source, zone, Vec::new(), some.to_vec());
+        all.chunks(MAX_PRICES).map(record).collect::<Vec<_>>()
+    });
+    changed.chain(gone).take(MAX_RECORDS).collect()
 }
 
-fn records(source: PriceSource, zone: &SmolStr, news: &News<'_>) -> Vec<Event> {
-    let record = |offerings: &[&Offering], withdrawn: &[Withdrawn]| {
-        let offerings = offerings.iter().map(|offering| (*offering).clone()).collect();
-        PriceSeen { source, zone: zone.clone(), offerings, withdrawn: withdrawn.to_vec() }.into()
-    };
-    let changed = news.offerings.chunks(MAX_PRICES).map(|some| record(some, &[]));
-    changed.chain(news.withdrawn.chunks(MAX_PRICES).map(|some| record(&[], some))).collect()
+fn seen(
+    source: PriceSource,
+    zone: &SmolStr,
+    offerings: Vec<Offering>,
+    withdrawn: Vec<Withdrawn>,
+) -> Event {
+    PriceSeen { source, zone: zone.clone(), offerings, withdrawn }.into()
+}
+
+/// Whether the log is to say what this source says of an offering. What the cloud has told is not replaced by
+/// what a catalogue says of the same; nor by another price of its own that is about the same.
+fn is_news(seen: &SeenOffer, source: PriceSource, offering: &Offering, change: u32) -> bool {
+    let known = &seen.offering;
+    let other = Offering { price: known.price, ..offering.clone() };
+    if other != *known {
+        return true;
+    }
+    match (seen.source, source) {
+        (PriceSource::Api, PriceSource::Shipped) => false,
+        (_, PriceSource::Api) => differ(known.price, offering.price, change),
+        _ => known.price != offering.price,
+    }
+}
+
+/// Whether a price differs from what was known by more than so many per cent of that.
+fn differ(known: Micros, price: Micros, percent: u32) -> bool {
+    let by = u128::from(known.0.abs_diff(price.0)) * 100;
+    by > u128::from(known.0) * u128::from(percent)
 }

@@ -218,6 +218,9 @@ impl Replica {
 
     /// What came of a call to the cloud.
     pub fn news(&mut self, now: Moment, news: News) {
+        if let (News::Priced(Some(prices)), Some(_)) = (&news, &self.term) {
+            self.prices = Some(prices.clone());
+        }
         self.effects.take(now, news);
     }
 
@@ -289,6 +292,7 @@ impl Replica {
             wanted.push(Do::Beat(epoch));
         }
         wanted.extend(self.effects.list(now).map(Do::Call));
+        wanted.extend(self.effects.price(now, &self.state.head.policy).map(Do::Call));
         if self.round.is_none() && self.fresh(now) {
             let calls = self.effects.calls(now, &self.me.cluster, &self.state, epoch);
             wanted.extend(calls.into_iter().map(Do::Call));

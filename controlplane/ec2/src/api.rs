@@ -2,10 +2,12 @@
 
 use crate::error::{ApiError, Failed};
 use crate::pace::Pace;
+use crate::prices::SpotPrice;
 use crate::wire;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::http::HttpResponse;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::Filter;
 use controlplane_core::Moment;
 use ec2_core::RunRequest;
@@ -16,6 +18,7 @@ use schema::id::InstanceId;
 use smol_str::SmolStr;
 use std::error::Error;
 use std::pin::Pin;
+use std::time::SystemTime;
 
 /// Rows on a page: the most that EC2 gives.
 const PAGE: i32 = 1000;
@@ -61,6 +64,24 @@ impl Api {
             next = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
             if next.is_none() {
                 return Ok(rows);
+            }
+        }
+    }
+
+    /// The spot prices in force for which all of this holds, page by page.
+    pub(crate) async fn spot_prices(&self, filters: &[Filter]) -> Result<Vec<SpotPrice>, ApiError> {
+        // Changes since now are none, and with them come the prices in force.
+        let now = DateTime::from(SystemTime::now());
+        let (mut prices, mut next) = (Vec::new(), None);
+        loop {
+            let sent = self.client.describe_spot_price_history().start_time(now);
+            let sent = sent.set_filters(Some(filters.to_vec())).max_results(PAGE);
+            let sent = sent.set_next_token(next.take());
+            let page = self.made(Call::Describe, Box::pin(sent.send())).await?;
+            prices.extend(page.spot_price_history().iter().filter_map(wire::spot_price));
+            next = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+            if next.is_none() {
+                return Ok(prices);
             }
         }
     }

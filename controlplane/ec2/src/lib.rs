@@ -53,6 +53,7 @@ use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
+use zone::Zone;
 pub use zone::ZoneError;
 
 /// What an EC2 cloud is made of.
@@ -90,7 +91,8 @@ pub struct Ec2Cloud {
     own: (Arc<Frozen>, String),
     /// What an order was last decided by that was decided by something else.
     other: Mutex<Option<(Arc<str>, Arc<Frozen>)>>,
-    zones: BTreeMap<SmolStr, SmolStr>,
+    zones: BTreeMap<SmolStr, Zone>,
+    spot: prices::Spot,
     catalogue: Catalogue,
     doubts: Mutex<launch::Doubts>,
     looks: look::Looks,
@@ -120,6 +122,7 @@ impl Ec2Cloud {
             own: (Arc::new(frozen), text),
             other: Mutex::default(),
             zones,
+            spot: prices::Spot::default(),
             catalogue: Catalogue::shipped()?,
             doubts: Mutex::default(),
             looks: look::Looks::default(),
@@ -139,7 +142,11 @@ impl Cloud for Ec2Cloud {
     }
 
     fn prices(&self, policy: &Policy) -> Option<Prices> {
-        prices::shipped(&self.catalogue, &self.settings.config, &self.zones, policy)
+        self.sold(policy)
+    }
+
+    async fn prices_now(&self, policy: &Policy) -> Option<Prices> {
+        self.see_prices(policy).await.then(|| self.sold(policy)).flatten()
     }
 
     fn settings(&self) -> Option<String> {

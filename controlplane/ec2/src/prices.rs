@@ -1,38 +1,117 @@
-//! What may be bought, by the catalogue that is shipped.
+//! What may be bought, and for how much: by the catalogue that is shipped, and spot by what EC2 says that it
+//! costs now. On-demand prices are the catalogue's alone: EC2 does not tell them, and the price list that
+//! does is a service of its own, which the roles of fleets mostly may not ask.
 
-use catalogue::Catalogue;
+use crate::error::ApiError;
+use crate::wire::filter_any;
+use crate::{Ec2Cloud, lock};
+use catalogue::SpotPrices;
 use controlplane_core::prices::Prices;
-use ec2_core::Config;
 use ec2_core::config::Arch;
 use schema::event::PriceSource;
 use schema::policy::{Offering, Policy};
+use schema::requirements::Market;
+use schema::unit::Micros;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What the policy allows, in the zones that have a subnet, for the architectures that have an image;
-/// nothing where the catalogue does not know those zones. `zones` are their ids, by what the settings
-/// call them.
-pub(crate) fn shipped(
-    catalogue: &Catalogue,
-    config: &Config,
-    zones: &BTreeMap<SmolStr, SmolStr>,
-    policy: &Policy,
-) -> Option<Prices> {
-    let ids: Vec<SmolStr> = zones.values().cloned().collect();
-    let called = |mut offering: Offering| {
-        let (name, _) = zones.iter().find(|(_, id)| **id == offering.zone)?;
-        offering.zone = name.clone();
-        Some(offering)
-    };
-    match catalogue.offerings(&config.region, &ids, policy) {
-        Ok(mut offerings) => {
-            offerings.retain(|offering| config.images.contains_key(&Arch::of(offering)));
-            let offerings = offerings.into_iter().filter_map(called).collect();
-            Some(Prices { source: PriceSource::Shipped, offerings })
+/// What instances are priced as: EC2 has other prices where an operating system is paid for.
+const PRODUCT: &str = "Linux/UNIX";
+/// Most values of one filter that EC2 takes. Where more types are allowed, all prices are looked at.
+const MOST_VALUES: usize = 200;
+
+/// What EC2 said last of spot prices.
+#[derive(Default)]
+pub(crate) struct Spot {
+    prices: Mutex<SpotPrices>,
+    /// Whether they could not be had the last time.
+    unknown: AtomicBool,
+}
+
+/// A price that EC2 tells, of what is called so by EC2.
+pub(crate) struct SpotPrice {
+    pub(crate) kind: SmolStr,
+    pub(crate) zone: SmolStr,
+    pub(crate) price: Micros,
+    /// Since when, in milliseconds since 1970.
+    pub(crate) since: i64,
+}
+
+impl Ec2Cloud {
+    /// What the policy allows, in the zones that have a subnet, for the architectures that have an image;
+    /// nothing where the catalogue does not know those zones.
+    pub(crate) fn sold(&self, policy: &Policy) -> Option<Prices> {
+        let seen = lock(&self.spot.prices).clone();
+        let ids: Vec<SmolStr> = self.zones.values().map(|zone| zone.id.clone()).collect();
+        let config = &self.settings.config;
+        let sold = match self.catalogue.offerings(&config.region, &ids, policy, &seen) {
+            Ok(sold) => sold,
+            Err(error) => {
+                tracing::warn!(%error, "nothing is bought by the catalogue");
+                return None;
+            }
+        };
+        let built = sold.into_iter().filter(|one| config.images.contains_key(&Arch::of(one)));
+        let offers = built.filter_map(|mut one| {
+            let told = one.market == Market::Spot
+                && seen.contains_key(&(one.kind.clone(), one.zone.clone()));
+            let source = if told { PriceSource::Api } else { PriceSource::Shipped };
+            one.zone = self.called(|zone| zone.id == one.zone)?.clone();
+            Some((source, one))
+        });
+        Some(Prices { offers: offers.collect::<Vec<(PriceSource, Offering)>>() })
+    }
+
+    fn called(&self, is: impl Fn(&crate::zone::Zone) -> bool) -> Option<&SmolStr> {
+        self.zones.iter().find(|(_, zone)| is(zone)).map(|(called, _)| called)
+    }
+
+    /// Asks EC2 what spot costs now; says whether it told. What cannot be had is said once, and changes
+    /// nothing.
+    pub(crate) async fn see_prices(&self, policy: &Policy) -> bool {
+        let asked = match self.catalogue.spot_types(&self.settings.config.region, policy) {
+            Ok(kinds) if !kinds.is_empty() => self.ask_prices(&kinds).await,
+            // Nothing is bought as spot, or nothing at all.
+            Ok(_) | Err(_) => return false,
+        };
+        let failed = asked.is_err();
+        let before = self.spot.unknown.swap(failed, Ordering::Relaxed);
+        match asked {
+            Ok(prices) => {
+                if before {
+                    tracing::info!("spot prices are told again");
+                }
+                *lock(&self.spot.prices) = prices;
+            }
+            Err(error) if before => tracing::debug!(%error, "spot prices are still not told"),
+            Err(error) => {
+                tracing::warn!(%error, "spot prices are not told: those that were seen last count");
+            }
         }
-        Err(error) => {
-            tracing::warn!(%error, "nothing is bought by the catalogue");
-            None
+        !failed
+    }
+
+    async fn ask_prices(&self, kinds: &[SmolStr]) -> Result<SpotPrices, ApiError> {
+        let zones = self.zones.values().map(|zone| zone.name.as_str());
+        let mut filters = vec![
+            filter_any("availability-zone", zones),
+            filter_any("product-description", [PRODUCT]),
+        ];
+        if kinds.len() <= MOST_VALUES {
+            filters.push(filter_any("instance-type", kinds.iter().map(SmolStr::as_str)));
         }
+        let told = self.api.spot_prices(&filters).await?;
+        let mut latest: BTreeMap<(SmolStr, SmolStr), SpotPrice> = BTreeMap::new();
+        for price in told {
+            let zone = self.zones.values().find(|zone| zone.name == price.zone);
+            let Some(zone) = zone.map(|zone| zone.id.clone()) else { continue };
+            let key = (price.kind.clone(), zone);
+            if latest.get(&key).is_none_or(|known| known.since < price.since) {
+                latest.insert(key, price);
+            }
+        }
+        Ok(latest.into_iter().map(|(key, price)| (key, price.price)).collect())
     }
 }

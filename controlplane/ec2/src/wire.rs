@@ -1,6 +1,7 @@
 //! Plain data as the SDK's types, and back.
 
 use crate::error::Failed;
+use crate::prices::SpotPrice;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
 use aws_sdk_ec2::types::{
@@ -17,10 +18,17 @@ use ec2_core::RunRequest;
 use ec2_core::config::{FoundImage, Image};
 use ec2_core::request::{Buying, Device, MetadataOptions, Tagged, price};
 use ec2_core::seen::Row;
+use schema::unit::Micros;
 
 /// A filter for one value.
 pub(crate) fn filter(name: &str, value: &str) -> Filter {
     Filter::builder().name(name).values(value).build()
+}
+
+/// A filter for any of these values.
+pub(crate) fn filter_any<'a>(name: &str, values: impl IntoIterator<Item = &'a str>) -> Filter {
+    let values = values.into_iter().map(str::to_owned).collect();
+    Filter::builder().name(name).set_values(Some(values)).build()
 }
 
 /// The call of a launch, all of it.
@@ -145,5 +153,15 @@ pub(crate) fn image(image: &FoundAsImage) -> Option<FoundImage> {
         name: image.name().unwrap_or_default().to_owned(),
         arch: image.architecture()?.as_str().into(),
         created: image.creation_date().unwrap_or_default().into(),
+    })
+}
+
+/// A spot price, if EC2 says of what and since when.
+pub(crate) fn spot_price(told: &aws_sdk_ec2::types::SpotPrice) -> Option<SpotPrice> {
+    Some(SpotPrice {
+        kind: told.instance_type()?.as_str().into(),
+        zone: told.availability_zone()?.into(),
+        price: Micros::parse(&format!("${}", told.spot_price()?)).ok()?,
+        since: told.timestamp()?.to_millis().ok()?,
     })
 }

@@ -24,19 +24,27 @@ pub enum ZoneError {
     Look(String),
 }
 
-/// The id of each zone that has a subnet, by what the settings call it: its name or its id.
+/// A zone of this account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Zone {
+    pub(crate) name: SmolStr,
+    pub(crate) id: SmolStr,
+}
+
+/// Each zone that has a subnet, by what the settings call it: its name or its id.
 pub(crate) async fn settle(
     api: &Api,
     config: &Config,
-) -> Result<BTreeMap<SmolStr, SmolStr>, ZoneError> {
+) -> Result<BTreeMap<SmolStr, Zone>, ZoneError> {
     let found = api.zones().await.map_err(|error| ZoneError::Look(error.to_string()))?;
-    let id = |zone: &SmolStr| {
+    let known = |zone: &SmolStr| {
         let named = found.iter().find(|(name, id)| name == zone || id == zone);
-        named.map(|(_, id)| (zone.clone(), id.clone())).ok_or_else(|| {
+        let settled = |(name, id): &(SmolStr, SmolStr)| Zone { name: name.clone(), id: id.clone() };
+        named.map(|found| (zone.clone(), settled(found))).ok_or_else(|| {
             let known: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
             let (zone, region) = (zone.clone(), config.region.clone());
             ZoneError::None { zone, region, known: known.join(", ") }
         })
     };
-    config.subnets.iter().map(|subnet| id(&subnet.zone)).collect()
+    config.subnets.iter().map(|subnet| known(&subnet.zone)).collect()
 }

@@ -3,7 +3,7 @@
 use crate::contract::contract;
 use crate::world::World;
 use controlplane::cloud::local::faults::Faults;
-use controlplane::cloud::local::task::Tasks;
+use controlplane::cloud::local::task::{Notice, Tasks};
 use controlplane::cloud::local::{Birth, LocalCloud};
 use schema::id::InstanceId;
 use schema::unit::Millis;
@@ -26,12 +26,12 @@ impl Default for TaskWorld {
     fn default() -> TaskWorld {
         let seen = Arc::<Mutex<BTreeMap<InstanceId, Seen>>>::default();
         let record = seen.clone();
-        let agent = move |birth: Birth, mut notice: watch::Receiver<Option<Millis>>| {
+        let agent = move |birth: Birth, mut notice: watch::Receiver<Option<Notice>>| {
             let record = record.clone();
             let run = async move {
                 record.lock().unwrap().entry(birth.instance.clone()).or_default().starts += 1;
                 while notice.changed().await.is_ok() {
-                    let heard = *notice.borrow();
+                    let heard = notice.borrow().map(|(_, left)| left);
                     record.lock().unwrap().entry(birth.instance.clone()).or_default().heard = heard;
                 }
             };

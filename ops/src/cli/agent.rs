@@ -4,7 +4,8 @@
 use super::context::{ClusterArgs, Context};
 use super::serve::{GRACE, POLL};
 use crate::output::{Output, Usage};
-use agent::imds::{ENDPOINT, Imds};
+use agent::Notice;
+use agent::imds::{ENDPOINT, Imds, notice};
 use agent::runtime::Runtime;
 use agent::runtime::docker::Docker;
 use agent::runtime::process::Processes;
@@ -13,8 +14,8 @@ use clap::Args;
 use controlplane::cloud::local::process::{birth, hold, interruption};
 use ec2_core::credential::Credential;
 use ec2_core::userdata::AgentFile;
+use schema::event::Interruption;
 use schema::id::ClusterId;
-use schema::unit::Millis;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -82,10 +83,9 @@ async fn on_ec2(file: &Path) -> anyhow::Result<ExitCode> {
     let _lock = hold(&dir).with_context(|| format!("cannot use {}", dir.display()))?;
     let terminate = signal(SignalKind::terminate())?;
     let endpoint = std::env::var(METADATA).ok().filter(|endpoint| !endpoint.is_empty());
-    let instance = Imds::new(endpoint.as_deref().unwrap_or(ENDPOINT))?.instance().await?;
+    let mut metadata = Imds::new(endpoint.as_deref().unwrap_or(ENDPOINT))?;
+    let instance = metadata.instance().await?;
     let (log, telemetry) = replay::log::open(&told.log, &told.cluster, false).await?;
-    // Nothing announces an interruption here; the channel is open for as long as the agent lives.
-    let (_notice, interruption) = watch::channel(None);
     let options = agent::Options {
         runtimes: runtimes(&dir, &told.cluster).await?,
         cluster: told.cluster,
@@ -94,7 +94,7 @@ async fn on_ec2(file: &Path) -> anyhow::Result<ExitCode> {
         resources: told.promised,
         log,
         telemetry,
-        interruption,
+        interruption: notice::watch(metadata, notice::EVERY),
         joined: Some(told.joined_file.into()),
         dir,
     };
@@ -152,12 +152,12 @@ async fn runtimes(dir: &Path, cluster: &ClusterId) -> anyhow::Result<Vec<Arc<dyn
     Ok(runtimes)
 }
 
-fn watch_interruption(dir: PathBuf) -> watch::Receiver<Option<Millis>> {
+fn watch_interruption(dir: PathBuf) -> watch::Receiver<Option<Notice>> {
     let (notice, noticed) = watch::channel(None);
     tokio::spawn(async move {
         while !notice.is_closed() {
             if let Some(left) = interruption(&dir) {
-                notice.send_replace(Some(left));
+                notice.send_replace(Some((Interruption::Spot, left)));
                 return notice.closed().await;
             }
             tokio::time::sleep(POLL).await;

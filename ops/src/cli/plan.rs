@@ -5,7 +5,7 @@ use super::ask::NeedArgs;
 use super::policy::changed;
 use super::reasons::{market, offer_json, show_offers};
 use crate::output::{Output, Usage, print, say, table};
-use catalogue::Catalogue;
+use catalogue::{Catalogue, SpotPrices};
 use clap::Args;
 use controlplane_core::explain::Wanted;
 use controlplane_core::explain::offers::{Offer, offers};
@@ -118,9 +118,9 @@ fn shipped(region: &str, policy: &Policy) -> anyhow::Result<Prices> {
         ..TypeRules::default()
     };
     let all = Policy { types, ..policy.clone() };
-    let offerings = catalogue.offerings(region, &zone, &all).map_err(wrong)?;
+    let offerings = catalogue.offerings(region, &zone, &all, &SpotPrices::new()).map_err(wrong)?;
     say(&format!("with the shipped prices of {} in {region}", zone.join(", ")));
-    Ok(Prices { source: PriceSource::Shipped, offerings })
+    Ok(Prices::of(PriceSource::Shipped, offerings))
 }
 
 fn show(outlook: &Outlook, offers: &[Offer<'_>], most: usize) {

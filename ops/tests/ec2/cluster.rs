@@ -2,7 +2,8 @@
 
 use super::account::{Account, ZONES, between};
 use super::instance::{Agent, Files, files};
-use std::path::Path;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -75,6 +76,19 @@ impl Cluster {
     fn events(&self) -> String {
         let output = self.try_fleetlog(&["events", "--output", "json"]);
         String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// The records whose kind has this in its name.
+    pub(crate) fn all(&self, kind: &str) -> Vec<Value> {
+        let events = self.events();
+        let records = events.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+        let of = |record: &Value| record["kind"].as_str().is_some_and(|of| of.contains(kind));
+        records.filter(of).collect()
+    }
+
+    /// Where a file of this cluster may be.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
     }
 
     /// A driver that asks for an alloc and runs this in it.

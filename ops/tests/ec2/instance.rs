@@ -2,6 +2,7 @@
 //! metadata service, and the agent's process.
 
 use axum::Router;
+use axum::extract::Path as Asked;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, put};
 use ec2_core::cloudinit::yaml::{self, Node};
@@ -10,12 +11,16 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 pub(crate) const CREDENTIAL: &str = "/etc/fleetlog/credential";
 const CONFIG: &str = "/etc/fleetlog/agent.json";
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
+
+/// What the metadata service announces, once it does.
+type Notice = Arc<OnceLock<String>>;
 
 /// Contents by path.
 pub(crate) type Files = BTreeMap<String, String>;
@@ -39,6 +44,7 @@ pub(crate) struct Agent {
     process: Child,
     joined: PathBuf,
     root: tempfile::TempDir,
+    notice: Notice,
     _metadata: tokio::runtime::Runtime,
 }
 
@@ -72,7 +78,8 @@ impl Agent {
         }
         write(&under(&root, CONFIG), &told.to_string());
         let metadata = tokio::runtime::Runtime::new().expect("a runtime");
-        let endpoint = metadata.block_on(serve(id.to_owned()));
+        let notice = Notice::default();
+        let endpoint = metadata.block_on(serve(id.to_owned(), notice.clone()));
         let said = std::fs::File::create(root.path().join("said")).expect("a file");
         let mut command = Command::new(env!("CARGO_BIN_EXE_fleetlog"));
         command.args(["agent", "--config"]).arg(under(&root, CONFIG)).stdin(Stdio::null());
@@ -80,11 +87,18 @@ impl Agent {
         command.stdout(said.try_clone().expect("a file")).stderr(said);
         let process = command.spawn().expect("starts");
         let joined = PathBuf::from(told["joined_file"].as_str().expect("a path"));
-        Agent { process, joined, root, _metadata: metadata }
+        Agent { process, joined, root, notice, _metadata: metadata }
     }
 
     pub(crate) fn has_joined(&self) -> bool {
         self.joined.exists()
+    }
+
+    /// EC2 announces that it takes the instance away in so long.
+    pub(crate) fn announce(&self, left: Duration) {
+        let time = jiff::Timestamp::now() + left;
+        let notice = serde_json::json!({"action": "terminate", "time": time.to_string()});
+        self.notice.set(notice.to_string()).expect("it is announced once");
     }
 
     /// What it wrote on stdout and stderr.
@@ -110,22 +124,28 @@ fn write(path: &Path, content: &str) {
     std::fs::write(path, content).expect("written");
 }
 
-/// A metadata service that gives this id to whoever shows its token; where it is.
-async fn serve(id: String) -> String {
-    let shown = |headers: &HeaderMap, name: &str, value: &str| {
-        headers.get(name).is_some_and(|header| header.as_bytes() == value.as_bytes())
-    };
+/// A metadata service that gives this id, and the notice if there is one, to whoever shows its token; where
+/// it is.
+async fn serve(id: String, notice: Notice) -> String {
     let token = |headers: HeaderMap| async move {
         let asked = headers.contains_key("x-aws-ec2-metadata-token-ttl-seconds");
         if asked { Ok("a-token") } else { Err(StatusCode::BAD_REQUEST) }
     };
-    let instance = move |headers: HeaderMap| async move {
-        let known = shown(&headers, "x-aws-ec2-metadata-token", "a-token");
-        if known { Ok(id.clone()) } else { Err(StatusCode::UNAUTHORIZED) }
+    let told = move |Asked(what): Asked<String>, headers: HeaderMap| async move {
+        let shown = headers.get("x-aws-ec2-metadata-token");
+        if !shown.is_some_and(|token| token.as_bytes() == b"a-token") {
+            return Err(StatusCode::UNAUTHORIZED);
+        }
+        let said = match what.as_str() {
+            "instance-id" => Some(id.clone()),
+            "spot/instance-action" => notice.get().cloned(),
+            _ => None,
+        };
+        said.ok_or(StatusCode::NOT_FOUND)
     };
     let app = Router::new()
         .route("/latest/api/token", put(token))
-        .route("/latest/meta-data/instance-id", get(instance));
+        .route("/latest/meta-data/{*what}", get(told));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     tokio::spawn(async move { axum::serve(listener, app).await });

@@ -166,7 +166,7 @@ body!(Agent "exec-oom-killed" ExecOomKilled |e| Exec e.exec.as_str(),
     instance &e.instance, driver &e.driver);
 
 /// What takes an instance away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Interruption {
     /// Spot capacity is reclaimed.

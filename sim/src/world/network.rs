@@ -113,6 +113,7 @@ impl World {
             News::Launched(launch, ..) => ("launch", self.about_launch(launch)),
             News::Terminated(instance, _) => ("terminate", about_instance(instance)),
             News::Listed(_) => ("list", Names::new()),
+            News::Priced(_) => ("prices", Names::new()),
         };
         if !self.dies(&Node::Replica(n), Point::Heard(name), vec![about]) {
             self.replicas[n].news(self.now, news);
@@ -159,7 +160,7 @@ impl World {
         match call {
             Call::Launch(order) => vec![self.about_launch(&order.launch)],
             Call::Terminate(instance) => vec![about_instance(instance)],
-            Call::List => Vec::new(),
+            Call::List | Call::Prices(_) => Vec::new(),
         }
     }
 
@@ -182,5 +183,6 @@ pub(super) fn name(call: &Call) -> &'static str {
         Call::Launch(_) => "launch",
         Call::Terminate(_) => "terminate",
         Call::List => "list",
+        Call::Prices(_) => "prices",
     }
 }

@@ -140,6 +140,33 @@ fn what_happens_to_the_instance_is_said() {
             &["- 120000 ms left"],
         ),
         (
+            "each kind of notice once, whatever life hears of it",
+            |w| {
+                w.agent.interrupted(Interruption::Rebalance, Millis(0));
+                w.agent.interrupted(Interruption::Rebalance, Millis(0));
+                w.step();
+                w.agent.interrupted(Interruption::Spot, Millis(120_000));
+                w.step();
+                w.crash(true, &[]);
+                w.agent.interrupted(Interruption::Spot, Millis(100_000));
+                w.land();
+                w.crash(true, &[]);
+                w.agent.interrupted(Interruption::Spot, Millis(90_000));
+                w.agent.interrupted(Interruption::Rebalance, Millis(0));
+                w.step();
+            },
+            &["- 0 ms left", "- 120000 ms left"],
+        ),
+        (
+            "no risk of what is certain",
+            |w| {
+                w.agent.interrupted(Interruption::Spot, Millis(120_000));
+                w.agent.interrupted(Interruption::Rebalance, Millis(0));
+                w.step();
+            },
+            &["- 120000 ms left"],
+        ),
+        (
             "it goes by itself",
             |w| {
                 w.running();

@@ -63,7 +63,7 @@ fn gpu_box() -> Offering {
 }
 
 fn sees(w: &mut World, offerings: Vec<Offering>) {
-    let prices = Prices { source: PriceSource::Shipped, offerings };
+    let prices = Prices::of(PriceSource::Shipped, offerings);
     let news = controlplane_core::prices::news(&w.state, &prices);
     news.into_iter().for_each(|event| w.say(event));
 }
@@ -361,7 +361,7 @@ fn a_policy_and_prices_are_enough() {
         offering("m7g.2xlarge", half.clone(), 310_000),
         offering("m7a.2xlarge", half.clone(), 310_000),
     ];
-    rehearsal.prices(&Prices { source: PriceSource::Shipped, offerings }).expect("seen");
+    rehearsal.prices(&Prices::of(PriceSource::Shipped, offerings)).expect("seen");
     let before = rehearsal.clone();
     let outlook = rehearsal.ask(&[ask(half.clone()), ask(half.clone())]).expect("an outlook");
     assert_eq!(told(&outlook), [("m7g.4xlarge", &[0, 1][..], 0)]);

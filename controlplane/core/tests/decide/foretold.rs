@@ -39,10 +39,11 @@ fn cluster(draw: &mut Draw) -> World {
             Offering { resources: one.resources.clone(), market: one.market, ..other.clone() };
         [one, if draw.below(2) == 0 { alike } else { other }]
     });
-    let prices = Prices { source: PriceSource::Api, offerings: seen.collect() };
+    let sold: Vec<Offering> = seen.collect();
+    let prices = Prices::of(PriceSource::Api, sold.clone());
     news(&w.state, &prices).into_iter().for_each(|event| w.say(event));
     for n in 0..draw.below(4) {
-        let of = prices.offerings[usize::try_from(draw.below(10)).expect("small")].clone();
+        let of = sold[usize::try_from(draw.below(10)).expect("small")].clone();
         match draw.below(3) {
             0 => w.booting(&format!("i-{n}"), of),
             _ => w.up_as(&format!("i-{n}"), of),
@@ -52,7 +53,7 @@ fn cluster(draw: &mut Draw) -> World {
         }
     }
     if draw.below(2) == 0 {
-        w.launch("i-9", prices.offerings[0].clone(), &[]);
+        w.launch("i-9", sold[0].clone(), &[]);
         w.refuse("i-9", Millis::from_secs(60));
     }
     let (budget, instances) = (w.state.head.committed.0 + 50_000 * draw.below(30), draw.below(6));
@@ -222,7 +223,7 @@ fn only(w: &World, sold: &Offering) -> Rehearsal {
     policy.offerings.retain(|other| other == sold);
     let offerings = if seen { vec![sold.clone()] } else { Vec::new() };
     rehearsal.policy(policy).expect("a policy");
-    rehearsal.prices(&Prices { source: PriceSource::Api, offerings }).expect("prices");
+    rehearsal.prices(&Prices::of(PriceSource::Api, offerings)).expect("prices");
     rehearsal
 }
 

@@ -16,7 +16,7 @@ use schema::record::Record;
 use schema::requirements::{Constraint, Market, Requirements};
 use schema::resources::Resources;
 use schema::subject::{Role, Subject};
-use schema::unit::{Epoch, LogTime, Micros, Millis};
+use schema::unit::{Epoch, LogTime, Micros, Millis, Seq};
 use schema::why::{GrantWhy, LaunchWhy, RefusalClass, RefusalScope};
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -28,6 +28,8 @@ const ROUNDS: usize = 8;
 pub(crate) struct World {
     pub(crate) state: State,
     pub(crate) sight: Sight,
+    /// All that is on the log: when it was put there, its subject, its payload.
+    log: Vec<(LogTime, String, Vec<u8>)>,
     now: LogTime,
     numbers: BTreeMap<(Role, AuthorId), u64>,
 }
@@ -77,6 +79,7 @@ impl World {
         let mut world = World {
             state: State::default(),
             sight: Sight::default(),
+            log: Vec::new(),
             now: LogTime(1_000_000_000_000_000),
             numbers: BTreeMap::new(),
         };
@@ -123,7 +126,19 @@ impl World {
         };
         let payload = codec::encode(&record).expect("encodes");
         let (seq, time) = (self.state.head.applied.next(), self.now);
-        self.state.apply(Message { seq, time, subject: &subject, payload: &payload })
+        let message = Message { seq, time, subject: &subject, payload: &payload };
+        let outcome = self.state.apply(message);
+        self.log.push((time, subject, payload));
+        outcome
+    }
+
+    /// What the log folds to up to this record.
+    pub(crate) fn replayed(&self, until: Seq) -> State {
+        let mut state = State::default();
+        for (seq, (time, subject, payload)) in (1..=until.0).zip(&self.log) {
+            state.apply(Message { seq: Seq(seq), time: *time, subject, payload });
+        }
+        state
     }
 
     /// Lets log time pass.

@@ -4,6 +4,7 @@ mod crash;
 mod fleet;
 mod launch;
 mod life;
+mod prices;
 mod refusal;
 mod storm;
 mod world;

@@ -3,6 +3,7 @@
 use super::{BearError, Birth, Host};
 use async_trait::async_trait;
 use futures::future::BoxFuture;
+use schema::event::Interruption;
 use schema::id::InstanceId;
 use schema::unit::Millis;
 use std::collections::BTreeMap;
@@ -10,13 +11,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// Runs one agent until it ends. Hears of an interruption through the channel: how long is left.
+/// What takes an instance away, and how long is left.
+pub type Notice = (Interruption, Millis);
+
+/// Runs one agent until it ends. Hears of an interruption through the channel.
 pub type Agent =
-    Arc<dyn Fn(Birth, watch::Receiver<Option<Millis>>) -> BoxFuture<'static, ()> + Send + Sync>;
+    Arc<dyn Fn(Birth, watch::Receiver<Option<Notice>>) -> BoxFuture<'static, ()> + Send + Sync>;
 
 struct Running {
     task: JoinHandle<()>,
-    notice: watch::Sender<Option<Millis>>,
+    notice: watch::Sender<Option<Notice>>,
 }
 
 /// Hosts agents as tasks.
@@ -79,7 +83,7 @@ impl Host for Tasks {
 
     async fn notify(&self, instance: &InstanceId, left: Millis) {
         if let Some(Some(running)) = self.all().get(instance) {
-            running.notice.send_replace(Some(left));
+            running.notice.send_replace(Some((Interruption::Spot, left)));
         }
     }
 
