@@ -8,6 +8,8 @@ mod account;
 mod cluster;
 #[path = "ec2/instance.rs"]
 mod instance;
+#[path = "ec2/setup.rs"]
+mod setup;
 
 use account::Account;
 use cluster::Cluster;

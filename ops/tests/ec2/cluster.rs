@@ -2,6 +2,7 @@
 
 use super::account::{Account, ZONES, between};
 use super::instance::{Agent, Files, files};
+use serde_json::Value;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -27,6 +28,11 @@ impl Drop for Cluster {
 impl Cluster {
     /// One with these names, and a file of so many bytes on each instance.
     pub(crate) fn start(account: &Account, name: &str, flavour: &str, bytes: usize) -> Cluster {
+        Cluster::by(account, name, &settings(account, flavour, bytes))
+    }
+
+    /// One with these settings.
+    pub(crate) fn by(account: &Account, name: &str, settings: &Value) -> Cluster {
         let dir = tempfile::tempdir().expect("a directory");
         let log = account.log.url();
         let write = |file: &str, text: &str| {
@@ -34,12 +40,11 @@ impl Cluster {
             std::fs::write(&path, text).expect("written");
             path
         };
-        let settings = write("ec2.json", &settings(account, &log, flavour, bytes));
+        let settings = write("ec2.json", &settings.to_string());
         let key = write("key", &format!("{}\n", SECRET.repeat(8)));
         let said = std::fs::File::create(dir.path().join("controller.log")).expect("a file");
         let mut command = command(&log, name, dir.path());
-        command.env("AWS_ENDPOINT_URL", account.proxy.url());
-        command.env("AWS_ACCESS_KEY_ID", "AKID").env("AWS_SECRET_ACCESS_KEY", "SECRET");
+        account.admit(&mut command);
         command.arg("controller").arg("--ec2").arg(settings).arg("--key").arg(key);
         command.stdout(said.try_clone().expect("a file")).stderr(said);
         let controller = command.spawn().expect("starts");
@@ -127,7 +132,7 @@ impl Cluster {
     }
 }
 
-fn command(log: &str, cluster: &str, dir: &Path) -> Command {
+pub(crate) fn command(log: &str, cluster: &str, dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fleetlog"));
     command.env("XDG_CONFIG_HOME", dir).env("USER", "tester").stdin(Stdio::null());
     command.args(["--log", log, "--cluster", cluster]);
@@ -135,12 +140,12 @@ fn command(log: &str, cluster: &str, dir: &Path) -> Command {
 }
 
 /// Settings of a cluster; `bytes` of a file that no compression makes much smaller.
-fn settings(account: &Account, log: &str, flavour: &str, bytes: usize) -> String {
+pub(crate) fn settings(account: &Account, flavour: &str, bytes: usize) -> Value {
     let subnets =
         ZONES.map(|zone| serde_json::json!({"zone": zone, "subnet": account.subnet(zone)}));
     let digits = (0_u64..).map(|nth| format!("{:016x}", nth.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
     let content: String = digits.take(bytes / 16).collect();
-    let settings = serde_json::json!({
+    serde_json::json!({
         "region": "us-east-1",
         "subnets": subnets,
         "security_groups": [account.security_group()],
@@ -153,9 +158,8 @@ fn settings(account: &Account, log: &str, flavour: &str, bytes: usize) -> String
             "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
         }},
         "files": [{"path": "/etc/motd", "content": content}],
-        "log": {"url": log},
-    });
-    settings.to_string()
+        "log": {"url": account.log.url()},
+    })
 }
 
 /// The exit code and the output of what was begun.
