@@ -17,6 +17,7 @@ mod serve;
 mod setup;
 mod show;
 mod steer;
+mod sync;
 mod verify;
 mod why;
 mod why_not;

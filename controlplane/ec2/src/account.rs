@@ -2,6 +2,7 @@
 //! that are only tried.
 
 mod ask;
+mod seen;
 mod setup;
 
 use crate::api::Api;
@@ -18,6 +19,7 @@ use ec2_core::{Config, Intent, RunRequest};
 use schema::id::{ClusterId, LaunchId};
 use schema::policy::{Offering, Policy};
 use schema::unit::{Epoch, LogTime};
+pub use seen::InAccount;
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,19 +1,21 @@
-//! The account on EC2 that a cluster runs in: `fleet verify`.
+//! The account on EC2 that a cluster runs in: `fleet verify`, and what `fleet sync` asks of it.
 
 use super::cloud::read_settings;
 use super::context::{ClusterArgs, id, when};
 use super::fleet::known;
 use super::show::word;
+use super::sync::Shown;
 use crate::output::{Output, Row, rows, say};
 use catalogue::Catalogue;
 use clap::Args;
+use controlplane_core::explain::reality::Real;
 use ec2::account::{Account, Rules};
 use ec2_core::account::{Check, Status};
 use replay_core::State;
 use replay_core::state::rest::Extent;
 use schema::id::ClusterId;
 use schema::policy::Policy;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Check that the account has what the settings name; exits 1 if anything is missing
@@ -43,6 +45,17 @@ pub(super) async fn verify(
     let account = Account::new(client, name(cluster, state.as_ref())?);
     let checks = account.verify(&config, &rules).await;
     Ok(show(&checks, output))
+}
+
+/// What EC2 shows of this cluster, and of others.
+pub(super) async fn listed(settings: &Path, cluster: &ClusterId) -> anyhow::Result<Shown> {
+    let config = read_settings(settings)?;
+    let account = Account::new(ec2::client::connect(&config.region).await, cluster.clone());
+    let seen = account.seen().await;
+    let seen = seen.map_err(|said| anyhow::anyhow!("cannot list instances: {}", said.failure()))?;
+    let strangers = seen.strangers.into_iter();
+    let strangers = strangers.map(|(id, cluster, kind)| (id, Real::stranger(cluster, kind)));
+    Ok(Shown { ours: seen.ours, strangers: strangers.collect() })
 }
 
 /// The cluster's name, as the log has it or as it was given.

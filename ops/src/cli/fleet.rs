@@ -6,6 +6,7 @@ use super::context::{ClusterArgs, Context, state};
 use super::plan::{PlanArgs, plan};
 #[cfg(feature = "ec2")]
 use super::setup::{SetupArgs, setup};
+use super::sync::{SyncArgs, sync};
 use crate::output::{Output, Row, Usage, or_dash, rows, say};
 use catalogue::{Barred, Catalogue, Listed, Quote};
 use clap::{Args, Subcommand};
@@ -38,6 +39,8 @@ enum FleetVerb {
     },
     /// Show what would be launched for something now, and why nothing else; nothing is asked for
     Plan(PlanArgs),
+    /// Show what the cloud has, beside what the log has
+    Sync(SyncArgs),
     /// Check that the account has what the settings name; nothing is changed
     #[cfg(feature = "ec2")]
     Verify(VerifyArgs),
@@ -56,6 +59,7 @@ pub(crate) async fn fleet(
             types(&region, allow, known(cluster, output).await?, output)
         }
         FleetVerb::Plan(args) => plan(&args, known(cluster, output).await?, output),
+        FleetVerb::Sync(args) => sync(args, cluster, output).await,
         #[cfg(feature = "ec2")]
         FleetVerb::Verify(args) => verify(args, cluster, output).await,
         #[cfg(feature = "ec2")]

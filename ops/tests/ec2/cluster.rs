@@ -3,6 +3,7 @@
 use super::account::{Account, ZONES, between};
 use super::instance::{Agent, Files, files};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -111,6 +112,20 @@ impl Cluster {
         let mut sizes = between(&volumes, "<size>", "</size>");
         sizes.sort_unstable();
         assert_eq!(sizes, ["100", "100", "100", "200"], "three slices and the root");
+    }
+
+    /// What `fleet sync` says of each instance: how it stands, and its type.
+    pub(crate) fn real(&self, account: &Account) -> BTreeMap<String, (String, String)> {
+        let mut command = command(&self.log, &self.name, self.dir.path());
+        account.admit(&mut command);
+        command.args(["--output", "json", "fleet", "sync", "--ec2"]);
+        let output = command.arg(self.dir.path().join("ec2.json")).output().expect("runs");
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "nothing differs: {err}");
+        let text = |row: &Value, key: &str| row[key].as_str().expect("a text").to_owned();
+        let rows = output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let rows = rows.map(|line| serde_json::from_slice::<Value>(line).expect("JSON"));
+        rows.map(|row| (text(&row, "id"), (text(&row, "fate"), text(&row, "kind")))).collect()
     }
 
     /// Starts the agent of an instance as its user-data says.
