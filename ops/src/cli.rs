@@ -1,5 +1,7 @@
 //! The command line: the tree of verbs, and one file for each kind of them.
 
+#[cfg(feature = "ec2")]
+mod account;
 mod agent;
 mod alloc;
 mod ask;
@@ -12,8 +14,11 @@ mod policy;
 mod reasons;
 mod run;
 mod serve;
+#[cfg(feature = "ec2")]
+mod setup;
 mod show;
 mod steer;
+mod sync;
 mod verify;
 mod why;
 mod why_not;

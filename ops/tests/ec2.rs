@@ -8,6 +8,8 @@ mod account;
 mod cluster;
 #[path = "ec2/instance.rs"]
 mod instance;
+#[path = "ec2/setup.rs"]
+mod setup;
 
 use account::Account;
 use cluster::Cluster;
@@ -41,6 +43,9 @@ fn a_request_launches_what_it_needs_and_an_idle_instance_goes() {
     assert_eq!(cluster::end(mine), (3, "hi\n".to_owned()));
     assert_eq!(cluster::end(theirs), (4, "ho\n".to_owned()));
     assert!(agents.iter().all(instance::Agent::has_joined));
+    let real = flatcar.real(&account);
+    assert_eq!(real[&first], ("running".to_owned(), "m5.large".to_owned()), "{real:?}");
+    assert_eq!(real[&second].0, "stranger", "{real:?}");
 
     flatcar.fleetlog(&["policy", "set", IDLE]);
     account.until("it goes", || account.state(&first) == "terminated");

@@ -5,6 +5,7 @@
 
 pub mod instances;
 pub mod offers;
+pub mod reality;
 pub mod rehearse;
 
 use schema::requirements::Constraint;

@@ -35,6 +35,8 @@ mod plan;
 mod prices;
 #[path = "decide/queue.rs"]
 mod queue;
+#[path = "decide/reality.rs"]
+mod reality;
 #[path = "decide/refuse.rs"]
 mod refuse;
 #[path = "decide/replace.rs"]

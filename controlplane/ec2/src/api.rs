@@ -25,7 +25,7 @@ const PAGE: i32 = 1000;
 
 /// EC2, at the pace that it asks for.
 pub(crate) struct Api {
-    client: Client,
+    pub(crate) client: Client,
     pace: Pace,
 }
 
@@ -124,7 +124,7 @@ impl Api {
 
     /// Makes a call in its turn, and keeps count of what is throttled. The SDK's futures are large: they
     /// come boxed.
-    async fn made<T, E>(
+    pub(crate) async fn made<T, E>(
         &self,
         call: Call,
         sent: Pin<Box<impl Future<Output = Result<T, SdkError<E, HttpResponse>>>>>,

@@ -1,7 +1,8 @@
 //! What came of a call that did not go well.
 
 use aws_sdk_ec2::config::http::HttpResponse;
-use aws_sdk_ec2::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
+use ec2_core::account::Said;
 use ec2_core::refusal::{Class, Failure, bare, known};
 use schema::unit::Millis;
 use std::error::Error;
@@ -36,7 +37,7 @@ impl Failed {
         };
         Failed {
             code: error.code().map(str::to_owned),
-            message: said.unwrap_or_else(|| DisplayErrorContext(error).to_string()),
+            message: said.unwrap_or_else(|| chain(error)),
             status: error.raw_response().map(|response| response.status().as_u16()),
         }
     }
@@ -52,6 +53,16 @@ impl Failed {
         Failure { code: self.code.as_deref(), message: &self.message, status: self.status }
     }
 
+    /// The same, for whoever keeps it.
+    pub(crate) fn said(self) -> Said {
+        Said { code: self.code, message: self.message, status: self.status }
+    }
+
+    /// Whether EC2 says that it would have done what was only tried.
+    pub(crate) fn is_dry_run(&self) -> bool {
+        self.code.as_deref().is_some_and(|code| bare(code) == "DryRunOperation")
+    }
+
     /// Whether EC2 said that there were too many calls.
     pub(crate) fn is_throttle(&self) -> bool {
         let class = self.code.as_deref().and_then(known).map(|(class, _)| class);
@@ -62,4 +73,14 @@ impl Failed {
     pub(crate) fn is_of_an_instance(&self) -> bool {
         self.code.as_deref().is_some_and(|code| bare(code).starts_with("InvalidInstanceID"))
     }
+}
+
+/// An error and what it came of, each by its first line.
+fn chain(error: &dyn Error) -> String {
+    let (mut lines, mut next) = (Vec::new(), Some(error));
+    while let Some(error) = next {
+        lines.push(error.to_string().lines().next().unwrap_or_default().to_owned());
+        next = error.source();
+    }
+    lines.join(": ")
 }

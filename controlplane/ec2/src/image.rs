@@ -30,21 +30,30 @@ pub(crate) async fn settle(
 ) -> Result<BTreeMap<Arch, Image>, ImageError> {
     let mut images = BTreeMap::new();
     for (arch, rule) in &config.images {
-        let found = match rule {
-            ImageRule::Id(id) => api.image(id).await,
-            ImageRule::Newest { owner, name } => {
-                let filters = [
-                    filter("name", name),
-                    filter("architecture", arch.name()),
-                    filter("state", "available"),
-                ];
-                api.images(owner, &filters).await
-            }
-        };
-        let found = found.map_err(|error: ApiError| ImageError::Look(error.to_string()))?;
-        let image = choose(rule, *arch, &found);
+        let image = look_up(api, *arch, rule).await;
+        let image = image.map_err(|error| ImageError::Look(error.to_string()))?;
         let none = || ImageError::None { arch: arch.name(), rule: rule.clone() };
-        images.insert(*arch, image.ok_or_else(none)?.clone());
+        images.insert(*arch, image.ok_or_else(none)?);
     }
     Ok(images)
+}
+
+/// The image that a rule means now.
+pub(crate) async fn look_up(
+    api: &Api,
+    arch: Arch,
+    rule: &ImageRule,
+) -> Result<Option<Image>, ApiError> {
+    let found = match rule {
+        ImageRule::Id(id) => api.image(id).await?,
+        ImageRule::Newest { owner, name } => {
+            let filters = [
+                filter("name", name),
+                filter("architecture", arch.name()),
+                filter("state", "available"),
+            ];
+            api.images(owner, &filters).await?
+        }
+    };
+    Ok(choose(rule, arch, &found).cloned())
 }

@@ -24,6 +24,7 @@
 //!   ended. No answer names them; they carry the cluster's tags, and looks at all instances show them.
 //! - An instance is gone when EC2 shows it as terminated, or has not shown it for long.
 
+pub mod account;
 mod api;
 pub mod client;
 mod error;

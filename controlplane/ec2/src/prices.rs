@@ -5,8 +5,9 @@
 use crate::error::ApiError;
 use crate::wire::filter_any;
 use crate::{Ec2Cloud, lock};
-use catalogue::SpotPrices;
+use catalogue::{Catalogue, SpotPrices};
 use controlplane_core::prices::Prices;
+use ec2_core::Config;
 use ec2_core::config::Arch;
 use schema::event::PriceSource;
 use schema::policy::{Offering, Policy};
@@ -39,33 +40,46 @@ pub(crate) struct SpotPrice {
     pub(crate) since: i64,
 }
 
+/// What the policy allows, in the zones that have a subnet, for the architectures that have an image, each
+/// with the id of its zone; nothing where the catalogue does not know those zones. `zones` are their ids,
+/// by what the settings call them.
+pub(crate) fn allowed(
+    catalogue: &Catalogue,
+    config: &Config,
+    zones: &BTreeMap<SmolStr, SmolStr>,
+    policy: &Policy,
+    seen: &SpotPrices,
+) -> Option<Vec<(SmolStr, Offering)>> {
+    let ids: Vec<SmolStr> = zones.values().cloned().collect();
+    let called = |mut offering: Offering| {
+        let (name, id) = zones.iter().find(|(_, id)| **id == offering.zone)?;
+        offering.zone = name.clone();
+        Some((id.clone(), offering))
+    };
+    match catalogue.offerings(&config.region, &ids, policy, seen) {
+        Ok(mut offerings) => {
+            offerings.retain(|offering| config.images.contains_key(&Arch::of(offering)));
+            Some(offerings.into_iter().filter_map(called).collect())
+        }
+        Err(error) => {
+            tracing::warn!(%error, "nothing is bought by the catalogue");
+            None
+        }
+    }
+}
+
 impl Ec2Cloud {
-    /// What the policy allows, in the zones that have a subnet, for the architectures that have an image;
-    /// nothing where the catalogue does not know those zones.
+    /// What may be bought here now, and for how much.
     pub(crate) fn sold(&self, policy: &Policy) -> Option<Prices> {
         let seen = lock(&self.spot.prices).clone();
-        let ids: Vec<SmolStr> = self.zones.values().map(|zone| zone.id.clone()).collect();
+        let ids = self.zones.iter().map(|(called, zone)| (called.clone(), zone.id.clone()));
         let config = &self.settings.config;
-        let sold = match self.catalogue.offerings(&config.region, &ids, policy, &seen) {
-            Ok(sold) => sold,
-            Err(error) => {
-                tracing::warn!(%error, "nothing is bought by the catalogue");
-                return None;
-            }
-        };
-        let built = sold.into_iter().filter(|one| config.images.contains_key(&Arch::of(one)));
-        let offers = built.filter_map(|mut one| {
-            let told = one.market == Market::Spot
-                && seen.contains_key(&(one.kind.clone(), one.zone.clone()));
-            let source = if told { PriceSource::Api } else { PriceSource::Shipped };
-            one.zone = self.called(|zone| zone.id == one.zone)?.clone();
-            Some((source, one))
+        let sold = allowed(&self.catalogue, config, &ids.collect(), policy, &seen)?;
+        let offers = sold.into_iter().map(|(id, one)| {
+            let told = one.market == Market::Spot && seen.contains_key(&(one.kind.clone(), id));
+            (if told { PriceSource::Api } else { PriceSource::Shipped }, one)
         });
-        Some(Prices { offers: offers.collect::<Vec<(PriceSource, Offering)>>() })
-    }
-
-    fn called(&self, is: impl Fn(&crate::zone::Zone) -> bool) -> Option<&SmolStr> {
-        self.zones.iter().find(|(_, zone)| is(zone)).map(|(called, _)| called)
+        Some(Prices { offers: offers.collect() })
     }
 
     /// Asks EC2 what spot costs now; says whether it told. What cannot be had is said once, and changes

@@ -70,18 +70,29 @@ fn local(host: impl Host) -> Chosen {
 /// EC2. What it sells is seen, not named: a new log's policy names nothing.
 #[cfg(feature = "ec2")]
 async fn ec2_cloud(cluster: &ClusterId, settings: &Path, key: &Path) -> anyhow::Result<Chosen> {
-    use anyhow::Context as _;
-    let read = |path: &Path| {
-        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
-    };
-    let config: ec2_core::Config = serde_json::from_str(&read(settings)?)
-        .map_err(|error| Usage(format!("{}: {error}", settings.display())))?;
+    let config = read_settings(settings)?;
     let key = secret(read(key)?.trim())
         .ok_or_else(|| Usage(format!("{}: not 64 hexadecimal digits", key.display())))?;
     let client = ec2::client::connect(&config.region).await;
     let settings = ec2::Settings { cluster: cluster.clone(), key, config };
     let cloud = Arc::new(ec2::Ec2Cloud::open(client, settings).await?);
     Ok(Chosen { cloud, offerings: Vec::new() })
+}
+
+/// The settings in a file, which a launch can be made by.
+#[cfg(feature = "ec2")]
+pub(super) fn read_settings(path: &Path) -> anyhow::Result<ec2_core::Config> {
+    let wrong = |error: String| Usage(format!("{}: {error}", path.display()));
+    let config: ec2_core::Config =
+        serde_json::from_str(&read(path)?).map_err(|error| wrong(error.to_string()))?;
+    config.check().map_err(wrong)?;
+    Ok(config)
+}
+
+#[cfg(feature = "ec2")]
+fn read(path: &Path) -> anyhow::Result<String> {
+    use anyhow::Context as _;
+    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 #[cfg(feature = "ec2")]

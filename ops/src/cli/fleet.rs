@@ -1,7 +1,12 @@
 //! What there is to buy, and what would be: `fleet types`, `fleet plan`.
 
+#[cfg(feature = "ec2")]
+use super::account::{VerifyArgs, verify};
 use super::context::{ClusterArgs, Context, state};
 use super::plan::{PlanArgs, plan};
+#[cfg(feature = "ec2")]
+use super::setup::{SetupArgs, setup};
+use super::sync::{SyncArgs, sync};
 use crate::output::{Output, Row, Usage, or_dash, rows, say};
 use catalogue::{Barred, Catalogue, Listed, Quote};
 use clap::{Args, Subcommand};
@@ -34,6 +39,14 @@ enum FleetVerb {
     },
     /// Show what would be launched for something now, and why nothing else; nothing is asked for
     Plan(PlanArgs),
+    /// Show what the cloud has, beside what the log has
+    Sync(SyncArgs),
+    /// Check that the account has what the settings name; nothing is changed
+    #[cfg(feature = "ec2")]
+    Verify(VerifyArgs),
+    /// Say what a cluster's network in the account lacks, and make it if asked to
+    #[cfg(feature = "ec2")]
+    Setup(SetupArgs),
 }
 
 pub(crate) async fn fleet(
@@ -41,10 +54,16 @@ pub(crate) async fn fleet(
     cluster: &ClusterArgs,
     output: Output,
 ) -> anyhow::Result<ExitCode> {
-    let found = known(cluster, output).await?;
     match args.verb {
-        FleetVerb::Types { region, allow } => types(&region, allow, found, output),
-        FleetVerb::Plan(args) => plan(&args, found, output),
+        FleetVerb::Types { region, allow } => {
+            types(&region, allow, known(cluster, output).await?, output)
+        }
+        FleetVerb::Plan(args) => plan(&args, known(cluster, output).await?, output),
+        FleetVerb::Sync(args) => sync(args, cluster, output).await,
+        #[cfg(feature = "ec2")]
+        FleetVerb::Verify(args) => verify(args, cluster, output).await,
+        #[cfg(feature = "ec2")]
+        FleetVerb::Setup(args) => setup(args, cluster, output).await,
     }
 }
 
@@ -83,7 +102,7 @@ fn types(
 }
 
 /// The state of the cluster; none where none runs: what a cluster has by default holds then.
-async fn known(cluster: &ClusterArgs, output: Output) -> anyhow::Result<Option<State>> {
+pub(super) async fn known(cluster: &ClusterArgs, output: Output) -> anyhow::Result<Option<State>> {
     let named = cluster.log.is_some() || cluster.cluster.is_some();
     let context = match Context::find(cluster, output) {
         Ok(context) => context,

@@ -9,6 +9,7 @@ use driver::describe;
 use schema::requirements::Market;
 use schema::resources::{show_bytes, show_cpu};
 use schema::unit::Micros;
+use schema::why::TerminateWhy;
 use serde_json::{Value, json};
 
 /// As a word for a column.
@@ -82,6 +83,12 @@ fn refused(refusals: u32, said: Option<&Said>) -> String {
     format!("it has failed {refusals} times in a row{last}")
 }
 
+/// Why an instance is ended, in a word.
+pub(super) fn terminating(reason: &TerminateWhy) -> String {
+    let reason = serde_json::to_value(reason).unwrap_or_default();
+    reason.get("why").and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
 /// Why an instance is not given.
 fn passed(passed: &Passed) -> String {
     match passed {
@@ -89,9 +96,7 @@ fn passed(passed: &Passed) -> String {
         Passed::TooSmall(shortage) => format!("too small: {}", describe::shortage(shortage)),
         Passed::OtherMarket { asked } => format!("only {} will do", market(*asked)),
         Passed::Terminating { reason } => {
-            let reason = serde_json::to_value(reason).unwrap_or_default();
-            let reason = reason.get("why").and_then(Value::as_str).unwrap_or_default().to_owned();
-            format!("it is being terminated ({reason})")
+            format!("it is being terminated ({})", terminating(reason))
         }
         Passed::Booting { since, others: 0 } => format!("it boots, since {}", when(*since)),
         Passed::Booting { since, others } => {

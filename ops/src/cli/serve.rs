@@ -112,7 +112,7 @@ pub(crate) async fn up(args: UpArgs, names: ClusterArgs) -> anyhow::Result<ExitC
     down(controllers, &dir).await
 }
 
-fn default_dir() -> anyhow::Result<PathBuf> {
+pub(super) fn default_dir() -> anyhow::Result<PathBuf> {
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share"));
     let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).or_else(home);
     Ok(data.context("neither XDG_DATA_HOME nor HOME is set; give --dir")?.join("fleetlog"))
@@ -190,14 +190,14 @@ async fn down(controllers: Vec<Child>, dir: &Path) -> anyhow::Result<ExitCode> {
         }
         let _ = tokio::time::timeout(GRACE, controller.wait()).await;
     }
-    let host = host(dir, Vec::new());
+    let host = here(dir, Vec::new());
     for instance in host.list().await.map_err(anyhow::Error::msg)?.into_keys() {
         let _ = host.end(&instance).await;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn host(dir: &Path, agent: Vec<OsString>) -> Processes {
+pub(super) fn here(dir: &Path, agent: Vec<OsString>) -> Processes {
     let processes = Processes::new(dir.join("instances"), agent).clearing(|dir| {
         agent::keeper::end(dir);
         if let Err(error) = strip(dir) {
@@ -216,7 +216,7 @@ pub(crate) async fn controller(
     let (log, telemetry) = replay::log::open(&context.url, &cluster, true).await?;
     let mut agent: Vec<OsString> = vec![std::env::current_exe()?.into()];
     agent.extend(["--log", &context.url, "--cluster", cluster.as_str(), "agent"].map(Into::into));
-    let chosen = args.cloud.open(&cluster, |dir| host(dir, agent));
+    let chosen = args.cloud.open(&cluster, |dir| here(dir, agent));
     let Chosen { cloud, offerings } = chosen.await?;
     let policy = Policy {
         offerings,

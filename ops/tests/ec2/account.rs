@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use replay::testing::NatsServer;
 use sim_ec2::{Moto, Options, Proxy, Truth};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -28,6 +29,17 @@ impl Account {
         let proxy = runtime.block_on(Proxy::start(moto.url(), Options::default()));
         let proxy = proxy.expect("a proxy");
         Account { runtime, proxy, log, _moto: moto, _dir: dir }
+    }
+
+    /// Lets a command reach this account.
+    pub(crate) fn admit(&self, command: &mut Command) {
+        command.env("AWS_ENDPOINT_URL", self.proxy.url());
+        command.env("AWS_ACCESS_KEY_ID", "AKID").env("AWS_SECRET_ACCESS_KEY", "SECRET");
+    }
+
+    /// How often something was asked for, whatever came of it.
+    pub(crate) fn calls(&self, action: &str) -> usize {
+        self.proxy.ledger().calls.iter().filter(|call| call.action.starts_with(action)).count()
     }
 
     pub(crate) fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {

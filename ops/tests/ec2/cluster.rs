@@ -3,6 +3,7 @@
 use super::account::{Account, ZONES, between};
 use super::instance::{Agent, Files, files};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -28,6 +29,11 @@ impl Drop for Cluster {
 impl Cluster {
     /// One with these names, and a file of so many bytes on each instance.
     pub(crate) fn start(account: &Account, name: &str, flavour: &str, bytes: usize) -> Cluster {
+        Cluster::by(account, name, &settings(account, flavour, bytes))
+    }
+
+    /// One with these settings.
+    pub(crate) fn by(account: &Account, name: &str, settings: &Value) -> Cluster {
         let dir = tempfile::tempdir().expect("a directory");
         let log = account.log.url();
         let write = |file: &str, text: &str| {
@@ -35,12 +41,11 @@ impl Cluster {
             std::fs::write(&path, text).expect("written");
             path
         };
-        let settings = write("ec2.json", &settings(account, &log, flavour, bytes));
+        let settings = write("ec2.json", &settings.to_string());
         let key = write("key", &format!("{}\n", SECRET.repeat(8)));
         let said = std::fs::File::create(dir.path().join("controller.log")).expect("a file");
         let mut command = command(&log, name, dir.path());
-        command.env("AWS_ENDPOINT_URL", account.proxy.url());
-        command.env("AWS_ACCESS_KEY_ID", "AKID").env("AWS_SECRET_ACCESS_KEY", "SECRET");
+        account.admit(&mut command);
         command.arg("controller").arg("--ec2").arg(settings).arg("--key").arg(key);
         command.stdout(said.try_clone().expect("a file")).stderr(said);
         let controller = command.spawn().expect("starts");
@@ -122,6 +127,20 @@ impl Cluster {
         assert_eq!(sizes, ["100", "100", "100", "200"], "three slices and the root");
     }
 
+    /// What `fleet sync` says of each instance: how it stands, and its type.
+    pub(crate) fn real(&self, account: &Account) -> BTreeMap<String, (String, String)> {
+        let mut command = command(&self.log, &self.name, self.dir.path());
+        account.admit(&mut command);
+        command.args(["--output", "json", "fleet", "sync", "--ec2"]);
+        let output = command.arg(self.dir.path().join("ec2.json")).output().expect("runs");
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "nothing differs: {err}");
+        let text = |row: &Value, key: &str| row[key].as_str().expect("a text").to_owned();
+        let rows = output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let rows = rows.map(|line| serde_json::from_slice::<Value>(line).expect("JSON"));
+        rows.map(|row| (text(&row, "id"), (text(&row, "fate"), text(&row, "kind")))).collect()
+    }
+
     /// Starts the agent of an instance as its user-data says.
     pub(crate) fn bring_up(&self, account: &Account, id: &str) -> Agent {
         self.bring_up_with(id, &files(&account.user_data(id)))
@@ -141,7 +160,7 @@ impl Cluster {
     }
 }
 
-fn command(log: &str, cluster: &str, dir: &Path) -> Command {
+pub(crate) fn command(log: &str, cluster: &str, dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fleetlog"));
     command.env("XDG_CONFIG_HOME", dir).env("USER", "tester").stdin(Stdio::null());
     command.args(["--log", log, "--cluster", cluster]);
@@ -149,12 +168,12 @@ fn command(log: &str, cluster: &str, dir: &Path) -> Command {
 }
 
 /// Settings of a cluster; `bytes` of a file that no compression makes much smaller.
-fn settings(account: &Account, log: &str, flavour: &str, bytes: usize) -> String {
+pub(crate) fn settings(account: &Account, flavour: &str, bytes: usize) -> Value {
     let subnets =
         ZONES.map(|zone| serde_json::json!({"zone": zone, "subnet": account.subnet(zone)}));
     let digits = (0_u64..).map(|nth| format!("{:016x}", nth.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
     let content: String = digits.take(bytes / 16).collect();
-    let settings = serde_json::json!({
+    serde_json::json!({
         "region": "us-east-1",
         "subnets": subnets,
         "security_groups": [account.security_group()],
@@ -167,9 +186,8 @@ fn settings(account: &Account, log: &str, flavour: &str, bytes: usize) -> String
             "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
         }},
         "files": [{"path": "/etc/motd", "content": content}],
-        "log": {"url": log},
-    });
-    settings.to_string()
+        "log": {"url": account.log.url()},
+    })
 }
 
 /// The exit code and the output of what was begun.

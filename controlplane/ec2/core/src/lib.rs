@@ -12,6 +12,7 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 pub mod absent;
+pub mod account;
 pub mod bucket;
 pub mod cloudinit;
 pub mod config;
@@ -22,6 +23,7 @@ pub mod pace;
 pub mod refusal;
 pub mod request;
 pub mod seen;
+pub mod setup;
 pub mod tags;
 pub mod userdata;
 pub mod volume;

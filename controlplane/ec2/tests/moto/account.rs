@@ -1,0 +1,122 @@
+//! An account held against settings: what is there, what is missing, and what is not told.
+
+use crate::world::World;
+use catalogue::Catalogue;
+use ec2::account::{Account, Rules};
+use ec2_core::Config;
+use ec2_core::account::{Check, Status};
+use ec2_core::config::{Arch, ImageRule};
+use schema::policy::Policy;
+use sim_ec2::{Effect, Failure, Often, Rule};
+
+async fn verified(world: &World, config: &Config, policy: &Policy) -> Vec<Check> {
+    let account = Account::new(world.client.clone(), "genomics".parse().expect("an id"));
+    let catalogue = Catalogue::shipped().expect("a catalogue");
+    let refused = [("standard spot".to_owned(), "MaxSpotInstanceCountExceeded".to_owned())];
+    let rules = Rules { catalogue: &catalogue, policy, refused: &refused };
+    account.verify(config, &rules).await
+}
+
+/// What came of each check of a kind, with what is to be done.
+fn of<'a>(checks: &'a [Check], kind: &str) -> Vec<(Status, &'a str, &'a str)> {
+    let checks = checks.iter().filter(|check| check.check == kind);
+    checks.map(|check| (check.status, check.found.as_str(), check.todo.as_str())).collect()
+}
+
+#[tokio::test]
+async fn what_is_there_is_said_to_be_there_and_nothing_is_made() {
+    let world = World::start().await;
+    let checks = verified(&world, &world.config, &Policy::default()).await;
+    let missing: Vec<&Check> = checks.iter().filter(|c| c.status == Status::Missing).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+    for (kind, count) in [
+        ("credentials", 1),
+        ("zone", 2),
+        ("subnet", 2),
+        ("security group", 1),
+        ("image", 1),
+        ("types", 2),
+        ("launch", 2),
+    ] {
+        let found = of(&checks, kind);
+        let good = found.iter().all(|(status, ..)| *status == Status::Ok);
+        assert!(found.len() == count && good, "{kind}: {found:?}");
+    }
+    let limits = of(&checks, "limit");
+    assert!(limits.iter().any(|(status, ..)| *status == Status::CannotSay), "{limits:?}");
+    assert!(limits.iter().any(|(_, found, _)| found.contains("MaxSpot")), "{limits:?}");
+    assert!(world.truth().await.is_empty(), "nothing is launched");
+}
+
+/// Settings with one fault, what the fault is said to be, and what is to be done about it.
+type Case = (fn(&mut Config), &'static str, &'static str);
+
+#[tokio::test]
+async fn each_fault_of_the_settings_is_found_with_what_to_do_about_it() {
+    let world = World::start().await;
+    let cases: [Case; 7] = [
+        (|c| c.subnets[0].subnet = "subnet-00000000".into(), "subnet", "make one with"),
+        (|c| c.subnets[0].zone = "us-east-1c".into(), "subnet", "name a subnet in us-east-1c"),
+        (|c| c.subnets[0].zone = "us-east-1z".into(), "zone", "name another one"),
+        (|c| c.security_groups = vec!["sg-00000000".into()], "security group", "make one with"),
+        (|c| c.key_name = Some("nobodys".into()), "key pair", "import it"),
+        (
+            |c| _ = c.images.insert(Arch::X86, ImageRule::Id("ami-00000000".into())),
+            "image",
+            "name another one",
+        ),
+        (|c| c.region = "eu-west-1".into(), "types", "allow others"),
+    ];
+    for (spoil, kind, todo) in cases {
+        let mut config = world.config.clone();
+        spoil(&mut config);
+        let checks = verified(&world, &config, &Policy::default()).await;
+        let missing = |(status, _, what): &(Status, &str, &str)| {
+            *status == Status::Missing && what.contains(todo)
+        };
+        assert!(of(&checks, kind).iter().any(missing), "{kind}: {checks:#?}");
+    }
+    let mut policy = Policy::default();
+    policy.types.allow = vec!["nothing*".into()];
+    let checks = verified(&world, &world.config, &policy).await;
+    assert!(of(&checks, "types").iter().all(|(status, ..)| *status == Status::Missing));
+}
+
+#[tokio::test]
+async fn what_a_launch_would_be_refused_for_is_said_and_what_may_not_be_asked_is_not_guessed() {
+    let world = World::start().await;
+    let says = |action: &str, code: &str, message: &str| {
+        let failure = Failure { code: code.to_owned(), message: Some(message.to_owned()) };
+        world.proxy.clear();
+        world.proxy.add(Rule::on(action, Often::Always, Effect::ErrorAfter(failure)));
+    };
+    let checked = async |kind: &str| {
+        let checks = verified(&world, &world.config, &Policy::default()).await;
+        let all = of(&checks, kind).into_iter();
+        all.map(|(status, _, todo)| (status, todo.to_owned())).collect::<Vec<_>>()
+    };
+
+    let profile = "Value (x) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance \
+                   Profile name";
+    says("RunInstances", "InvalidParameterValue", profile);
+    let missing = (Status::Missing, "name an instance profile that there is".to_owned());
+    assert_eq!(checked("launch").await, [missing.clone(), missing]);
+    says("RunInstances", "UnauthorizedOperation", "You are not authorized to perform iam:PassRole");
+    assert!(checked("launch").await[0].1.contains("iam:PassRole"));
+    says("RunInstances", "InsufficientInstanceCapacity", "none now");
+    assert_eq!(checked("launch").await[0].0, Status::Ok, "it passes");
+    says("RunInstances", "InternalError", "oh");
+    assert_eq!(checked("launch").await[0].0, Status::CannotSay);
+
+    says("DescribeSubnets", "UnauthorizedOperation", "You are not authorized");
+    let unsaid = checked("subnet").await;
+    assert_eq!(unsaid.len(), 2);
+    assert!(unsaid.iter().all(|one| one.0 == Status::CannotSay), "{unsaid:?}");
+    says("DescribeImages", "UnauthorizedOperation", "You are not authorized");
+    assert_eq!(checked("image").await[0].0, Status::Missing, "controllers need it");
+
+    says("DescribeAvailabilityZones", "AuthFailure", "AWS was not able to validate");
+    let checks = verified(&world, &world.config, &Policy::default()).await;
+    assert_eq!(checks.len(), 1, "nothing else can be asked");
+    assert_eq!(checks[0].status, Status::Missing);
+}

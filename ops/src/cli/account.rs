@@ -1,0 +1,106 @@
+//! The account on EC2 that a cluster runs in: `fleet verify`, and what `fleet sync` asks of it.
+
+use super::cloud::read_settings;
+use super::context::{ClusterArgs, id, when};
+use super::fleet::known;
+use super::show::word;
+use super::sync::Shown;
+use crate::output::{Output, Row, rows, say};
+use catalogue::Catalogue;
+use clap::Args;
+use controlplane_core::explain::reality::Real;
+use ec2::account::{Account, Rules};
+use ec2_core::account::{Check, Status};
+use replay_core::State;
+use replay_core::state::rest::Extent;
+use schema::id::ClusterId;
+use schema::policy::Policy;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Check that the account has what the settings name; exits 1 if anything is missing
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The settings that controllers are given
+    #[arg(long, value_name = "FILE")]
+    ec2: PathBuf,
+}
+
+pub(super) async fn verify(
+    args: VerifyArgs,
+    cluster: &ClusterArgs,
+    output: Output,
+) -> anyhow::Result<ExitCode> {
+    let config = read_settings(&args.ec2)?;
+    // An account is looked at before there is a cluster in it.
+    let state = known(cluster, output).await.unwrap_or_else(|error| {
+        say(&format!("{error:#}: with the default rules"));
+        None
+    });
+    let policy = state.as_ref().map_or_else(Policy::default, |s| s.head.policy.clone());
+    let refused = state.as_ref().map(refused).unwrap_or_default();
+    let catalogue = Catalogue::shipped()?;
+    let rules = Rules { catalogue: &catalogue, policy: &policy, refused: &refused };
+    let client = ec2::client::connect(&config.region).await;
+    let account = Account::new(client, name(cluster, state.as_ref())?);
+    let checks = account.verify(&config, &rules).await;
+    Ok(show(&checks, output))
+}
+
+/// What EC2 shows of this cluster, and of others.
+pub(super) async fn listed(settings: &Path, cluster: &ClusterId) -> anyhow::Result<Shown> {
+    let config = read_settings(settings)?;
+    let account = Account::new(ec2::client::connect(&config.region).await, cluster.clone());
+    let seen = account.seen().await;
+    let seen = seen.map_err(|said| anyhow::anyhow!("cannot list instances: {}", said.failure()))?;
+    let strangers = seen.strangers.into_iter();
+    let strangers = strangers.map(|(id, cluster, kind)| (id, Real::stranger(cluster, kind)));
+    Ok(Shown { ours: seen.ours, strangers: strangers.collect() })
+}
+
+/// The cluster's name, as the log has it or as it was given.
+fn name(args: &ClusterArgs, state: Option<&State>) -> anyhow::Result<ClusterId> {
+    match state.and_then(|state| state.head.cluster.clone()) {
+        Some(cluster) => Ok(cluster),
+        None => id(args.cluster.as_deref().unwrap_or("default")),
+    }
+}
+
+/// Quota groups that rest, and what was said of them.
+fn refused(state: &State) -> Vec<(String, String)> {
+    let quotas = state.rests.iter().filter_map(|(extent, rest)| match extent {
+        Extent::QuotaGroup(group) => {
+            let of = format!("{} {}", group.family, word(&group.market));
+            Some((of, format!("{} (not before {})", rest.message, when(rest.until))))
+        }
+        Extent::Offering(_) | Extent::TypeInZone(..) | Extent::Zone(_) | Extent::Account => None,
+    });
+    quotas.collect()
+}
+
+/// All checks as a table; what they come to as an exit code.
+pub(super) fn show(checks: &[Check], output: Output) -> ExitCode {
+    let row = |check: &Check| {
+        let of = if check.of.is_empty() { "-".to_owned() } else { check.of.clone() };
+        let cells = [check.check.to_owned(), of, said(check.status), check.found.clone()];
+        let cells = cells.into_iter().chain([check.todo.clone()]);
+        Row { cells: cells.collect(), json: serde_json::to_value(check).unwrap_or_default() }
+    };
+    let all: Vec<Row> = checks.iter().map(row).collect();
+    rows(output, &["check", "of", "status", "found", "what to do"], &all);
+    let missing = checks.iter().filter(|check| check.status == Status::Missing).count();
+    if missing == 0 {
+        return ExitCode::SUCCESS;
+    }
+    say(&format!("{missing} missing: nothing can be launched as it is"));
+    ExitCode::FAILURE
+}
+
+fn said(status: Status) -> String {
+    match status {
+        Status::Ok => "ok",
+        Status::Missing => "missing",
+        Status::CannotSay => "cannot say",
+    }
+    .to_owned()
+}
