@@ -3,6 +3,7 @@
 use crate::coverage::Coverage;
 use crate::crash::{After, Crash};
 use crate::faults::Hit;
+use crate::scenario::{Scenario, Work};
 use crate::world::World;
 use std::collections::BTreeSet;
 
@@ -13,6 +14,8 @@ pub struct Case {
     pub seed: u64,
     /// A thousand requests at once, of twenty drivers, instead of what the seed draws.
     pub crowd: bool,
+    /// Given numbers instead of what the seed draws.
+    pub scenario: Option<Scenario>,
     /// What goes wrong, if not what the seed draws.
     pub only: Option<BTreeSet<Hit>>,
     /// Somebody who dies at this point, once.
@@ -44,6 +47,8 @@ pub struct Report {
     pub bytes: String,
     /// The last records, as lines, if something was found.
     pub story: Vec<String>,
+    /// What came of the work of a scenario.
+    pub work: Work,
     /// What the crash that was asked for has interrupted, and what followed, if it came to that.
     pub after: Option<After>,
 }

@@ -4,6 +4,7 @@
 
 use crate::faults::{Fault, Faults};
 use crate::rng::Rng;
+use crate::scenario::Scenario;
 use controlplane_core::cloud::{LaunchAnswer, LaunchOrder, Seen, SeenState, TerminateAnswer};
 use controlplane_core::effects::{Call, News};
 use controlplane_core::prices::Prices;
@@ -50,6 +51,10 @@ pub(crate) struct Cloud {
     pub(crate) siblings: u64,
     /// What it sells, and what that costs before prices move.
     prices: Option<Prices>,
+    /// How many instances it has room for.
+    quota: Option<usize>,
+    /// A type of which it never has any.
+    never: Option<String>,
     /// What nobody may ask of a cloud.
     pub(crate) misused: Vec<String>,
 }
@@ -72,8 +77,10 @@ impl Machine {
 
 impl Cloud {
     /// One with nothing yet, that sells this.
-    pub(crate) fn selling(prices: Option<Prices>) -> Cloud {
-        Cloud { prices, ..Cloud::default() }
+    pub(crate) fn selling(prices: Option<Prices>, scenario: Option<&Scenario>) -> Cloud {
+        let quota = scenario.and_then(|scenario| scenario.quota);
+        let never = scenario.and_then(|scenario| scenario.never.clone());
+        Cloud { prices, quota, never, ..Cloud::default() }
     }
 
     /// Whether it has this instance.
@@ -227,8 +234,15 @@ impl Cloud {
 
     /// Whether there is nothing to be had of what is asked for.
     fn drought(&self, now: u64, order: &LaunchOrder) -> Option<LaunchAnswer> {
+        let there = self.machines.values().filter(|machine| machine.there(now)).count();
+        if self.quota.is_some_and(|quota| there >= quota) {
+            let scope = RefusalScope::QuotaGroup;
+            return Some(refused(RefusalClass::Quota, scope, Millis(1000)));
+        }
+        let never = self.never.as_deref() == Some(order.offering.kind.as_str());
         let dry = self.dry.get(&key(&order.offering)).is_some_and(|until| now < *until);
-        dry.then(|| refused(RefusalClass::Capacity, RefusalScope::Offering, Millis(1000)))
+        (dry || never)
+            .then(|| refused(RefusalClass::Capacity, RefusalScope::Offering, Millis(1000)))
     }
 
     /// Nobody can end an instance before this time; it may go by itself.

@@ -1,5 +1,7 @@
 //! A driver: the real one, and somebody who asks for allocs, runs a few execs in each and frees it.
 
+mod jobs;
+
 use crate::clock::Clock;
 use crate::log::Log;
 use crate::operator::LABELS;
@@ -7,6 +9,7 @@ use crate::rng::Rng;
 use crate::setting::Setting;
 use driver_core::Driver as Core;
 use driver_core::view::{AllocView, Changed};
+use jobs::Task;
 use replay_core::author::{Line, Writer};
 use schema::event::Event;
 use schema::event::{
@@ -47,6 +50,9 @@ pub(crate) struct Driver {
     lease: Millis,
     rng: Rng,
     asked: usize,
+    /// What it has to do, and how many of a thousand runs of that fail; nothing where it draws its wishes.
+    tasks: Vec<Task>,
+    crashes: u64,
     /// Allocs whose execs were submitted, and such as were freed, in this life.
     submitted: BTreeSet<AllocId>,
     freed: BTreeSet<AllocId>,
@@ -84,6 +90,9 @@ impl Driver {
         let pace = if rng.chance(300) { 20 } else { 300 };
         let pace = if setting.at_once { 1000 } else { pace };
         let withdrawals = rng.below(8).saturating_sub(5);
+        let turn = usize::try_from(number).unwrap_or(0);
+        let every = usize::try_from(setting.drivers).unwrap_or(1).max(1);
+        let tasks = setting.jobs.iter().skip(turn).step_by(every).cloned().map(Task::new).collect();
         let writer = writer(cluster, &id, Uuid::nil());
         let core = Core::new(Millis(0), cluster.clone(), id.clone(), lease);
         Driver {
@@ -102,6 +111,8 @@ impl Driver {
             lease,
             rng,
             asked: 0,
+            tasks,
+            crashes: setting.crashes,
             submitted: BTreeSet::new(),
             freed: BTreeSet::new(),
             keeping: None,
@@ -165,6 +176,9 @@ impl Driver {
         }
         self.give_up(now);
         self.keep(now);
+        if !self.tasks.is_empty() {
+            return self.work();
+        }
         if self.asked < self.wants && self.rng.chance(self.pace) {
             self.asked += 1;
             self.ask();

@@ -177,6 +177,13 @@ impl Faults {
         Faults { seed: rng.draw(), rates, tries, only, latency, healed: false, hits: Vec::new() }
     }
 
+    /// These alone, at these rates in thousandths.
+    pub(crate) fn given(rng: &mut Rng, some: &[(Fault, u64)]) -> Faults {
+        let rate = |fault: &Fault| some.iter().find(|(other, _)| other == fault).map_or(0, |f| f.1);
+        let rates: Vec<u64> = Fault::ALL.iter().map(|(fault, _)| rate(fault)).collect();
+        Faults { rates, latency: 20, ..Faults::draw(rng, None) }
+    }
+
     /// Nothing goes wrong any more.
     pub(crate) fn heal(&mut self) {
         (self.healed, self.latency) = (true, 5);

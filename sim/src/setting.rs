@@ -1,6 +1,7 @@
 //! What a seed begins with: how many of whom, what they want, what is allowed and what things cost.
 
 use crate::rng::Rng;
+use crate::scenario::{Job, Scenario};
 use controlplane_core::prices::Prices;
 use schema::event::PriceSource;
 use schema::policy::{Offering, Policy};
@@ -19,6 +20,10 @@ pub(crate) struct Setting {
     pub(crate) policy: Policy,
     /// By how much more than in a small seed budget and counts are, of whoever sets them.
     pub(crate) scale: u64,
+    /// What has to be done, shared out to the drivers; nothing where they draw what they want.
+    pub(crate) jobs: Vec<Job>,
+    /// How many of a thousand runs of a job fail.
+    pub(crate) crashes: u64,
     /// What the cloud says it sells; nothing where the policy says it.
     pub(crate) prices: Option<Prices>,
 }
@@ -29,6 +34,27 @@ pub(crate) const HUGE: u64 = 250;
 const FLOOR: (u64, u64) = (165, 195);
 
 impl Setting {
+    /// Three replicas and nobody else.
+    fn empty() -> Setting {
+        Setting {
+            replicas: 3,
+            drivers: 0,
+            allocs: 1,
+            at_once: false,
+            policy: Policy::default(),
+            scale: 1,
+            jobs: Vec::new(),
+            crashes: 0,
+            prices: None,
+        }
+    }
+
+    /// What a scenario says.
+    pub(crate) fn of(scenario: &Scenario) -> Setting {
+        let Scenario { jobs, drivers, policy, crashes, .. } = scenario.clone();
+        Setting { drivers, policy, jobs, crashes, ..Setting::empty() }
+    }
+
     /// Most seeds are small, so that there can be many; one in fifty is large.
     pub(crate) fn draw(rng: &mut Rng) -> Setting {
         let large = rng.chance(20);
@@ -38,7 +64,7 @@ impl Setting {
         let scale = if large { 35 } else { 1 };
         let mut policy = policy(rng, scale);
         let prices = policy.max_hourly_cost.0.is_multiple_of(8).then(|| seen(&mut policy));
-        Setting { replicas, drivers, allocs, at_once, policy, prices, scale }
+        Setting { replicas, drivers, allocs, at_once, policy, prices, scale, ..Setting::empty() }
     }
 
     /// A fleet of more than 150 instances at once, and drivers enough to use all of them.
@@ -50,7 +76,7 @@ impl Setting {
         policy.max_pending = policy.max_pending.max(60);
         policy.min_instances = u32::try_from(rng.between(FLOOR.0, FLOOR.1)).unwrap_or(150);
         let (replicas, drivers) = (rng.between(2, 5), rng.between(15, 25));
-        Setting { replicas, drivers, allocs: 20, at_once: false, policy, prices: None, scale }
+        Setting { replicas, drivers, allocs: 20, policy, scale, ..Setting::empty() }
     }
 
     /// Twenty drivers that ask for fifty allocs each, at once, with a budget for a part of them.
@@ -58,7 +84,7 @@ impl Setting {
         let scale = 35;
         let mut policy = policy(rng, scale);
         policy.max_hourly_cost = Micros(4_000_000);
-        Setting { replicas: 3, drivers: 20, allocs: 50, at_once: true, policy, prices: None, scale }
+        Setting { drivers: 20, allocs: 50, at_once: true, policy, scale, ..Setting::empty() }
     }
 }
 

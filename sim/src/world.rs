@@ -10,6 +10,7 @@ use crate::log::Log;
 use crate::oracle::{Observer, Truth, verdict};
 use crate::replica::Controller;
 use crate::rng::Rng;
+use crate::scenario::Ailment;
 use crate::setting::{HUGE, Setting};
 use crate::story;
 use controlplane_core::effects::{Call, News};
@@ -25,7 +26,10 @@ use std::sync::Arc;
 
 mod mishap;
 mod network;
+mod trials;
 mod turn;
+
+use trials::Trials;
 
 /// How long things go wrong, and how long all may take to come to rest after that, in milliseconds.
 const CHAOS: u64 = 40_000;
@@ -60,6 +64,9 @@ enum What {
     Beat(InstanceId),
     Start(Node, u64),
     Notice(InstanceId, Interruption, u64),
+    /// What an instance suffers from shows.
+    Ail(InstanceId, Ailment),
+    Halve,
     Mishaps,
 }
 
@@ -89,6 +96,10 @@ pub(crate) struct World {
     policy: Policy,
     scale: u64,
     prices: Option<Prices>,
+    /// How long things go wrong, in milliseconds.
+    chaos: u64,
+    /// What a scenario does to instances.
+    trials: Trials,
     log: Log,
     cloud: Cloud,
     observer: Observer,
@@ -114,11 +125,15 @@ impl World {
     pub(crate) fn new(case: &Case) -> World {
         let mut rng = Rng::new(case.seed);
         let setting = match case {
+            Case { scenario: Some(scenario), .. } => Setting::of(scenario),
             Case { crowd: true, .. } => Setting::crowd(&mut rng),
             Case { seed, .. } if seed % HUGE == HUGE / 2 => Setting::huge(&mut rng),
             Case { .. } => Setting::draw(&mut rng),
         };
-        let faults = Faults::draw(&mut rng, case.only.clone());
+        let faults = match &case.scenario {
+            Some(scenario) => Faults::given(&mut rng, &scenario.faults),
+            None => Faults::draw(&mut rng, case.only.clone()),
+        };
         let cluster = ClusterId::made(0, rng.draw());
         let driver = |n| Driver::new(&cluster, n, &setting, &mut rng);
         let drivers = (0..setting.drivers).map(driver).collect();
@@ -136,7 +151,9 @@ impl World {
             cluster,
             policy: setting.policy,
             scale: setting.scale,
-            cloud: Cloud::selling(setting.prices.clone()),
+            chaos: case.scenario.as_ref().map_or(CHAOS, |scenario| scenario.until),
+            cloud: Cloud::selling(setting.prices.clone(), case.scenario.as_ref()),
+            trials: Trials::of(case.scenario.as_ref()),
             prices: setting.prices,
             log: Log::default(),
             observer: Observer::default(),
@@ -160,6 +177,9 @@ impl World {
             world.after(at, What::Start(Node::Driver(n), 0));
         }
         world.after(SECOND, What::Mishaps);
+        if let Some(at) = case.scenario.as_ref().and_then(|scenario| scenario.halved) {
+            world.after(at, What::Halve);
+        }
         world
     }
 
@@ -206,12 +226,12 @@ impl World {
         let mut quiet = false;
         while let Some(((at, _), what)) = self.queue.pop_first() {
             self.now = at;
-            if self.now > CHAOS + REST {
+            if self.now > self.chaos + REST {
                 break;
             }
             self.happen(what);
             self.errors.append(&mut self.observer.broken);
-            quiet = self.now > CHAOS && self.is_quiet();
+            quiet = self.now > self.chaos && self.is_quiet();
             if quiet || !self.errors.is_empty() {
                 break;
             }
@@ -243,6 +263,7 @@ impl World {
         coverage.siblings(self.cloud.siblings);
         Report {
             seed: case.seed,
+            work: self.work(),
             story: if found.is_empty() { Vec::new() } else { story::tail(&self.log) },
             found,
             records: self.log.end().0,
@@ -323,6 +344,8 @@ impl World {
             What::Beat(id) => self.beat(id),
             What::Start(node, life) if life == self.life(&node) => self.start(&node),
             What::Notice(id, what, left) => self.notice(&id, what, left),
+            What::Ail(id, ailment) => self.ail(&id, ailment),
+            What::Halve => self.halve(),
             What::Mishaps => self.mishaps(),
             What::Answer(..) | What::End(..) | What::News(..) | What::Start(..) => {}
         }

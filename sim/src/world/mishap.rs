@@ -33,7 +33,7 @@ fn somewhere(rng: &mut Rng, count: usize) -> usize {
 
 impl World {
     pub(super) fn mishaps(&mut self) {
-        if self.now > CHAOS {
+        if self.now > self.chaos {
             return self.heal();
         }
         self.after(SECOND, What::Mishaps);
@@ -53,7 +53,7 @@ impl World {
         let says = operator::clears_up(&self.observer.state);
         self.say_in_passing(says);
         // What was booted since, or held while that was on its way, is looked at again.
-        if self.now < 2 * CHAOS {
+        if self.now < self.chaos + CHAOS {
             self.after(10 * SECOND, What::Mishaps);
         }
     }

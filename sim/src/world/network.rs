@@ -95,7 +95,7 @@ impl World {
         for id in born {
             let stillborn = self.cloud.machines.get(&id).is_some_and(|m| m.stillborn);
             let wait = self.rng.between(100, BOOT);
-            if !stillborn {
+            if !stillborn && self.may_boot(&id, wait) {
                 self.after(wait, What::Boot(id));
             }
         }
