@@ -114,6 +114,10 @@ pub struct Policy {
     /// What is done about an instance of which the cloud says that it may be taken away before long.
     #[serde(skip_serializing_if = "is_default")]
     pub rebalance: Rebalance,
+    /// What is done about an instance that was launched by other settings of the cloud than those in force:
+    /// with another image, or another version of the agent.
+    #[serde(skip_serializing_if = "is_default")]
+    pub drift: Drift,
     /// Whether another instance is launched at once for what is on one that will be taken away.
     #[serde(skip_serializing_if = "is_true")]
     pub replace: bool,
@@ -158,6 +162,17 @@ pub enum Rebalance {
     Drain,
     /// Nothing.
     Ignore,
+}
+
+/// What is done about an instance that was launched by other settings of the cloud than those in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Drift {
+    /// Nothing: it stays for as long as it is of use.
+    #[default]
+    Keep,
+    /// It takes no more allocs, and goes when those that it has are over.
+    Drain,
 }
 
 fn is_true(value: &bool) -> bool {
@@ -210,6 +225,7 @@ impl Default for Policy {
             boot_timeout: Millis::from_secs(600),
             orphan_grace: ORPHAN_GRACE,
             rebalance: Rebalance::default(),
+            drift: Drift::default(),
             replace: true,
             unreachable_after: Millis::from_secs(30),
             unreachable_grace: Millis::from_secs(120),

@@ -281,6 +281,8 @@ pub enum DrainWhy {
     Interruption,
     /// The cloud says that it may be taken away before long.
     Rebalance,
+    /// It was launched by other settings of the cloud than those in force.
+    Drift,
     /// An operator asked for it.
     Operator,
     /// Its agent said that it stops.

@@ -78,6 +78,7 @@ labels!(terminate TERMINATE TerminateWhy {
 labels!(drain DRAIN DrainWhy {
     DrainWhy::Interruption => "interruption",
     DrainWhy::Rebalance => "rebalance",
+    DrainWhy::Drift => "drift",
     DrainWhy::Operator => "operator",
     DrainWhy::Stopping => "stopping",
 } DrainWhy::Unknown);

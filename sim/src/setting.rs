@@ -4,7 +4,7 @@ use crate::rng::Rng;
 use crate::scenario::{Job, Scenario};
 use controlplane_core::prices::Prices;
 use schema::event::PriceSource;
-use schema::policy::{Offering, Policy};
+use schema::policy::{Drift, Offering, Policy};
 use schema::requirements::Market;
 use schema::resources::Resources;
 use schema::unit::{Micros, Millis};
@@ -140,6 +140,7 @@ fn policy(rng: &mut Rng, scale: u64) -> Policy {
     };
     if policy.boot_timeout.0.is_multiple_of(2000) {
         policy.breaker = 2;
+        policy.drift = Drift::Drain;
     }
     policy
 }

@@ -9,6 +9,8 @@ mod budgets;
 mod caps;
 #[path = "decide/deadline.rs"]
 mod deadline;
+#[path = "decide/drift.rs"]
+mod drift;
 #[path = "decide/empty.rs"]
 mod empty;
 #[path = "decide/explain.rs"]
@@ -41,6 +43,8 @@ mod reality;
 mod refuse;
 #[path = "decide/replace.rs"]
 mod replace;
+#[path = "decide/restated.rs"]
+mod restated;
 #[path = "decide/rests.rs"]
 mod rests;
 #[path = "decide/resume.rs"]

@@ -13,7 +13,7 @@ use schema::event::{
     InstanceUnreachable, OrphanFound, TerminateRequested,
 };
 use schema::id::{AllocId, InstanceId};
-use schema::policy::Rebalance;
+use schema::policy::{Drift, Rebalance};
 use schema::unit::Millis;
 use schema::why::{DrainWhy, RefusedWhy, RevokedWhy, TerminateWhy};
 
@@ -143,10 +143,12 @@ fn up(draft: &mut Draft<'_>, id: &InstanceId, instance: &Instance) {
         }
         Reach::Heard | Reach::Silent { .. } => {}
     }
-    let at_risk = instance.at_risk && instance.service == Service::Open;
-    if at_risk && policy.rebalance == Rebalance::Drain {
+    let at_risk = instance.at_risk && policy.rebalance == Rebalance::Drain;
+    let drifted = instance.settings != draft.state.head.settings && policy.drift == Drift::Drain;
+    if instance.service == Service::Open && (at_risk || drifted) {
+        let why = if at_risk { DrainWhy::Rebalance } else { DrainWhy::Drift };
         draft.free.remove(id);
-        draft.push(DrainStarted { instance: id.clone(), why: DrainWhy::Rebalance });
+        draft.push(DrainStarted { instance: id.clone(), why });
     }
     if let Service::Draining { why, until } = &instance.service {
         let due = until.is_some_and(|until| time >= revoke_at(until));

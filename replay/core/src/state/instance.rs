@@ -13,7 +13,7 @@
 use super::State;
 use super::alloc::EndWhy;
 use super::index::Retired;
-use super::launch::key;
+use super::launch::{Launch, key};
 use crate::void::Void;
 use schema::event::{
     BootTimedOut, DrainStarted, InstanceBooted, Interruption, InterruptionNoticed,
@@ -50,6 +50,9 @@ pub struct Instance {
     /// The cloud says that it may be taken away before long.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub at_risk: bool,
+    /// The number of the cloud's settings that it was launched by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<u32>,
     /// The launch that takes its place, once it is to be taken away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced_by: Option<LaunchId>,
@@ -118,9 +121,12 @@ pub enum Reach {
 }
 
 impl Instance {
-    pub(crate) fn new(launch: LaunchId, offering: Offering, created: LogTime) -> Instance {
+    /// One that the cloud has made for this launch.
+    pub(crate) fn of(id: LaunchId, launch: &Launch, created: LogTime) -> Instance {
+        let offering = launch.offering.clone();
         Instance {
-            launch,
+            launch: id,
+            settings: launch.settings,
             resources: offering.resources.clone(),
             offering,
             created,

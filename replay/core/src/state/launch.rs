@@ -159,7 +159,7 @@ impl State {
             return Err(Void::WrongState);
         }
         launch.instances.push(id.clone());
-        let instance = Instance::new(launch_id.clone(), launch.offering.clone(), created);
+        let instance = Instance::of(launch_id.clone(), launch, created);
         self.instances.insert(id.clone(), instance);
         self.index.live_instances.insert(id.clone());
         Ok(())

@@ -120,11 +120,12 @@ pub(super) fn terminate(dice: &mut Dice<'_>) -> TerminateWhy {
 }
 
 pub(super) fn drain(dice: &mut Dice<'_>) -> DrainWhy {
-    match dice.below(5) {
+    match dice.below(6) {
         0 => DrainWhy::Interruption,
         1 => DrainWhy::Operator,
         2 => DrainWhy::Stopping,
         3 => DrainWhy::Rebalance,
+        4 => DrainWhy::Drift,
         _ => DrainWhy::Unknown,
     }
 }
