@@ -89,7 +89,7 @@ async fn told(
 ) -> Result<([(HeaderName, &'static str); 1], String), StatusCode> {
     service.asked.fetch_add(1, Ordering::SeqCst);
     let good = format!("token-{}", service.given.load(Ordering::SeqCst));
-    if !headers.get(TOKEN).is_some_and(|token| token.as_bytes() == good.as_bytes()) {
+    if headers.get(TOKEN).is_none_or(|token| token.as_bytes() != good.as_bytes()) {
         return Err(StatusCode::UNAUTHORIZED);
     }
     let said = service.says.lock().expect("whole").get(what.as_str()).cloned();

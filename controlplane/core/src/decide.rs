@@ -13,6 +13,7 @@ mod place;
 mod replace;
 mod scale;
 mod trouble;
+mod worth;
 
 use crate::sight::Sight;
 use draft::Draft;
@@ -25,6 +26,7 @@ use schema::event::Event;
 use schema::id::{AllocId, InstanceId};
 use schema::why::PendingWhy;
 use std::collections::BTreeMap;
+pub use worth::{expected, worth};
 
 /// Most events in one round: what the log takes as one atomic append.
 pub const MAX_ROUND: usize = 1000;

@@ -39,6 +39,8 @@ mod replace;
 mod rests;
 #[path = "decide/resume.rs"]
 mod resume;
+#[path = "decide/risk.rs"]
+mod risk;
 #[path = "decide/scale.rs"]
 mod scale;
 #[path = "decide/strays.rs"]

@@ -55,6 +55,11 @@ fn lost(lost: &Lost) -> String {
         Lost::Dearer { costs, chosen } => {
             format!("{} instead of {}", money(costs), money(chosen))
         }
+        Lost::Riskier { likely, chosen } => format!(
+            "taken away lately: with what that costs {} instead of {}",
+            money(likely),
+            money(chosen)
+        ),
         Lost::TooMany { instances, most } => {
             format!("{instances} of it are needed, the caps leave {most}")
         }

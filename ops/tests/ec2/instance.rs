@@ -133,7 +133,7 @@ async fn serve(id: String, notice: Notice) -> String {
     };
     let told = move |Asked(what): Asked<String>, headers: HeaderMap| async move {
         let shown = headers.get("x-aws-ec2-metadata-token");
-        if !shown.is_some_and(|token| token.as_bytes() == b"a-token") {
+        if shown.is_none_or(|token| token.as_bytes() != b"a-token") {
             return Err(StatusCode::UNAUTHORIZED);
         }
         let said = match what.as_str() {

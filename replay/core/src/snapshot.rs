@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 /// Version of the fold: a snapshot of another one is not used, the log is replayed instead.
-pub const FOLD_VERSION: u32 = 7;
+pub const FOLD_VERSION: u32 = 8;
 
 /// Why bytes are no snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -99,12 +99,13 @@ macro_rules! snapshot {
     (@of orphans) => { Table<schema::id::InstanceId, crate::state::orphan::Orphan> };
     (@of settings) => { Table<u32, String> };
     (@of market) => { Table<crate::state::launch::OfferingKey, crate::state::market::SeenOffer> };
+    (@of history) => { Table<crate::state::launch::OfferingKey, crate::state::history::History> };
     (@of instances) => { Table<schema::id::InstanceId, crate::state::instance::Instance> };
     (@of allocs) => { Table<schema::id::AllocId, crate::state::alloc::Alloc> };
     (@of execs) => { Table<schema::id::ExecId, crate::state::exec::Exec> };
 }
 
 snapshot!(
-    authors, drivers, launches, backoffs, rests, market, orphans, settings, instances, allocs,
-    execs
+    authors, drivers, launches, backoffs, rests, market, history, orphans, settings, instances,
+    allocs, execs
 );

@@ -26,6 +26,7 @@ impl State {
         if e.offerings.len() + e.withdrawn.len() > MAX_PRICES || !e.offerings.iter().all(there) {
             return Err(Void::Invalid);
         }
+        self.head.told |= e.source == PriceSource::Api;
         for gone in &e.withdrawn {
             self.market.remove(&(gone.kind.clone(), e.zone.clone(), gone.market));
         }
