@@ -26,7 +26,7 @@ use schema::event::Event;
 use schema::id::{AllocId, InstanceId};
 use schema::why::PendingWhy;
 use std::collections::BTreeMap;
-pub use worth::{expected, worth};
+pub use worth::{expected, risk, worth};
 
 /// Most events in one round: what the log takes as one atomic append.
 pub const MAX_ROUND: usize = 1000;

@@ -64,7 +64,8 @@ impl Ec2Cloud {
         Some(Prices { offers: offers.collect::<Vec<(PriceSource, Offering)>>() })
     }
 
-    fn called(&self, is: impl Fn(&crate::zone::Zone) -> bool) -> Option<&SmolStr> {
+    /// What the settings call a zone.
+    pub(crate) fn called(&self, is: impl Fn(&crate::zone::Zone) -> bool) -> Option<&SmolStr> {
         self.zones.iter().find(|(_, zone)| is(zone)).map(|(called, _)| called)
     }
 

@@ -99,6 +99,7 @@ macro_rules! snapshot {
     (@of orphans) => { Table<schema::id::InstanceId, crate::state::orphan::Orphan> };
     (@of settings) => { Table<u32, String> };
     (@of market) => { Table<crate::state::launch::OfferingKey, crate::state::market::SeenOffer> };
+    (@of scores) => { Table<crate::state::market::ClassKey, crate::state::market::SeenScore> };
     (@of history) => { Table<crate::state::launch::OfferingKey, crate::state::history::History> };
     (@of instances) => { Table<schema::id::InstanceId, crate::state::instance::Instance> };
     (@of allocs) => { Table<schema::id::AllocId, crate::state::alloc::Alloc> };
@@ -106,6 +107,6 @@ macro_rules! snapshot {
 }
 
 snapshot!(
-    authors, drivers, launches, backoffs, rests, market, history, orphans, settings, instances,
-    allocs, execs
+    authors, drivers, launches, backoffs, rests, market, scores, history, orphans, settings,
+    instances, allocs, execs
 );

@@ -36,7 +36,7 @@ use index::Index;
 use instance::Instance;
 use launch::{Backoff, Launch, OfferingKey};
 use leader::Leader;
-use market::SeenOffer;
+use market::{ClassKey, SeenOffer, SeenScore};
 use orphan::Orphan;
 use rest::{Extent, Rest};
 
@@ -118,6 +118,8 @@ pub struct State {
     pub rests: Table<Extent, Rest>,
     /// What was seen to be sold, and for how much.
     pub market: Table<OfferingKey, SeenOffer>,
+    /// How likely spot was seen to be had, by class of types and zone.
+    pub scores: Table<ClassKey, SeenScore>,
     /// How spot has fared here.
     pub history: Table<OfferingKey, History>,
     /// What the cloud has and nothing here accounts for.
@@ -169,6 +171,7 @@ impl Default for State {
             backoffs: Table::default(),
             rests: Table::default(),
             market: Table::default(),
+            scores: Table::default(),
             history: Table::default(),
             orphans: Table::default(),
             settings: Table::default(),
@@ -204,6 +207,9 @@ impl State {
         }
         if !self.orphans.is_empty() {
             hasher.update(&self.orphans.sum("orphan").bytes());
+        }
+        if !self.scores.is_empty() {
+            hasher.update(&self.scores.sum("score").bytes());
         }
         if !self.history.is_empty() {
             hasher.update(&self.history.sum("history").bytes());

@@ -21,6 +21,9 @@ pub struct SpotRule {
     pub price_every: Millis,
     /// By how many per cent of what the log says a price must differ to be written down.
     pub price_change: u32,
+    /// How often the leader asks the cloud how likely spot is to be had, while anybody may be given some.
+    /// Zero: never. EC2 answers but so many new questions a day.
+    pub score_every: Millis,
     /// What it costs to have an instance taken away: as much as so much of its time. What was not finished
     /// has been done in vain, and another one boots. Zero: how spot has fared does not enter the choice.
     pub interruption_cost: Millis,
@@ -28,7 +31,12 @@ pub struct SpotRule {
 
 impl Default for SpotRule {
     fn default() -> SpotRule {
-        SpotRule { price_every: PRICE_EVERY, price_change: 5, interruption_cost: INTERRUPTION_COST }
+        SpotRule {
+            price_every: PRICE_EVERY,
+            price_change: 5,
+            score_every: Millis::from_secs(3600),
+            interruption_cost: INTERRUPTION_COST,
+        }
     }
 }
 
@@ -38,9 +46,11 @@ impl SpotRule {
     /// # Errors
     /// Says what is wrong.
     pub fn check(&self) -> Result<(), String> {
-        let every = self.price_every;
-        if every != Millis(0) && !(SHORTEST..=LONGEST).contains(&every) {
-            return Err(format!("spot.price_every must be 0 or {SHORTEST} ms to {LONGEST} ms"));
+        for (name, every) in [("price_every", self.price_every), ("score_every", self.score_every)]
+        {
+            if every != Millis(0) && !(SHORTEST..=LONGEST).contains(&every) {
+                return Err(format!("spot.{name} must be 0 or {SHORTEST} ms to {LONGEST} ms"));
+            }
         }
         if self.price_change > 100 {
             return Err("spot.price_change is more than 100 per cent".into());
@@ -68,6 +78,7 @@ mod tests {
         for (change, named) in [
             (wrong(|r| r.price_every = Millis(9999)), "price_every"),
             (wrong(|r| r.price_every = Millis(LONGEST.0 + 1)), "price_every"),
+            (wrong(|r| r.score_every = Millis(1)), "score_every"),
             (wrong(|r| r.price_change = 101), "price_change"),
             (wrong(|r| r.interruption_cost = Millis(LONGEST.0 + 1)), "interruption_cost"),
         ] {
