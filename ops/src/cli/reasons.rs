@@ -56,7 +56,7 @@ fn lost(lost: &Lost) -> String {
             format!("{} instead of {}", money(costs), money(chosen))
         }
         Lost::Riskier { likely, chosen } => format!(
-            "taken away lately: with what that costs {} instead of {}",
+            "likelier to be taken away: with what that costs {} instead of {}",
             money(likely),
             money(chosen)
         ),

@@ -119,8 +119,8 @@ pub enum Lost {
         /// What the launches cost per hour.
         chosen: Micros,
     },
-    /// It costs no more; but instances of it have been taken away lately, and with what that costs it comes
-    /// to more.
+    /// It costs no more; but by what was seen here, and by its placement score, it is likelier to be taken
+    /// away, and with what that costs it comes to more.
     Riskier {
         /// What it comes to per hour, with what interruptions cost.
         likely: Micros,
