@@ -2,7 +2,7 @@
 //! next leader may repeat whatever its predecessor began.
 
 use async_trait::async_trait;
-use controlplane_core::prices::Prices;
+use controlplane_core::prices::{Prices, SpotScore};
 use schema::id::InstanceId;
 use schema::policy::Policy;
 
@@ -39,6 +39,13 @@ pub trait Cloud: Send + Sync + 'static {
     /// The same as the cloud itself tells it now; asked for every now and then by whoever leads. Nothing if it
     /// has no prices of its own, or cannot tell them: then what was seen last counts.
     async fn prices_now(&self, policy: &Policy) -> Option<Prices> {
+        let _ = policy;
+        None
+    }
+
+    /// How likely spot is to be had of what this policy allows; asked for seldom, by whoever leads. Nothing
+    /// if the cloud cannot tell.
+    async fn scores_now(&self, policy: &Policy) -> Option<Vec<SpotScore>> {
         let _ = policy;
         None
     }

@@ -291,6 +291,7 @@ async fn answer(cloud: &dyn Cloud, call: Call) -> News {
             News::Terminated(instance, answer)
         }
         Call::Prices(policy) => News::Priced(cloud.prices_now(&policy).await),
+        Call::Scores(policy) => News::Scored(cloud.scores_now(&policy).await),
         Call::List => match cloud.list().await {
             Ok(seen) => News::Listed(Some(seen)),
             Err(error) => {

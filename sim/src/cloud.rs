@@ -7,11 +7,12 @@ use crate::rng::Rng;
 use crate::scenario::Scenario;
 use controlplane_core::cloud::{LaunchAnswer, LaunchOrder, Seen, SeenState, TerminateAnswer};
 use controlplane_core::effects::{Call, News};
-use controlplane_core::prices::Prices;
+use controlplane_core::prices::{Prices, SpotScore};
 use replay_core::state::launch::{OfferingKey, key};
-use schema::event::PriceSource;
+use schema::event::{PriceSource, Scored};
 use schema::id::{InstanceId, LaunchId};
 use schema::policy::Offering;
+use schema::policy::kind::KindName;
 use schema::requirements::Market;
 use schema::unit::{Micros, Millis};
 use schema::why::{RefusalClass, RefusalScope};
@@ -139,6 +140,10 @@ impl Cloud {
                 let prices = (way == Way::Clear).then(|| self.prices(now)).flatten();
                 (News::Priced(prices), Vec::new())
             }
+            Call::Scores(_) => {
+                let scores = (way == Way::Clear).then(|| self.scores(now)).flatten();
+                (News::Scored(scores), Vec::new())
+            }
             Call::List => {
                 let late = faults.strikes(now, Fault::StaleList).map(|mut rng| rng.below(STALE));
                 let mut seen = self.list(now, now.saturating_sub(late.unwrap_or(0)));
@@ -214,6 +219,19 @@ impl Cloud {
             offer.price = Micros(offer.price.0 * rng.between(500, 1500) / 1000);
         }
         Some(prices)
+    }
+
+    /// How likely spot is to be had, by classes of what it sells: anything.
+    fn scores(&self, now: u64) -> Option<Vec<SpotScore>> {
+        let mut rng = Rng::new(now);
+        let mut score = || u8::try_from(rng.between(1, 10)).unwrap_or(1);
+        let offers = self.prices.as_ref()?.offers.iter();
+        let spot = offers.filter(|(_, offer)| offer.market == Market::Spot);
+        let scored = spot.map(|(_, offer)| {
+            let class = KindName::parse(&offer.kind).class.into();
+            SpotScore { zone: offer.zone.clone(), scored: Scored { class, score: score() } }
+        });
+        Some(scored.collect())
     }
 
     /// What there was at `then`.

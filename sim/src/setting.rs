@@ -103,6 +103,7 @@ fn offering(name: &str, cores: u64, price: u64, market: Market) -> Offering {
 /// other ones before long.
 fn seen(policy: &mut Policy) -> Prices {
     policy.spot.price_every = Millis::from_secs(10);
+    policy.spot.score_every = Millis::from_secs(60);
     Prices::of(PriceSource::Shipped, std::mem::take(&mut policy.offerings))
 }
 

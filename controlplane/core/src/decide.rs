@@ -14,6 +14,7 @@ mod replace;
 mod room;
 mod scale;
 mod trouble;
+mod worth;
 
 use crate::sight::Sight;
 use draft::Draft;
@@ -26,6 +27,7 @@ use schema::event::Event;
 use schema::id::{AllocId, InstanceId};
 use schema::why::PendingWhy;
 use std::collections::BTreeMap;
+pub use worth::{expected, risk, worth};
 
 /// Most events in one round: what the log takes as one atomic append.
 pub const MAX_ROUND: usize = 1000;

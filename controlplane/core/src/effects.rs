@@ -4,7 +4,7 @@
 use crate::cloud::{LaunchAnswer, LaunchOrder, Seen, SeenState, TerminateAnswer};
 use crate::moment::Moment;
 use crate::plan::{Effect, EffectKey, plan, rest};
-use crate::prices::Prices;
+use crate::prices::{Prices, SpotScore};
 use crate::strays::Strays;
 use replay_core::State;
 use replay_core::state::instance::Instance;
@@ -13,6 +13,7 @@ use replay_core::state::rest::Extent;
 use schema::event::{Event, InstanceTerminated, LaunchAccepted, LaunchRefused};
 use schema::id::{ClusterId, InstanceId, LaunchId};
 use schema::policy::{Offering, Policy};
+use schema::requirements::Market;
 use schema::unit::{Epoch, Micros, Millis};
 use schema::why::{RefusalClass, RefusalScope};
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +37,8 @@ pub enum Call {
     List,
     /// Tell what is sold by this policy, and for how much now.
     Prices(Box<Policy>),
+    /// Tell how likely spot is to be had of what this policy allows.
+    Scores(Box<Policy>),
 }
 
 /// What came of a call.
@@ -49,6 +52,8 @@ pub enum News {
     Listed(Option<Vec<Seen>>),
     /// What is sold now; nothing if the cloud could not tell, or has no prices of its own.
     Priced(Option<Prices>),
+    /// How likely spot is to be had; nothing if the cloud could not tell.
+    Scored(Option<Vec<SpotScore>>),
 }
 
 /// A refusal that waits to be written.
@@ -82,13 +87,17 @@ pub struct Effects {
     listed: Option<Moment>,
     pricing: bool,
     priced: Option<Moment>,
+    scoring: bool,
+    scored: Option<Moment>,
 }
 
 impl Effects {
     /// Drops all that was under way: whoever leads next starts from the state.
     pub fn forget(&mut self) {
-        let (listing, pricing) = (self.listing, self.pricing);
-        *self = Effects { listing, pricing, ..Effects::default() };
+        let Effects { listing, pricing, scoring, .. } = *self;
+        // What may be asked so many times a day is not asked again because another term begins.
+        let scored = self.scored;
+        *self = Effects { listing, pricing, scoring, scored, ..Effects::default() };
     }
 
     /// Instances that the cloud says are no more.
@@ -129,6 +138,7 @@ impl Effects {
                 }
             }
             News::Priced(_) => self.pricing = false,
+            News::Scored(_) => self.scoring = false,
             News::Listed(seen) => {
                 self.listing = false;
                 if let Some(seen) = seen {
@@ -265,6 +275,26 @@ impl Effects {
             Call::Prices(Box::new(policy.clone()))
         })
     }
+
+    /// The cloud is asked how likely spot is to be had as often as the policy says, and only while somebody
+    /// waits who may be given spot, or some of it runs.
+    pub fn score(&mut self, now: Moment, state: &State) -> Option<Call> {
+        let policy = &state.head.policy;
+        let every = policy.spot.score_every;
+        let allowed = every > Millis(0) && policy.types.markets.contains(&Market::Spot);
+        let due = allowed && !self.scoring && self.scored.is_none_or(|at| now.since(at) >= every);
+        (due && wants_spot(state)).then(|| {
+            (self.scoring, self.scored) = (true, Some(now));
+            Call::Scores(Box::new(policy.clone()))
+        })
+    }
+}
+
+fn wants_spot(state: &State) -> bool {
+    let waiting = state.index.waiting.iter().filter_map(|(_, _, id)| state.allocs.get(id));
+    let live = state.index.live_instances.iter().filter_map(|id| state.instances.get(id));
+    waiting.into_iter().any(|alloc| alloc.constraint.market != Some(Market::OnDemand))
+        || live.into_iter().any(|instance| instance.offering.market == Market::Spot)
 }
 
 /// What the cloud is told: a pure function of the folded intent, but for the term, which is a label.

@@ -14,7 +14,7 @@
 //! kept for it. Later demands still get seats that stay empty in launches that are made anyway; those
 //! cost nothing and count against no cap. A demand that no offering holds stands in nobody's way.
 //!
-//! Packings are compared by price; caps are held against what each launch can cost at most.
+//! Packings are compared by what an hour comes to, mostly the price; caps are held against what each launch can cost at most.
 
 mod build;
 mod cap;
@@ -126,16 +126,18 @@ impl Plan {
 }
 
 /// Packs the demands, which come in the order in which they are served, onto these offerings; onto those
-/// that are `kept` only demands for which they are.
+/// that are `kept` only demands for which they are. Packings are compared by what an hour of each launch is
+/// `worth`.
 #[must_use]
 pub fn pack(
     demands: &[Demand],
     offerings: &[Offering],
     kept: impl Fn(&Offering) -> bool,
+    worth: impl Fn(&Offering) -> Micros,
     limits: &Limits,
 ) -> Plan {
     let shapes = shape::group(demands);
-    let kinds = prune::kinds(offerings, &shapes, kept);
+    let kinds = prune::kinds(offerings, &shapes, kept, worth);
     let problem = problem::Problem::new(&shapes, &kinds);
     let packed = cap::within(&problem, &shapes, limits);
     seat::plan(&problem, &shapes, &kinds, packed, offerings, limits)

@@ -3,7 +3,7 @@
 use replay_core::State;
 use replay_core::state::launch::{OfferingKey, key};
 use replay_core::state::market::SeenOffer;
-use schema::event::{Event, MAX_PRICES, PriceSeen, PriceSource, Withdrawn};
+use schema::event::{Event, MAX_PRICES, PriceSeen, PriceSource, Scored, Withdrawn};
 use schema::policy::Offering;
 use schema::unit::Micros;
 use smol_str::SmolStr;
@@ -69,7 +69,35 @@ fn seen(
     offerings: Vec<Offering>,
     withdrawn: Vec<Withdrawn>,
 ) -> Event {
-    PriceSeen { source, zone: zone.clone(), offerings, withdrawn }.into()
+    PriceSeen { source, zone: zone.clone(), offerings, withdrawn, scores: Vec::new() }.into()
+}
+
+/// How likely spot of a class of types is to be had in a zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpotScore {
+    /// The zone.
+    pub zone: SmolStr,
+    /// The class and its score.
+    pub scored: Scored,
+}
+
+/// The records that say these placement scores. They are written though they are as before: older ones
+/// say nothing.
+#[must_use]
+pub fn scored(scores: &[SpotScore]) -> Vec<Event> {
+    let mut zones: BTreeMap<&SmolStr, Vec<Scored>> = BTreeMap::new();
+    for one in scores {
+        zones.entry(&one.zone).or_default().push(one.scored.clone());
+    }
+    let records = zones.into_iter().flat_map(|(zone, all)| {
+        let record = |some: &[Scored]| {
+            let (source, scores) = (PriceSource::Api, some.to_vec());
+            let (offerings, withdrawn) = (Vec::new(), Vec::new());
+            PriceSeen { source, zone: zone.clone(), offerings, withdrawn, scores }.into()
+        };
+        all.chunks(MAX_PRICES).map(record).collect::<Vec<Event>>()
+    });
+    records.take(MAX_RECORDS).collect()
 }
 
 /// Whether the log is to say what this source says of an offering. What the cloud has told is not replaced by

@@ -7,7 +7,7 @@ mod next;
 use crate::effects::{Call, Effects, News};
 use crate::hearing::{BEAT, Hearing, SILENCE};
 use crate::moment::Moment;
-use crate::prices::Prices;
+use crate::prices::{Prices, scored};
 use crate::round::{Answer, Append, Landing, Me, Need, Round};
 use replay_core::{Message, Outcome, State};
 use schema::codec::{DecodeError, EncodeError};
@@ -100,6 +100,8 @@ pub struct Replica {
     effects: Effects,
     /// What it was told of prices, until the log says the same.
     prices: Option<Prices>,
+    /// Placement scores that are to be written.
+    scores: Vec<Event>,
     /// The settings that its cloud launches by, if that has any.
     settings: Option<String>,
     term: Option<Term>,
@@ -128,6 +130,7 @@ impl Replica {
             hearing: Hearing::new(now),
             effects: Effects::default(),
             prices: None,
+            scores: Vec::new(),
             settings: None,
             term: None,
             round: None,
@@ -221,6 +224,9 @@ impl Replica {
         if let (News::Priced(Some(prices)), Some(_)) = (&news, &self.term) {
             self.prices = Some(prices.clone());
         }
+        if let (News::Scored(Some(scores)), Some(_)) = (&news, &self.term) {
+            self.scores = scored(scores);
+        }
         self.effects.take(now, news);
     }
 
@@ -293,6 +299,7 @@ impl Replica {
         }
         wanted.extend(self.effects.list(now).map(Do::Call));
         wanted.extend(self.effects.price(now, &self.state.head.policy).map(Do::Call));
+        wanted.extend(self.effects.score(now, &self.state).map(Do::Call));
         if self.round.is_none() && self.fresh(now) {
             let calls = self.effects.calls(now, &self.me.cluster, &self.state, epoch);
             wanted.extend(calls.into_iter().map(Do::Call));

@@ -49,6 +49,8 @@ mod restated;
 mod rests;
 #[path = "decide/resume.rs"]
 mod resume;
+#[path = "decide/risk.rs"]
+mod risk;
 #[path = "decide/room.rs"]
 mod room;
 #[path = "decide/scale.rs"]

@@ -86,6 +86,29 @@ impl Api {
         }
     }
 
+    /// How likely so many of any of these types are to be had as spot in each zone of a region: the ids of
+    /// zones, and 1 to 10.
+    pub(crate) async fn scores(
+        &self,
+        region: &str,
+        kinds: &[SmolStr],
+        count: i32,
+    ) -> Result<Vec<(SmolStr, u8)>, ApiError> {
+        let kinds: Vec<String> = kinds.iter().map(ToString::to_string).collect();
+        let (mut scores, mut next) = (Vec::new(), None);
+        loop {
+            let sent = self.client.get_spot_placement_scores().region_names(region);
+            let sent = sent.set_instance_types(Some(kinds.clone())).target_capacity(count);
+            let sent = sent.single_availability_zone(true).set_next_token(next.take());
+            let page = self.made(Call::Describe, Box::pin(sent.send())).await?;
+            scores.extend(page.spot_placement_scores().iter().filter_map(wire::score));
+            next = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+            if next.is_none() {
+                return Ok(scores);
+            }
+        }
+    }
+
     /// Name and id of each zone of the region.
     pub(crate) async fn zones(&self) -> Result<Vec<(SmolStr, SmolStr)>, ApiError> {
         let sent = self.client.describe_availability_zones();

@@ -33,6 +33,7 @@ mod launch;
 mod look;
 pub mod pace;
 mod prices;
+mod scores;
 mod terminate;
 mod wire;
 mod zone;
@@ -42,7 +43,7 @@ use async_trait::async_trait;
 use aws_sdk_ec2::Client;
 use catalogue::{Catalogue, Fault};
 use controlplane::cloud::{Cloud, CloudError, LaunchAnswer, LaunchOrder, Seen, TerminateAnswer};
-use controlplane_core::prices::Prices;
+use controlplane_core::prices::{Prices, SpotScore};
 use ec2_core::credential::ClusterKey;
 use ec2_core::{Config, Frozen};
 pub use image::ImageError;
@@ -94,6 +95,7 @@ pub struct Ec2Cloud {
     other: Mutex<Option<(Arc<str>, Arc<Frozen>)>>,
     zones: BTreeMap<SmolStr, Zone>,
     spot: prices::Spot,
+    scores: scores::Scores,
     catalogue: Catalogue,
     doubts: Mutex<launch::Doubts>,
     looks: look::Looks,
@@ -124,6 +126,7 @@ impl Ec2Cloud {
             other: Mutex::default(),
             zones,
             spot: prices::Spot::default(),
+            scores: scores::Scores::default(),
             catalogue: Catalogue::shipped()?,
             doubts: Mutex::default(),
             looks: look::Looks::default(),
@@ -148,6 +151,10 @@ impl Cloud for Ec2Cloud {
 
     async fn prices_now(&self, policy: &Policy) -> Option<Prices> {
         self.see_prices(policy).await.then(|| self.sold(policy)).flatten()
+    }
+
+    async fn scores_now(&self, policy: &Policy) -> Option<Vec<SpotScore>> {
+        self.see_scores(policy).await
     }
 
     fn settings(&self) -> Option<String> {

@@ -82,6 +82,11 @@ impl Ec2Cloud {
         Some(Prices { offers: offers.collect() })
     }
 
+    /// What the settings call a zone.
+    pub(crate) fn called(&self, is: impl Fn(&crate::zone::Zone) -> bool) -> Option<&SmolStr> {
+        self.zones.iter().find(|(_, zone)| is(zone)).map(|(called, _)| called)
+    }
+
     /// Asks EC2 what spot costs now; says whether it told. What cannot be had is said once, and changes
     /// nothing.
     pub(crate) async fn see_prices(&self, policy: &Policy) -> bool {

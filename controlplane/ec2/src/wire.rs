@@ -19,6 +19,7 @@ use ec2_core::config::{FoundImage, Image};
 use ec2_core::request::{Buying, Device, MetadataOptions, Tagged, price};
 use ec2_core::seen::Row;
 use schema::unit::Micros;
+use smol_str::SmolStr;
 
 /// A filter for one value.
 pub(crate) fn filter(name: &str, value: &str) -> Filter {
@@ -164,4 +165,9 @@ pub(crate) fn spot_price(told: &aws_sdk_ec2::types::SpotPrice) -> Option<SpotPri
         price: Micros::parse(&format!("${}", told.spot_price()?)).ok()?,
         since: told.timestamp()?.to_millis().ok()?,
     })
+}
+
+/// A placement score and the id of its zone.
+pub(crate) fn score(told: &aws_sdk_ec2::types::SpotPlacementScore) -> Option<(SmolStr, u8)> {
+    Some((told.availability_zone_id()?.into(), u8::try_from(told.score()?).ok()?))
 }

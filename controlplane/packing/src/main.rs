@@ -157,7 +157,7 @@ fn ours(set: &[Resources], market: Market, offerings: &[Offering]) -> (Plan, Dur
     let mut times: Vec<Duration> = (0..RUNS)
         .map(|_| {
             let begun = spent();
-            plan = pack(&demands, offerings, |_| false, &limits);
+            plan = pack(&demands, offerings, |_| false, |offering| offering.price, &limits);
             spent().saturating_sub(begun)
         })
         .collect();

@@ -57,6 +57,11 @@ fn lost(lost: &Lost) -> String {
         Lost::Dearer { costs, chosen } => {
             format!("{} instead of {}", money(costs), money(chosen))
         }
+        Lost::Riskier { likely, chosen } => format!(
+            "likelier to be taken away: with what that costs {} instead of {}",
+            money(likely),
+            money(chosen)
+        ),
         Lost::TooMany { instances, most } => {
             format!("{instances} of it are needed, the caps leave {most}")
         }

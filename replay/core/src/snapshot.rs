@@ -99,12 +99,14 @@ macro_rules! snapshot {
     (@of orphans) => { Table<schema::id::InstanceId, crate::state::orphan::Orphan> };
     (@of settings) => { Table<u32, String> };
     (@of market) => { Table<crate::state::launch::OfferingKey, crate::state::market::SeenOffer> };
+    (@of scores) => { Table<crate::state::market::ClassKey, crate::state::market::SeenScore> };
+    (@of history) => { Table<crate::state::launch::OfferingKey, crate::state::history::History> };
     (@of instances) => { Table<schema::id::InstanceId, crate::state::instance::Instance> };
     (@of allocs) => { Table<schema::id::AllocId, crate::state::alloc::Alloc> };
     (@of execs) => { Table<schema::id::ExecId, crate::state::exec::Exec> };
 }
 
 snapshot!(
-    authors, drivers, launches, backoffs, rests, market, orphans, settings, instances, allocs,
-    execs
+    authors, drivers, launches, backoffs, rests, market, scores, history, orphans, settings,
+    instances, allocs, execs
 );

@@ -18,6 +18,7 @@ pub mod breaker;
 pub mod budget;
 pub mod driver;
 pub mod exec;
+pub mod history;
 pub mod index;
 pub mod instance;
 pub mod launch;
@@ -32,11 +33,12 @@ use author::AuthorState;
 use breaker::Breaker;
 use driver::Driver;
 use exec::Exec;
+use history::History;
 use index::Index;
 use instance::Instance;
 use launch::{Backoff, Launch, OfferingKey};
 use leader::Leader;
-use market::SeenOffer;
+use market::{ClassKey, SeenOffer, SeenScore};
 use orphan::Orphan;
 use rest::{Extent, Rest};
 
@@ -87,6 +89,9 @@ pub struct Head {
     /// The number of the cloud's settings that are in force, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<u32>,
+    /// Whether the cloud has ever told a price: from then on it is noted how spot fares.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub told: bool,
     /// Who leads.
     pub leader: Leader,
     /// Micro-dollars per hour of all instances and launches under way, at their cap prices.
@@ -125,6 +130,10 @@ pub struct State {
     pub rests: Table<Extent, Rest>,
     /// What was seen to be sold, and for how much.
     pub market: Table<OfferingKey, SeenOffer>,
+    /// How likely spot was seen to be had, by class of types and zone.
+    pub scores: Table<ClassKey, SeenScore>,
+    /// How spot has fared here.
+    pub history: Table<OfferingKey, History>,
     /// What the cloud has and nothing here accounts for.
     pub orphans: Table<InstanceId, Orphan>,
     /// Settings of the cloud that launches are made by, by their numbers.
@@ -161,6 +170,7 @@ impl Default for State {
                 policy_first: false,
                 weights: BTreeMap::new(),
                 settings: None,
+                told: false,
                 budgets: BTreeMap::new(),
                 limited: Seq(0),
                 leader: Leader::default(),
@@ -175,6 +185,8 @@ impl Default for State {
             backoffs: Table::default(),
             rests: Table::default(),
             market: Table::default(),
+            scores: Table::default(),
+            history: Table::default(),
             orphans: Table::default(),
             settings: Table::default(),
             instances: Table::default(),
@@ -209,6 +221,12 @@ impl State {
         }
         if !self.orphans.is_empty() {
             hasher.update(&self.orphans.sum("orphan").bytes());
+        }
+        if !self.scores.is_empty() {
+            hasher.update(&self.scores.sum("score").bytes());
+        }
+        if !self.history.is_empty() {
+            hasher.update(&self.history.sum("history").bytes());
         }
         if !self.settings.is_empty() {
             hasher.update(&self.settings.sum("settings").bytes());

@@ -5,7 +5,7 @@ use replay_core::{Outcome, State, Void, invariant};
 use schema::event::{
     AllocClosed, AllocFreed, AllocGranted, AllocRequested, DriverJoined, DriverLeft, Event,
     Genesis, InstanceBooted, InstanceLost, LaunchAccepted, LaunchRefused, LaunchRequested,
-    LeaderElected, LeaderRenewed, MAX_PRICES, PolicySet, Previous, PriceSeen, PriceSource,
+    LeaderElected, LeaderRenewed, MAX_PRICES, PolicySet, Previous, PriceSeen, PriceSource, Scored,
     Withdrawn,
 };
 use schema::id::{AuthorId, IdError};
@@ -349,7 +349,8 @@ fn priced(name: &str, price: u64) -> Offering {
 fn seen(zone: &str, offerings: Vec<Offering>, withdrawn: &[&str]) -> PriceSeen {
     let gone = |name: &&str| Withdrawn { kind: (*name).into(), market: Market::OnDemand };
     let withdrawn = withdrawn.iter().map(gone).collect();
-    PriceSeen { source: PriceSource::Api, zone: zone.into(), offerings, withdrawn }
+    let (source, scores) = (PriceSource::Api, Vec::new());
+    PriceSeen { source, zone: zone.into(), offerings, withdrawn, scores }
 }
 
 /// What may be bought is what was seen last, in a snapshot too; a state without prices digests as before
@@ -371,6 +372,16 @@ fn the_newest_price_counts() {
     assert_eq!(world.say("r", nothing), Outcome::Void(Void::Invalid), "of another zone");
     let many = (0..=MAX_PRICES).map(|n| priced(&n.to_string(), 1)).collect();
     assert_eq!(world.say("r", seen("z", many, &[])), Outcome::Void(Void::Invalid));
+    for (score, outcome) in [
+        (0, Outcome::Void(Void::Invalid)),
+        (1, Outcome::Applied),
+        (10, Outcome::Applied),
+        (11, Outcome::Void(Void::Invalid)),
+    ] {
+        let scores = vec![Scored { class: "m".into(), score }];
+        let told = PriceSeen { scores, ..seen("z", Vec::new(), &[]) };
+        assert_eq!(world.say("r", told), outcome, "{score}");
+    }
     let mut empty = priced("c", 1);
     empty.resources.cpu = 0;
     let partly = seen("z", vec![priced("d", 1), empty], &["a"]);

@@ -114,6 +114,7 @@ impl World {
             News::Terminated(instance, _) => ("terminate", about_instance(instance)),
             News::Listed(_) => ("list", Names::new()),
             News::Priced(_) => ("prices", Names::new()),
+            News::Scored(_) => ("scores", Names::new()),
         };
         if !self.dies(&Node::Replica(n), Point::Heard(name), vec![about]) {
             self.replicas[n].news(self.now, news);
@@ -160,7 +161,7 @@ impl World {
         match call {
             Call::Launch(order) => vec![self.about_launch(&order.launch)],
             Call::Terminate(instance) => vec![about_instance(instance)],
-            Call::List | Call::Prices(_) => Vec::new(),
+            Call::List | Call::Prices(_) | Call::Scores(_) => Vec::new(),
         }
     }
 
@@ -184,5 +185,6 @@ pub(super) fn name(call: &Call) -> &'static str {
         Call::Terminate(_) => "terminate",
         Call::List => "list",
         Call::Prices(_) => "prices",
+        Call::Scores(_) => "scores",
     }
 }

@@ -3,6 +3,7 @@
 
 use super::MAX_ROUND;
 use super::offer;
+use super::worth::worth;
 use crate::pack::Limits;
 use crate::sight::Sight;
 use replay_core::State;
@@ -125,6 +126,11 @@ impl<'a> Draft<'a> {
     /// Whether this offering may be launched now, as far as that is up to what it is and where.
     pub(super) fn open(&self, offering: &Offering) -> bool {
         !self.resting(offering) && !self.zone_full(&offering.zone)
+    }
+
+    /// What an hour of this offering comes to if its price is this: more where it may be taken away.
+    pub(super) fn worth(&self, offering: &Offering, price: Micros) -> Micros {
+        worth(self.state, offering, price)
     }
 
     /// Counts a launch of this offering that the round begins.

@@ -88,7 +88,8 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
     let candidates = draft.candidates().iter().filter(|o| draft.open(o));
     let offerings: Vec<Offering> = candidates.map(|o| (*o).clone()).collect();
     let limits = draft.limits();
-    let plan = pack(&demands, &offerings, |o| is_kept(policy, o), &limits);
+    let worth = |o: &Offering| draft.worth(o, o.price);
+    let plan = pack(&demands, &offerings, |o| is_kept(policy, o), worth, &limits);
     let firm = plan.unseated.iter().any(|(demand, _)| demands[*demand].firm);
     let mut dear: Vec<(usize, Over)> = Vec::new();
     for made in &plan.launches {
@@ -159,7 +160,8 @@ pub(super) fn cheapest<'o>(
     let policy = &draft.state.head.policy;
     let will_do =
         |o: &&Offering| is_for(policy, o, need) && o.resources.holds(need) && draft.open(o);
-    let cheapest = offerings.filter(will_do).min_by_key(|o| (o.at_most(), &o.kind, &o.zone));
+    let cheapest =
+        offerings.filter(will_do).min_by_key(|o| (draft.worth(o, o.at_most()), &o.kind, &o.zone));
     cheapest.filter(|offering| !capped_for(draft, offering))
 }
 
@@ -365,7 +367,9 @@ fn keep_floor(draft: &mut Draft<'_>) {
     for _ in known + begun..policy.min_instances as usize {
         let open = draft.candidates().iter().copied();
         let open = open.filter(|o| draft.open(o) && is_for(policy, o, &Resources::default()));
-        let Some(offering) = open.min_by_key(|o| (o.price, o.kind.clone())).cloned() else {
+        let Some(offering) =
+            open.min_by_key(|o| (draft.worth(o, o.price), o.kind.clone())).cloned()
+        else {
             return;
         };
         if draft.shut().is_some() || capped_for(draft, &offering) {

@@ -1,7 +1,9 @@
 //! Each offering that is known, and what stands against buying it now.
 
 use super::Wanted;
-use crate::decide::{Shut, is_for, is_tried, limits, on_market, rests, shut, tried, zone_limit};
+use crate::decide::{
+    Shut, is_for, is_tried, limits, on_market, rests, shut, tried, worth, zone_limit,
+};
 use crate::pack::Limits;
 use replay_core::State;
 use replay_core::state::rest::Extent;
@@ -124,6 +126,14 @@ pub enum Lost {
         /// What the launches cost per hour.
         chosen: Micros,
     },
+    /// It costs no more; but by what was seen here, and by its placement score, it is likelier to be taken
+    /// away, and with what that costs it comes to more.
+    Riskier {
+        /// What it comes to per hour, with what interruptions cost.
+        likely: Micros,
+        /// What comes to less than that: what is chosen, or the same in another zone.
+        chosen: Micros,
+    },
     /// To hold that with it alone would take more instances than the caps leave.
     TooMany {
         /// How many.
@@ -170,6 +180,8 @@ pub struct Said {
 pub struct Offer<'a> {
     /// What could be bought.
     pub offering: &'a Offering,
+    /// What an hour of one comes to, with what interruptions cost.
+    pub worth: Micros,
     /// How many of it alone would hold all that is wanted; none if it does not hold one.
     pub instances: Option<u32>,
     /// Why it is not bought; none if it is.
@@ -213,16 +225,18 @@ pub fn offers<'a>(state: &'a State, wanted: &Wanted, course: &Course<'_>) -> Vec
     let judged = named.chain(seen).map(|(offering, rule)| {
         let lost = unfit(state, wanted, offering, rule).or_else(|| needless(wanted, course));
         let lost = lost.or_else(|| barred(state, offering, &tried));
-        Offer { offering, instances: instances(wanted, offering), lost }
+        let worth = worth(state, offering, offering.price);
+        Offer { offering, worth, instances: instances(wanted, offering), lost }
     });
     let mut all: Vec<Offer<'_>> = judged.collect();
     zones(&mut all);
     for offer in all.iter_mut().filter(|o| o.lost.is_none()) {
-        offer.lost = capped(state, offer.offering, &caps).or_else(|| outdone(offer, course, &caps));
+        let lost = || outdone(state, offer, course, &caps);
+        offer.lost = capped(state, offer.offering, &caps).or_else(lost);
     }
     all.sort_by_key(|o| {
         let (kind, zone) = (&o.offering.kind, &o.offering.zone);
-        (o.class(), o.costs(), kind.clone(), zone.clone(), o.offering.market)
+        (o.class(), o.times(o.worth), kind.clone(), zone.clone(), o.offering.market)
     });
     all
 }
@@ -300,21 +314,28 @@ fn barred(state: &State, offering: &Offering, tried: &BTreeSet<Extent>) -> Optio
 
 /// Of what is the same in several zones all but the cheapest have lost.
 fn zones(offers: &mut [Offer<'_>]) {
-    let mut best: BTreeMap<(&SmolStr, Market), Vec<&Offering>> = BTreeMap::new();
+    let mut best: BTreeMap<(&SmolStr, Market), Vec<(Micros, &Offering)>> = BTreeMap::new();
     let alike = |one: &Offering, other: &Offering| one.resources == other.resources;
-    for own in offers.iter().filter(|o| o.lost.is_none()).map(|o| o.offering) {
+    for offer in offers.iter().filter(|o| o.lost.is_none()) {
+        let (worth, own) = (offer.worth, offer.offering);
         let sizes = best.entry((&own.kind, own.market)).or_default();
-        match sizes.iter_mut().find(|other| alike(own, other)) {
-            Some(other) if (own.price, &own.zone) < (other.price, &other.zone) => *other = own,
+        match sizes.iter_mut().find(|(_, other)| alike(own, other)) {
+            Some(other) if (worth, &own.zone) < (other.0, &other.1.zone) => *other = (worth, own),
             Some(_) => {}
-            None => sizes.push(own),
+            None => sizes.push((worth, own)),
         }
     }
     for offer in offers.iter_mut().filter(|o| o.lost.is_none()) {
         let own = offer.offering;
         let sizes = best.get(&(&own.kind, own.market)).into_iter().flatten();
-        let best = sizes.copied().find(|other| alike(own, other) && *other != own);
-        offer.lost = best.map(|o| Lost::CheaperZone { zone: o.zone.clone(), price: o.price });
+        let best = sizes.copied().find(|(_, other)| alike(own, other) && *other != own);
+        offer.lost = best.map(|(chosen, best)| {
+            // As much in a zone that comes later by name is more.
+            if (own.price, &own.zone) < (best.price, &best.zone) {
+                return Lost::Riskier { likely: offer.worth, chosen };
+            }
+            Lost::CheaperZone { zone: best.zone.clone(), price: best.price }
+        });
     }
 }
 
@@ -332,30 +353,35 @@ fn capped(state: &State, offering: &Offering, caps: &Limits) -> Option<Lost> {
 }
 
 /// Why another was chosen, or none, though there is nothing against this one; nothing if it was chosen.
-fn outdone(offer: &Offer<'_>, course: &Course<'_>, caps: &Limits) -> Option<Lost> {
-    let (chosen, others) = match course {
+fn outdone(state: &State, offer: &Offer<'_>, course: &Course<'_>, caps: &Limits) -> Option<Lost> {
+    let (all, others) = match course {
         Course::Launched { chosen, others } => (chosen, *others),
         Course::Waits(reason) => return Some(Lost::Behind { reason: reason.clone() }),
         Course::Settled => return Some(Lost::NotNeeded),
     };
-    if chosen.contains(&offer.offering) {
+    if all.contains(&offer.offering) {
         return None;
     }
-    let costs = offer.costs();
-    let chosen = chosen.iter().fold(Micros(0), |sum, offering| sum.plus(offering.price));
+    let sum = |of: &dyn Fn(&Offering) -> Micros| {
+        all.iter().fold(Micros(0), |sum, offering| sum.plus(of(offering)))
+    };
+    let (costs, chosen) = (offer.costs(), sum(&|offering| offering.price));
+    let (likely, least) = (offer.times(offer.worth), sum(&|one| worth(state, one, one.price)));
     let instances = offer.instances.unwrap_or(1);
     let reach = caps.budget.0.checked_div(offer.offering.at_most().0).unwrap_or(u64::MAX);
     let reach = u32::try_from(reach).unwrap_or(u32::MAX);
     let most = reach.min(caps.instances).min(caps.pending);
-    Some(if costs > chosen {
+    Some(if likely > least && costs > chosen {
         Lost::Dearer { costs, chosen }
+    } else if likely > least {
+        Lost::Riskier { likely, chosen: least }
     } else if instances > most {
         Lost::TooMany { instances, most }
-    } else if costs == chosen {
-        Lost::AsCheap { costs }
+    } else if likely == least {
+        Lost::AsCheap { costs: likely }
     } else if others > 0 {
-        Lost::Shared { costs, chosen, others }
+        Lost::Shared { costs: likely, chosen: least, others }
     } else {
-        Lost::Overlooked { costs, chosen }
+        Lost::Overlooked { costs: likely, chosen: least }
     })
 }

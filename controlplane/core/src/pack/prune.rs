@@ -5,6 +5,7 @@ use super::Terms;
 use super::shape::Shapes;
 use schema::policy::Offering;
 use schema::requirements::Market;
+use schema::unit::Micros;
 use std::collections::BTreeMap;
 
 /// An offering that may be the best for something.
@@ -17,7 +18,7 @@ pub(super) struct Kind {
     pub(super) market: Market,
     /// It is for those only for whom it is kept.
     pub(super) kept: bool,
-    /// Micro-dollars per hour.
+    /// What an hour comes to, in micro-dollars.
     pub(super) price: u64,
     /// What it can cost at most, in micro-dollars per hour.
     pub(super) at_most: u64,
@@ -45,6 +46,7 @@ pub(super) fn kinds(
     offerings: &[Offering],
     shapes: &Shapes<'_>,
     kept: impl Fn(&Offering) -> bool,
+    worth: impl Fn(&Offering) -> Micros,
 ) -> Kinds {
     let wanted = |kind: &Kind| shapes.all.iter().any(|shape| kind.suits(shape.terms));
     let particular =
@@ -57,7 +59,7 @@ pub(super) fn kinds(
                 Market::Spot => !spot,
             }
     };
-    let mut zoned = by_kind(offerings, shapes, kept);
+    let mut zoned = by_kind(offerings, shapes, kept, worth);
     zoned.retain(wanted);
     zoned.sort_by(|a, b| {
         let key = |k: &Kind| (k.price, std::cmp::Reverse(k.have.clone()), k.market);
@@ -85,6 +87,7 @@ fn by_kind(
     offerings: &[Offering],
     shapes: &Shapes<'_>,
     kept: impl Fn(&Offering) -> bool,
+    worth: impl Fn(&Offering) -> Micros,
 ) -> Vec<Kind> {
     type Key<'a> = (&'a str, Market, bool, Vec<u64>);
     let mut zones: BTreeMap<Key<'_>, Vec<usize>> = BTreeMap::new();
@@ -93,13 +96,14 @@ fn by_kind(
         let key = (offering.kind.as_str(), offering.market, kept(offering), have);
         zones.entry(key).or_default().push(at);
     }
-    let price = |at: &usize| offerings.get(*at).map(|o| (o.price, &o.zone));
+    let worths: Vec<Micros> = offerings.iter().map(worth).collect();
+    let price = |at: &usize| offerings.get(*at).map(|o| (worths.get(*at), &o.zone));
     let mut kinds = Vec::with_capacity(zones.len());
     for ((_, market, kept, have), mut zones) in zones {
         zones.sort_by(|a, b| price(a).cmp(&price(b)));
         let offering = zones.remove(0);
-        let money = |of: &Offering| (of.price.0, of.at_most().0);
-        let (price, at_most) = offerings.get(offering).map_or((u64::MAX, u64::MAX), money);
+        let price = worths.get(offering).map_or(u64::MAX, |worth| worth.0);
+        let at_most = offerings.get(offering).map_or(u64::MAX, |of| of.at_most().0);
         kinds.push(Kind { offering, have, market, kept, price, at_most, siblings: zones });
     }
     kinds

@@ -122,9 +122,9 @@ impl Replica {
             .collect()
     }
 
-    /// What the log does not say yet of the prices that were seen last.
+    /// What the log does not say yet of the prices that were seen last, and then of placement scores.
     fn seen_prices(&mut self) -> Vec<Event> {
-        let Some(prices) = &self.prices else { return Vec::new() };
+        let Some(prices) = &self.prices else { return std::mem::take(&mut self.scores) };
         let news = prices::news(&self.state, prices);
         if news.is_empty() {
             self.prices = None;

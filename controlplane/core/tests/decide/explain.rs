@@ -53,6 +53,7 @@ fn word(lost: Option<&Lost>) -> String {
             format!("{costs} instead of {chosen}, which carry {others} others")
         }
         Some(Lost::AsCheap { .. }) => "as cheap".into(),
+        Some(Lost::Riskier { likely, chosen }) => format!("risky: {likely} instead of {chosen}"),
         Some(Lost::Overlooked { costs, chosen }) => format!("{costs} overlooked for {chosen}"),
         Some(Lost::Covered { launch }) => format!("{launch} is on its way"),
     }

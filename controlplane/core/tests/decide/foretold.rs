@@ -291,7 +291,7 @@ fn every_offering_is_bought_or_has_a_reason_that_is_true() {
                     assert_eq!(alone, *costs, "{case}");
                 }
                 Lost::Shared { .. } => panic!("{case}: with nobody"),
-                Lost::Overlooked { .. } => panic!("{case}"),
+                Lost::Overlooked { .. } | Lost::Riskier { .. } => panic!("{case}"),
                 Lost::CheaperZone { price, .. } => {
                     assert!(*price <= offer.offering.price, "{case}")
                 }

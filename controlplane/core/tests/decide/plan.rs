@@ -138,7 +138,7 @@ fn an_order_is_made_by_the_settings_under_which_it_was_decided() {
         let calls = Effects::default().calls(Moment(0), &id("c"), &w.state, Epoch(1));
         let of = |call: Call| match call {
             Call::Launch(order) => Some(order.settings.map(|text| text.to_string())),
-            Call::Terminate(_) | Call::List | Call::Prices(_) => None,
+            Call::Terminate(_) | Call::List | Call::Prices(_) | Call::Scores(_) => None,
         };
         calls.into_iter().filter_map(of).collect()
     };
@@ -166,7 +166,7 @@ fn what_has_been_refused_since_it_was_decided_is_not_sent() {
             let calls = effects.calls(Moment(at), &id("c"), &w.state, Epoch(epoch));
             let of = |call: Call| match call {
                 Call::Launch(order) => Some(order.launch.to_string()),
-                Call::Terminate(_) | Call::List | Call::Prices(_) => None,
+                Call::Terminate(_) | Call::List | Call::Prices(_) | Call::Scores(_) => None,
             };
             calls.into_iter().filter_map(of).collect::<Vec<_>>()
         };

@@ -12,7 +12,8 @@ use schema::unit::{Micros, Millis};
 
 fn seen(w: &mut World, offerings: Vec<Offering>) {
     let zone = offerings[0].zone.clone();
-    w.say(PriceSeen { source: PriceSource::Api, zone, offerings, withdrawn: Vec::new() });
+    let (source, withdrawn, scores) = (PriceSource::Api, Vec::new(), Vec::new());
+    w.say(PriceSeen { source, zone, offerings, withdrawn, scores });
 }
 
 /// A cluster whose policy names nothing to buy.

@@ -100,7 +100,7 @@ fn features_are_counted() {
         .into_iter()
         .map(|d| Demand { terms: terms(d.need.feature("gpu") > 0), ..d })
         .collect();
-    let plan = controlplane_core::pack::pack(&demands, &offerings, kept, &ANY);
+    let plan = controlplane_core::pack::pack(&demands, &offerings, kept, |o| o.price, &ANY);
     assert_eq!(
         bought(&plan, &offerings),
         ["one for 1", "one for 1", "one for 1", "one for 1", "plain for 2"]

@@ -148,7 +148,7 @@ impl Fleet {
         }
         let cloud = &self.cloud;
         for news in join_all(calls.into_iter().map(|call| news(cloud, call))).await {
-            more |= !matches!(news, News::Listed(_) | News::Priced(None));
+            more |= !matches!(news, News::Listed(_) | News::Priced(_) | News::Scored(_));
             self.core.news(now, news);
         }
         self.now += Millis::of(began.elapsed()).0;
@@ -245,7 +245,9 @@ async fn news(cloud: &Ec2Cloud, call: Call) -> News {
             let answer = cloud.terminate(&instance).await;
             News::Terminated(instance, answer)
         }
-        Call::Prices(policy) => News::Priced(cloud.prices_now(&policy).await),
+        // Nothing is sold but what the policy names.
+        Call::Prices(_) => News::Priced(None),
+        Call::Scores(policy) => News::Scored(cloud.scores_now(&policy).await),
         Call::List => {
             let seen: Option<Vec<Seen>> = cloud.list().await.ok();
             News::Listed(seen)

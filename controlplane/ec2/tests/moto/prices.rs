@@ -1,12 +1,13 @@
-//! What EC2 says that spot costs, page by page, and what becomes of it where EC2 does not say.
+//! What EC2 says that spot costs, page by page, and how likely it is to be had; and what becomes of it where
+//! EC2 does not say.
 
 use crate::world::{World, ZONE};
 use controlplane::cloud::Cloud as _;
-use controlplane_core::prices::Prices;
-use schema::event::PriceSource;
+use controlplane_core::prices::{Prices, SpotScore};
+use schema::event::{PriceSource, Scored};
 use schema::policy::Policy;
 use schema::requirements::Market;
-use sim_ec2::{Effect, Often, Price, Rule, SpotMarket};
+use sim_ec2::{Effect, Often, Price, Rule, Score, SpotMarket};
 use std::collections::BTreeMap;
 
 /// What an offering on spot costs without its volumes, and who says so.
@@ -115,4 +116,38 @@ async fn nobody_asks_what_spot_costs_where_none_is_bought() {
     policy.types.markets = vec![Market::OnDemand];
     assert_eq!(cloud.prices_now(&policy).await, None);
     assert_eq!(asked(&world), 0);
+}
+
+fn score(zone_id: &str, kind: &str, score: u8) -> Score {
+    let (region, zone_id) = ("us-east-1".to_owned(), zone_id.to_owned());
+    Score { region, zone_id, instance_type: kind.into(), score, capacity: None }
+}
+
+/// One question for each class of types, of which there are enough.
+#[tokio::test]
+async fn placement_scores_are_asked_for_by_class_and_told_by_zone() {
+    let world = World::start().await;
+    let cloud = world.cloud().await;
+    let zones = world.client.describe_availability_zones().zone_names(ZONE).send().await;
+    let id = zones.expect("zones").availability_zones()[0].zone_id().expect("an id").to_owned();
+    let scores = vec![
+        score(&id, "m5.large", 3),
+        score(&id, "c6i.large", 8),
+        score("use1-az9", "m5.large", 10),
+        score(&id, "r5.large", 9),
+    ];
+    world.proxy.market(SpotMarket { scores, ..SpotMarket::default() });
+    let policy = policy(&["m5.*", "c6i.*", "r5.large"]);
+    let told = |class: &str, score| SpotScore {
+        zone: ZONE.into(),
+        scored: Scored { class: class.into(), score },
+    };
+    let wanted = Some(vec![told("c", 8), told("m", 3)]);
+    assert_eq!(cloud.scores_now(&policy).await, wanted, "one type of class r says nothing");
+    let asked = |world: &World| world.proxy.ledger().of("GetSpotPlacementScores").count();
+    assert_eq!(asked(&world), 2);
+    let refused = Effect::error("UnauthorizedOperation");
+    world.proxy.add(Rule::on("GetSpotPlacementScores", Often::Next(1), refused));
+    assert_eq!(cloud.scores_now(&policy).await, None);
+    assert_eq!(cloud.scores_now(&policy).await, wanted);
 }

@@ -1,6 +1,6 @@
 //! Events in a few words, with their figures.
 
-use schema::event::Event;
+use schema::event::{Event, Scored};
 use schema::resources::{Resources, show_bytes, show_cpu};
 use schema::why::{GrantWhy, LaunchWhy};
 use serde_json::Value;
@@ -23,10 +23,11 @@ pub(super) fn of(event: &Event) -> String {
             format!("{} is taken back: {}", e.alloc, driver::describe::revoked(&e.why))
         }
         Event::PriceSeen(e) => format!(
-            "prices seen in {}: {} new, {} not sold any more",
+            "prices seen in {}: {} new, {} not sold any more{}",
             e.zone,
             e.offerings.len(),
-            e.withdrawn.len()
+            e.withdrawn.len(),
+            scored(&e.scores)
         ),
         Event::CloudConfigured(e) => {
             format!("the cloud has new settings, {}", show_bytes(e.settings.len() as u64))
@@ -114,6 +115,12 @@ fn amount(resources: &Resources) -> String {
         text = format!("{text}, {name} {count}");
     }
     text
+}
+
+/// Placement scores, if there are any.
+fn scored(scores: &[Scored]) -> String {
+    let told: Vec<String> = scores.iter().map(|s| format!("{} {}", s.class, s.score)).collect();
+    if told.is_empty() { String::new() } else { format!("; scores {}", told.join(", ")) }
 }
 
 /// The kind, what it is about, and what else fits into a word.

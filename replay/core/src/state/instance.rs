@@ -165,6 +165,11 @@ impl Instance {
         self.resources.minus(&self.used)
     }
 
+    /// Whether it is known when it will be taken away.
+    fn is_interrupted(&self) -> bool {
+        matches!(self.service, Service::Draining { until: Some(_), .. })
+    }
+
     /// Whether it still exists, as far as is known.
     #[must_use]
     pub fn lives(&self) -> bool {
@@ -206,8 +211,12 @@ impl State {
             instance.at_risk = true;
             return Ok(());
         }
+        let offering = (!instance.is_interrupted()).then(|| instance.offering.clone());
         instance.serviced = at;
         instance.service = Service::Draining { why: DrainWhy::Interruption, until };
+        if let Some(offering) = offering.filter(|_| e.interruption == Interruption::Spot) {
+            self.note_taken(&offering);
+        }
         Ok(())
     }
 
@@ -218,8 +227,7 @@ impl State {
     pub(crate) fn set_service(&mut self, id: &InstanceId, service: Service) -> Result<(), Void> {
         let at = self.head.applied;
         let instance = self.living(id)?;
-        let interrupted = matches!(instance.service, Service::Draining { until: Some(_), .. });
-        if interrupted {
+        if instance.is_interrupted() {
             return Err(Void::WrongState);
         }
         (instance.service, instance.serviced) = (service, at);
@@ -284,8 +292,14 @@ impl State {
             self.did_not_boot();
         }
         let instance = self.living(id)?;
+        let unasked = !matches!(instance.phase, Phase::Terminating { .. });
+        let taken = unasked && !instance.is_interrupted();
         instance.phase = Phase::Gone { at, lost };
-        let offering = instance.offering.clone();
+        let (offering, ran) = (instance.offering.clone(), at.since(instance.created));
+        self.note_ran(&offering, ran);
+        if taken {
+            self.note_taken(&offering);
+        }
         self.index.count_zone(&offering.zone, -1);
         self.one_less(&offering);
         self.head.committed = self.head.committed.minus(price);

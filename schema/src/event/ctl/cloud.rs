@@ -32,7 +32,16 @@ pub struct Withdrawn {
     pub market: Market,
 }
 
-/// Most offerings in one record, those that are withdrawn among them; some 60 kB.
+/// How likely spot is to be had in a zone, as the cloud sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scored {
+    /// The class of types, such as `m`.
+    pub class: SmolStr,
+    /// 1 to 10, the best.
+    pub score: u8,
+}
+
+/// Most offerings in one record, those that are withdrawn and what is scored among them; some 60 kB.
 pub const MAX_PRICES: usize = 256;
 
 /// The leader has seen what may be bought in a zone, and for how much; the newest record counts. What
@@ -48,6 +57,9 @@ pub struct PriceSeen {
     /// What is not sold there any more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub withdrawn: Vec<Withdrawn>,
+    /// Placement scores there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scores: Vec<Scored>,
 }
 body!(Ctl "price-seen" PriceSeen |_e| Cluster "price-seen");
 

@@ -7,7 +7,7 @@ use schema::event::{
     BreakerTripped, Checkpoint, CloudConfigured, DrainStarted, Event, Genesis, InstanceLost,
     InstanceReachable, InstanceTerminated, InstanceUnreachable, LaunchAccepted, LaunchRefused,
     LaunchRequested, LeaderChallenged, LeaderElected, LeaderRenewed, LeaderResigned, OrphanFound,
-    Previous, PriceSeen, PriceSource, ReplicaStarted, RolledOver, SchemaActivated,
+    Previous, PriceSeen, PriceSource, ReplicaStarted, RolledOver, SchemaActivated, Scored,
     TerminateRequested, Withdrawn,
 };
 use schema::unit::{Epoch, Seq};
@@ -122,7 +122,11 @@ fn price_seen(dice: &mut Dice<'_>) -> PriceSeen {
     let zone = if dice.rarely(8) { dice.text().into() } else { "zone".into() };
     let gone = (0..dice.below(2)).map(|_| offering(dice));
     let withdrawn = gone.map(|o| Withdrawn { kind: o.kind, market: o.market }).collect();
-    PriceSeen { source, zone, offerings, withdrawn }
+    // One is too low, one too high.
+    let class = || "type".into();
+    let scores = (0..dice.below(2)).map(|_| Scored { class: class(), score: dice.below(12) });
+    let scores = scores.collect();
+    PriceSeen { source, zone, offerings, withdrawn, scores }
 }
 
 fn attempt(dice: &mut Dice<'_>) -> u32 {
