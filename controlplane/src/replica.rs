@@ -24,6 +24,9 @@ use uuid::Uuid;
 /// Longest time between two looks at clocks and heartbeats.
 const TICK: Duration = Duration::from_millis(50);
 
+/// How long the cloud may take to show what an instance wrote on its console.
+const CONSOLE: Duration = Duration::from_secs(5);
+
 /// What a replica needs.
 pub struct Options {
     /// The cluster.
@@ -289,6 +292,10 @@ async fn answer(cloud: &dyn Cloud, call: Call) -> News {
         Call::Terminate(instance) => {
             let answer = cloud.terminate(&instance).await;
             News::Terminated(instance, answer)
+        }
+        Call::Console(instance) => {
+            let shown = tokio::time::timeout(CONSOLE, cloud.console(&instance)).await;
+            News::Console(instance, shown.ok().flatten())
         }
         Call::List => match cloud.list().await {
             Ok(seen) => News::Listed(Some(seen)),

@@ -132,7 +132,7 @@ events! {
     InterruptionNoticed, InstanceStopping,
     // ctl
     Genesis, ReplicaStarted, LeaderChallenged, LeaderElected, LeaderRenewed, LeaderResigned,
-    SchemaActivated, PriceSeen, CloudConfigured, OrphanFound, LaunchRequested, LaunchAccepted, LaunchRefused, InstanceLost, BootTimedOut,
+    SchemaActivated, PriceSeen, CloudConfigured, OrphanFound, LaunchRequested, LaunchAccepted, LaunchRefused, InstanceLost, BootTimedOut, ConsoleSeen,
     InstanceUnreachable, InstanceReachable, AllocGranted, AllocPending, AllocRefused, AllocExpired,
     AllocRevoked, DrainStarted, TerminateRequested, InstanceTerminated, Checkpoint, RolledOver,
     // ops

@@ -155,6 +155,7 @@ impl State {
             Event::LaunchRefused(e) => self.launch_refused(e),
             Event::InstanceLost(e) => self.gone(&e.instance, true),
             Event::BootTimedOut(e) => self.boot_timed_out(e),
+            Event::ConsoleSeen(e) => self.console_seen(e),
             Event::InstanceUnreachable(e) => self.silent(&e.instance),
             Event::InstanceReachable(e) => self.set_reach(&e.instance, Reach::Heard),
             Event::AllocGranted(e) => self.granted(e, record.cause),

@@ -112,6 +112,7 @@ impl World {
         let (name, about) = match &news {
             News::Launched(launch, ..) => ("launch", self.about_launch(launch)),
             News::Terminated(instance, _) => ("terminate", about_instance(instance)),
+            News::Console(instance, _) => ("console", about_instance(instance)),
             News::Listed(_) => ("list", Names::new()),
         };
         if !self.dies(&Node::Replica(n), Point::Heard(name), vec![about]) {
@@ -158,7 +159,7 @@ impl World {
         }
         match call {
             Call::Launch(order) => vec![self.about_launch(&order.launch)],
-            Call::Terminate(instance) => vec![about_instance(instance)],
+            Call::Terminate(instance) | Call::Console(instance) => vec![about_instance(instance)],
             Call::List => Vec::new(),
         }
     }
@@ -181,6 +182,7 @@ pub(super) fn name(call: &Call) -> &'static str {
     match call {
         Call::Launch(_) => "launch",
         Call::Terminate(_) => "terminate",
+        Call::Console(_) => "console",
         Call::List => "list",
     }
 }

@@ -245,6 +245,10 @@ async fn news(cloud: &Ec2Cloud, call: Call) -> News {
             let answer = cloud.terminate(&instance).await;
             News::Terminated(instance, answer)
         }
+        Call::Console(instance) => {
+            let shown = cloud.console(&instance).await;
+            News::Console(instance, shown)
+        }
         Call::List => {
             let seen: Option<Vec<Seen>> = cloud.list().await.ok();
             News::Listed(seen)

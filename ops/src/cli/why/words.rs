@@ -37,6 +37,9 @@ pub(super) fn of(event: &Event) -> String {
             e.kind,
             e.price.dollars()
         ),
+        Event::ConsoleSeen(e) => {
+            format!("{} wrote on its console:{}", e.instance, lines(&e.text))
+        }
         Event::LaunchRefused(e) => {
             let why = driver::describe::refusal(&e.class);
             format!("{}, attempt {}: the cloud refuses: {why}: {}", e.launch, e.attempt, e.message)
@@ -65,6 +68,14 @@ pub(super) fn of(event: &Event) -> String {
         ),
         event => plainly(event),
     }
+}
+
+/// The last lines of a text, each further in than what stands before it.
+fn lines(text: &str) -> String {
+    const MOST: usize = 40;
+    let all: Vec<&str> = text.lines().collect();
+    let from = all.len().saturating_sub(MOST);
+    all[from..].iter().map(|line| format!("\n{:32}| {line}", "")).collect()
 }
 
 fn granted(why: &GrantWhy) -> String {

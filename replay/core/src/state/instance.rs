@@ -16,8 +16,8 @@ use super::index::Retired;
 use super::launch::key;
 use crate::void::Void;
 use schema::event::{
-    BootTimedOut, DrainStarted, InstanceBooted, Interruption, InterruptionNoticed,
-    TerminateRequested,
+    BootTimedOut, ConsoleSeen, DrainStarted, InstanceBooted, Interruption, InterruptionNoticed,
+    MAX_CONSOLE, TerminateRequested,
 };
 use schema::id::{InstanceId, LaunchId};
 use schema::policy::Offering;
@@ -242,6 +242,14 @@ impl State {
         self.unreserve_all(&launch);
         self.refuse_for_now(&offering, e.until);
         Ok(())
+    }
+
+    /// Changes nothing: it stays on the log, for who asks why.
+    pub(crate) fn console_seen(&mut self, e: &ConsoleSeen) -> Result<(), Void> {
+        if e.text.len() > MAX_CONSOLE {
+            return Err(Void::Invalid);
+        }
+        self.living(&e.instance).map(drop)
     }
 
     pub(crate) fn terminate(&mut self, e: &TerminateRequested) -> Result<(), Void> {
