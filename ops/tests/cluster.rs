@@ -240,3 +240,24 @@ fn an_agent_that_fails_leaves_its_execs_to_the_next_one() {
     assert_eq!(output.status.code(), Some(7), "{err}");
     world.audit();
 }
+
+#[test]
+fn whole_instances_are_started_for_one_alone_and_given_back() {
+    let world = World::start(2, 0);
+    let start = ["start", "--count", "2", "--type", "local.small", "--for", "1s"];
+    let (code, out, err) = world.fleetlog(&start);
+    assert_eq!((code, out.lines().count()), (0, 2), "{out}{err}");
+    assert!(out.lines().all(|line| line.starts_with("http://127.0.0.1:")), "{out}");
+    world.until(|| world.state().allocs.iter().all(|(_, alloc)| alloc.grant().is_none()));
+    let state = world.state();
+    let kinds: Vec<&str> = state.instances.iter().map(|(_, i)| i.offering.kind.as_str()).collect();
+    assert_eq!(kinds, ["local.small"; 2]);
+
+    let dir = world.path("up");
+    let dir = dir.to_str().expect("text");
+    let (code, out, err) = world.fleetlog(&["fleet", "sync", "--dir", dir]);
+    assert_eq!((code, out.matches("it runs").count()), (0, 2), "{out}{err}");
+    let (code, _, err) = world.fleetlog(&["start", "--type", "local.huge"]);
+    assert_eq!(code, 2, "{err}");
+    world.audit();
+}

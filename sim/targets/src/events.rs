@@ -67,7 +67,7 @@ fn requested(place: Place, dice: &mut Dice<'_>) -> AllocRequested {
         alloc,
         driver,
         requirements: Requirements { min, max, width },
-        constraint: Constraint { instance, market },
+        constraint: Constraint { instance, market, alone: None },
         priority: dice.signed(),
         labels: dice
             .rarely(4)

@@ -1,6 +1,7 @@
 //! New instances for what cannot be placed: the cheapest mix that holds it, within the hourly budget
 //! and the caps on launches under way and on instances. [`pack`] says who goes first when caps bind.
 
+use super::apart;
 use super::budget::{self, Affordable, Over};
 use super::draft::Draft;
 use super::fair;
@@ -57,6 +58,10 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
     let (mut demands, mut whose) = (Vec::new(), Vec::new());
     let mut affordable = Affordable::new(draft);
     for (at, (id, alloc)) in uncovered.iter().enumerate() {
+        if alloc.constraint.alone.is_some() {
+            reasons.push(apart::launch(draft, (id, alloc)));
+            continue;
+        }
         let (need, market) = (alloc.requirements.floor(), alloc.constraint.market);
         let verdict = named(draft, alloc).unwrap_or_else(|| {
             let key = (need.clone(), market);
@@ -172,7 +177,7 @@ fn capped_for(draft: &Draft<'_>, offering: &Offering) -> bool {
 }
 
 /// Why an instance is launched for its seats.
-fn demanded(
+pub(super) fn demanded(
     draft: &Draft<'_>,
     seats: &[usize],
     offering: &Offering,
@@ -253,7 +258,9 @@ fn named(draft: &Draft<'_>, alloc: &Alloc) -> Option<Verdict> {
 }
 
 pub(super) fn suits(alloc: &Alloc, offering: &Offering) -> bool {
+    let alone = alloc.constraint.alone.as_ref();
     on_market(alloc.constraint.market, offering)
+        && alone.is_none_or(|alone| alone.takes(&offering.kind, &offering.zone))
 }
 
 /// Offerings that are large enough, or why there are none. What runs already may be larger than
@@ -297,7 +304,7 @@ fn refusal(
 }
 
 /// Whether something may be launched now that is large enough, and what is to be waited for if not.
-fn judge(draft: &Draft<'_>, alloc: &Alloc, floor: &Resources) -> Verdict {
+pub(super) fn judge(draft: &Draft<'_>, alloc: &Alloc, floor: &Resources) -> Verdict {
     let fitting = fitting(draft, alloc, floor)?;
     let head = &draft.state.head;
     if head.frozen {
