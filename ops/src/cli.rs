@@ -10,6 +10,7 @@ mod context;
 mod drivers;
 mod fleet;
 mod plan;
+mod probe;
 mod reasons;
 mod run;
 mod serve;

@@ -11,6 +11,7 @@ mod watch;
 #[path = "cluster/world.rs"]
 mod world;
 
+use replay_core::State;
 use std::time::Duration;
 use world::World;
 
@@ -258,6 +259,32 @@ fn whole_instances_are_started_for_one_alone_and_given_back() {
     let (code, out, err) = world.fleetlog(&["fleet", "sync", "--dir", dir]);
     assert_eq!((code, out.matches("it runs").count()), (0, 2), "{out}{err}");
     let (code, _, err) = world.fleetlog(&["start", "--type", "local.huge"]);
+    assert_eq!(code, 2, "{err}");
+    world.audit();
+}
+
+#[test]
+fn a_type_is_probed_by_an_instance_that_goes_again() {
+    let world = World::start(1, 1);
+    let probe = ["--output", "json", "fleet", "probe", "local.medium", "--market", "on-demand"];
+    let (code, out, err) = world.fleetlog(&probe);
+    assert_eq!((code, out.lines().count()), (0, 1), "{out}{err}");
+    for part in [r#""id":"local.medium""#, r#""zone":"local-a""#, r#""market":"on-demand""#] {
+        assert!(out.contains(part), "{out}");
+    }
+    let state = world.state();
+    let probe = state.probes.get(&"local.medium".into()).expect("it is on the log");
+    assert_eq!(probe.resources.cpu, 2000);
+    assert!(probe.booted.0 > 0 && probe.usable >= probe.booted, "{probe:?}");
+    // One that was there already is left alone.
+    world.until(|| world.state().head.instances == 1);
+    let medium = |state: &State| {
+        let kinds = state.instances.iter().filter(|(_, i)| i.offering.kind == "local.medium");
+        kinds.map(|(id, _)| id.clone()).next().expect("one")
+    };
+    let (code, out, err) = world.fleetlog(&["why", medium(&world.state()).as_str()]);
+    assert!(code == 0 && out.contains("local.medium was probed"), "{out}{err}");
+    let (code, _, err) = world.fleetlog(&["fleet", "probe", "local.huge"]);
     assert_eq!(code, 2, "{err}");
     world.audit();
 }

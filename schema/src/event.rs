@@ -137,5 +137,5 @@ events! {
     AllocRevoked, DrainStarted, TerminateRequested, InstanceTerminated, Checkpoint, RolledOver,
     // ops
     PolicySet, InstanceHeld, InstanceDrained, InstanceResumed, InstanceKilled, AllocKilled,
-    LaunchesFrozen, LaunchesThawed, DriverWeighted, DriverBudgetSet,
+    LaunchesFrozen, LaunchesThawed, DriverWeighted, DriverBudgetSet, ProbeDone,
 }

@@ -4,7 +4,9 @@ use replay_core::State;
 use replay_core::state::launch::{OfferingKey, key};
 use schema::event::{Event, MAX_PRICES, PriceSeen, PriceSource, Withdrawn};
 use schema::policy::Offering;
+use schema::unit::LogTime;
 use smol_str::SmolStr;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Most records of prices in one round, so that nobody waits long for what is decided after them.
@@ -30,11 +32,12 @@ struct News<'a> {
 /// take is left out.
 #[must_use]
 pub fn news(state: &State, prices: &Prices) -> Vec<Event> {
-    let sound = prices.offerings.iter().filter(|offering| offering.check().is_ok());
-    let sold: BTreeMap<OfferingKey, &Offering> = sound.map(|one| (key(one), one)).collect();
+    let measured = prices.offerings.iter().map(|offering| measured(state, offering));
+    let sound = measured.filter(|offering| offering.check().is_ok());
+    let sold: BTreeMap<OfferingKey, Cow<'_, Offering>> = sound.map(|o| (key(&o), o)).collect();
     let mut zones: BTreeMap<&SmolStr, News<'_>> = BTreeMap::new();
     for (key, offering) in &sold {
-        if state.market.get(key).is_none_or(|seen| seen.offering != **offering) {
+        if state.market.get(key).is_none_or(|seen| seen.offering != *offering.as_ref()) {
             zones.entry(&offering.zone).or_default().offerings.push(offering);
         }
     }
@@ -46,6 +49,24 @@ pub fn news(state: &State, prices: &Prices) -> Vec<Event> {
     }
     let records = zones.into_iter().flat_map(|(zone, news)| records(prices.source, zone, &news));
     records.take(MAX_RECORDS).collect()
+}
+
+/// An offering with the memory that its type was last seen to have, where it was probed.
+fn measured<'a>(state: &State, offering: &'a Offering) -> Cow<'a, Offering> {
+    match state.probes.get(&offering.kind) {
+        Some(probe) if probe.resources.memory != offering.resources.memory => {
+            let mut offering = offering.clone();
+            offering.resources.memory = probe.resources.memory;
+            Cow::Owned(offering)
+        }
+        Some(_) | None => Cow::Borrowed(offering),
+    }
+}
+
+/// When a type was last probed: what is known of prices before that promises what was not measured.
+#[must_use]
+pub fn probed(state: &State) -> Option<LogTime> {
+    state.probes.iter().map(|(_, probe)| probe.at).max()
 }
 
 fn records(source: PriceSource, zone: &SmolStr, news: &News<'_>) -> Vec<Event> {

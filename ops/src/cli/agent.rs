@@ -86,12 +86,15 @@ async fn on_ec2(file: &Path) -> anyhow::Result<ExitCode> {
     let (log, telemetry) = replay::log::open(&told.log, &told.cluster, false).await?;
     // Nothing announces an interruption here; the channel is open for as long as the agent lives.
     let (_notice, interruption) = watch::channel(None);
+    let mut resources = told.promised;
+    // A type has less than its name says, and nobody knows how much less before it runs.
+    resources.memory = agent::memory::usable().unwrap_or(resources.memory);
     let options = agent::Options {
         runtimes: runtimes(&dir, &told.cluster).await?,
         cluster: told.cluster,
         instance,
         launch: told.launch,
-        resources: told.promised,
+        resources,
         log,
         telemetry,
         interruption,

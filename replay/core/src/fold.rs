@@ -185,6 +185,7 @@ impl State {
             Event::AllocKilled(e) => self.kill_alloc(&e.alloc),
             Event::DriverWeighted(e) => self.weighted(e),
             Event::DriverBudgetSet(e) => self.budget_set(e),
+            Event::ProbeDone(e) => self.probe_done(e),
             Event::LaunchesFrozen(_) => {
                 self.head.frozen = true;
                 Ok(())

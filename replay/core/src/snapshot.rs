@@ -97,6 +97,7 @@ macro_rules! snapshot {
     (@of backoffs) => { Table<crate::state::launch::OfferingKey, crate::state::launch::Backoff> };
     (@of rests) => { Table<crate::state::rest::Extent, crate::state::rest::Rest> };
     (@of orphans) => { Table<schema::id::InstanceId, crate::state::orphan::Orphan> };
+    (@of probes) => { Table<smol_str::SmolStr, crate::state::probe::Probe> };
     (@of settings) => { Table<u32, String> };
     (@of market) => { Table<crate::state::launch::OfferingKey, crate::state::market::SeenOffer> };
     (@of instances) => { Table<schema::id::InstanceId, crate::state::instance::Instance> };
@@ -105,6 +106,6 @@ macro_rules! snapshot {
 }
 
 snapshot!(
-    authors, drivers, launches, backoffs, rests, market, orphans, settings, instances, allocs,
-    execs
+    authors, drivers, launches, backoffs, rests, market, orphans, probes, settings, instances,
+    allocs, execs
 );

@@ -10,6 +10,7 @@ use schema::policy::Policy;
 use schema::subject::Role;
 use schema::unit::{LogTime, Micros, Seq};
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 use std::collections::{BTreeMap, VecDeque};
 
 pub mod alloc;
@@ -23,6 +24,7 @@ pub mod launch;
 pub mod leader;
 pub mod market;
 pub mod orphan;
+pub mod probe;
 pub mod rest;
 pub mod settings;
 
@@ -36,6 +38,7 @@ use launch::{Backoff, Launch, OfferingKey};
 use leader::Leader;
 use market::SeenOffer;
 use orphan::Orphan;
+use probe::Probe;
 use rest::{Extent, Rest};
 
 /// Every this many records, and at each election, the fold takes a digest, so that a checkpoint can be
@@ -115,6 +118,8 @@ pub struct State {
     pub market: Table<OfferingKey, SeenOffer>,
     /// What the cloud has and nothing here accounts for.
     pub orphans: Table<InstanceId, Orphan>,
+    /// What was measured of instance types.
+    pub probes: Table<SmolStr, Probe>,
     /// Settings of the cloud that launches are made by, by their numbers.
     pub settings: Table<u32, String>,
     /// Instances.
@@ -161,6 +166,7 @@ impl Default for State {
             backoffs: Table::default(),
             rests: Table::default(),
             market: Table::default(),
+            probes: Table::default(),
             orphans: Table::default(),
             settings: Table::default(),
             instances: Table::default(),
@@ -195,6 +201,9 @@ impl State {
         }
         if !self.orphans.is_empty() {
             hasher.update(&self.orphans.sum("orphan").bytes());
+        }
+        if !self.probes.is_empty() {
+            hasher.update(&self.probes.sum("probe").bytes());
         }
         if !self.settings.is_empty() {
             hasher.update(&self.settings.sum("settings").bytes());

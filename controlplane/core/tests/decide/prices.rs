@@ -1,12 +1,13 @@
 //! What is bought of all that was seen to be sold, and what the leader writes of it.
 
 use crate::check;
-use crate::world::{World, cores, gpus, offering};
-use controlplane_core::prices::{Prices, news};
-use schema::event::{MAX_PRICES, PriceSeen, PriceSource};
+use crate::world::{World, cores, gpus, id, offering};
+use controlplane_core::prices::{Prices, news, probed};
+use schema::event::{Event, MAX_PRICES, PriceSeen, PriceSource, ProbeDone};
 use schema::policy::Offering;
 use schema::policy::types::{Accelerators, TypeRules};
-use schema::unit::Micros;
+use schema::resources::Resources;
+use schema::unit::{Micros, Millis};
 
 fn seen(w: &mut World, offerings: Vec<Offering>) {
     let zone = offerings[0].zone.clone();
@@ -127,4 +128,38 @@ fn what_is_new_is_written_down_once() {
     assert_eq!(told(&mut w, &prices), 1, "what is not sold any more");
     assert_eq!(told(&mut w, &prices), 0);
     assert_eq!(w.state.market.len(), MAX_PRICES + 1);
+}
+
+#[test]
+fn a_type_that_was_probed_is_promised_with_the_memory_that_it_has() {
+    let mut w = World::new();
+    let one = offering("m7g.large", cores(2), 80);
+    let (source, offerings) = (PriceSource::Shipped, vec![one.clone()]);
+    let prices = Prices { source, offerings };
+    let told = news(&w.state, &prices);
+    told.into_iter().for_each(|event| w.say(event));
+    assert_eq!(news(&w.state, &prices), []);
+    assert_eq!(probed(&w.state), None);
+    let mut found = one.resources.clone();
+    found.memory = 1000;
+    let done = ProbeDone {
+        instance: id("i-1"),
+        launch: id("l-1"),
+        kind: one.kind.clone(),
+        zone: one.zone.clone(),
+        market: one.market,
+        promised: one.resources.clone(),
+        resources: found.clone(),
+        accepted: Millis(1),
+        booted: Millis(2),
+        usable: Millis(3),
+    };
+    assert!(w.void(ProbeDone { resources: Resources::default(), ..done.clone() }));
+    w.say(done);
+    assert_eq!(probed(&w.state), Some(w.state.head.time));
+    let told = news(&w.state, &prices);
+    let [Event::PriceSeen(seen)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(seen.offerings, [Offering { resources: found, ..one }]);
+    told.into_iter().for_each(|event| w.say(event));
+    assert_eq!(news(&w.state, &prices), [], "once");
 }

@@ -40,6 +40,14 @@ pub(super) fn of(event: &Event) -> String {
         Event::ConsoleSeen(e) => {
             format!("{} wrote on its console:{}", e.instance, lines(&e.text))
         }
+        Event::ProbeDone(e) => format!(
+            "{} was probed on {}: up after {} ms, an exec had run after {} ms; it has {}",
+            e.kind,
+            e.instance,
+            e.booted,
+            e.usable,
+            amount(&e.resources)
+        ),
         Event::LaunchRefused(e) => {
             let why = driver::describe::refusal(&e.class);
             format!("{}, attempt {}: the cloud refuses: {why}: {}", e.launch, e.attempt, e.message)
