@@ -55,11 +55,13 @@ pub(super) fn decide<'a>(draft: &mut Draft<'a>, unplaced: &[Waiting<'a>]) {
 fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<PendingWhy>> {
     let mut reasons: Vec<Option<PendingWhy>> = Vec::with_capacity(uncovered.len());
     let mut verdicts: BTreeMap<(Resources, Option<Market>), Verdict> = BTreeMap::new();
-    let (mut demands, mut whose) = (Vec::new(), Vec::new());
+    let (mut demands, mut whose, mut later) = (Vec::new(), Vec::new(), Vec::new());
     let mut affordable = Affordable::new(draft);
     for (at, (id, alloc)) in uncovered.iter().enumerate() {
         if alloc.constraint.alone.is_some() {
-            reasons.push(apart::launch(draft, (id, alloc)));
+            let first = demands.is_empty();
+            reasons.push(if first { apart::launch(draft, (id, alloc)) } else { None });
+            later.extend((!first).then_some(at));
             continue;
         }
         let (need, market) = (alloc.requirements.floor(), alloc.constraint.market);
@@ -94,7 +96,9 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
     let offerings: Vec<Offering> = candidates.map(|o| (*o).clone()).collect();
     let limits = limits(policy, draft.committed, draft.pending, draft.instances);
     let plan = pack(&demands, &offerings, |o| is_kept(policy, o), &limits);
-    let firm = plan.unseated.iter().any(|(demand, _)| demands[*demand].firm);
+    let kept = plan.unseated.iter().find(|(demand, _)| demands[*demand].firm);
+    let kept = kept.map(|(_, why)| *why);
+    let firm = kept.is_some();
     let mut dear: Vec<(usize, Over)> = Vec::new();
     for made in &plan.launches {
         let offering = &offerings[made.offering];
@@ -134,6 +138,10 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
     }
     for (demand, why) in plan.unseated {
         reasons[whose[demand]] = Some(capped(draft, why));
+    }
+    for at in later {
+        let behind = kept.map(|why| capped(draft, why));
+        reasons[at] = behind.or_else(|| apart::launch(draft, uncovered[at]));
     }
     reasons
 }

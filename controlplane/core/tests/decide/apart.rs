@@ -101,3 +101,25 @@ fn what_is_refused_is_tried_again_and_what_is_there_is_not_given() {
     });
     assert_eq!(w.rounds(), ["a-2 refused: no offerings"], "none is sold as spot");
 }
+
+/// In the place of whoever has waited for long nobody is given what the caps leave.
+#[test]
+fn who_comes_behind_one_who_has_waited_for_long_waits_too() {
+    for (waited, launched) in [(0, true), (20, false)] {
+        let mut w = World::new();
+        w.policy(|policy| {
+            policy.max_hourly_cost = Micros(400_000);
+            policy.fairness.aging = Millis::from_secs(10);
+        });
+        w.up("i-1", cores(2));
+        w.ask("b-1", cores(8));
+        w.rounds();
+        w.secs(waited);
+        asks(&mut w, "a-1", of("small"));
+        let told = w.rounds();
+        let launch = told.contains(&"launch small for a-1".to_owned());
+        assert_eq!(launch, launched, "after {waited} s: {told:?}");
+        let waits = |line: &String| line.starts_with("a-1 waits: budget");
+        assert!(launched || told.iter().any(waits), "{told:?}");
+    }
+}
