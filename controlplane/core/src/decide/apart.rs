@@ -3,6 +3,7 @@
 
 use super::budget;
 use super::draft::Draft;
+use super::fair;
 use super::scale::{Verdict, begin, demanded, judge, suits};
 use crate::pack::{Demand, Terms};
 use replay_core::state::alloc::Alloc;
@@ -30,6 +31,29 @@ pub(super) fn launch(draft: &mut Draft<'_>, (id, alloc): (&AllocId, &Alloc)) -> 
     let why = demanded(draft, &[0], &offering, &[demand], 1);
     budget::spend(draft, alloc, share(&need, &offering));
     Some(begin(draft, offering, vec![id.clone()], why))
+}
+
+/// What those wait for who come behind it: nothing is bought for them if it has waited for long, and the caps
+/// leave too little for it.
+pub(super) fn holds_up(
+    draft: &Draft<'_>,
+    alloc: &Alloc,
+    why: Option<&PendingWhy>,
+) -> Option<PendingWhy> {
+    let why = why.filter(|_| fair::is_firm(draft, alloc))?;
+    match why {
+        PendingWhy::Budget { .. }
+        | PendingWhy::MaxPending { .. }
+        | PendingWhy::MaxInstances { .. } => Some(why.clone()),
+        PendingWhy::Launching { .. }
+        | PendingWhy::NamedInstanceBusy { .. }
+        | PendingWhy::BackedOff { .. }
+        | PendingWhy::Frozen
+        | PendingWhy::DriverBudget { .. }
+        | PendingWhy::LabelBudget { .. }
+        | PendingWhy::MaxPerZone { .. }
+        | PendingWhy::Unknown => None,
+    }
 }
 
 /// What is launched for it; what it waits for or why it is refused, if nothing is.

@@ -17,7 +17,7 @@ use schema::id::{AllocId, LaunchId};
 use schema::policy::{Offering, Policy};
 use schema::requirements::Market;
 use schema::resources::Resources;
-use schema::unit::{LogTime, Micros};
+use schema::unit::Micros;
 use schema::why::{LaunchWhy, PendingWhy, RefusedWhy};
 use std::collections::BTreeMap;
 
@@ -56,12 +56,18 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
     let mut reasons: Vec<Option<PendingWhy>> = Vec::with_capacity(uncovered.len());
     let mut verdicts: BTreeMap<(Resources, Option<Market>), Verdict> = BTreeMap::new();
     let (mut demands, mut whose, mut later) = (Vec::new(), Vec::new(), Vec::new());
+    let mut behind: Option<PendingWhy> = None;
     let mut affordable = Affordable::new(draft);
     for (at, (id, alloc)) in uncovered.iter().enumerate() {
+        if let Some(why) = &behind {
+            reasons.push(Some(why.clone()));
+            continue;
+        }
         if alloc.constraint.alone.is_some() {
             let first = demands.is_empty();
             reasons.push(if first { apart::launch(draft, (id, alloc)) } else { None });
             later.extend((!first).then_some(at));
+            behind = apart::holds_up(draft, alloc, reasons[at].as_ref());
             continue;
         }
         let (need, market) = (alloc.requirements.floor(), alloc.constraint.market);
@@ -98,7 +104,6 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
     let plan = pack(&demands, &offerings, |o| is_kept(policy, o), &limits);
     let kept = plan.unseated.iter().find(|(demand, _)| demands[*demand].firm);
     let kept = kept.map(|(_, why)| *why);
-    let firm = kept.is_some();
     let mut dear: Vec<(usize, Over)> = Vec::new();
     for made in &plan.launches {
         let offering = &offerings[made.offering];
@@ -127,7 +132,8 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
         seats.iter().for_each(|seat| reasons[whose[*seat]] = Some(why.clone()));
     }
     for (seat, over) in dear {
-        let alone = (!firm).then(|| alone(draft, uncovered[whose[seat]], &offerings)).flatten();
+        let alone =
+            kept.is_none().then(|| alone(draft, uncovered[whose[seat]], &offerings)).flatten();
         reasons[whose[seat]] = Some(alone.unwrap_or_else(|| over.waits()));
     }
     // With the figures as they are now that it is known what is launched.
@@ -211,7 +217,8 @@ pub(super) fn begin(
     why: LaunchWhy,
 ) -> PendingWhy {
     draft.launches(&offering);
-    let launch = LaunchId::made(unix_ms(draft.state.head.time), draft.random());
+    let unix_ms = draft.state.head.time.0 / 1_000_000;
+    let launch = LaunchId::made(unix_ms, draft.random());
     let waits = launching(&launch, &offering);
     draft.push(LaunchRequested { launch, attempt: 1, offering, count: 1, reserved_for, why });
     waits
@@ -389,8 +396,4 @@ fn keep_floor(draft: &mut Draft<'_>) {
         let why = LaunchWhy::MinInstances { floor: policy.min_instances };
         begin(draft, offering, Vec::new(), why);
     }
-}
-
-fn unix_ms(time: LogTime) -> u64 {
-    time.0 / 1_000_000
 }

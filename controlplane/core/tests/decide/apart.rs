@@ -123,3 +123,27 @@ fn who_comes_behind_one_who_has_waited_for_long_waits_too() {
         assert!(launched || told.iter().any(waits), "{told:?}");
     }
 }
+
+/// And nobody who comes behind one who is to have an instance alone, and has waited for long.
+#[test]
+fn who_is_to_have_one_alone_does_not_wait_for_ever() {
+    for (waited, launched) in [(0, true), (20, false)] {
+        let mut w = World::new();
+        w.policy(|policy| {
+            policy.max_hourly_cost = Micros(400_000);
+            policy.fairness.aging = Millis::from_secs(10);
+        });
+        w.up("i-1", cores(2));
+        asks(&mut w, "a-1", of("large"));
+        w.rounds();
+        w.secs(waited);
+        w.ask("b-1", cores(3));
+        w.ask("b-2", cores(1));
+        w.say(schema::event::InstanceHeld { instance: id("i-1") });
+        let told = w.rounds();
+        let launch = told.iter().any(|line| line.starts_with("launch"));
+        assert_eq!(launch, launched, "after {waited} s: {told:?}");
+        let waits = |line: &String| line.starts_with("b-2 waits: budget");
+        assert!(launched || told.iter().any(waits), "{told:?}");
+    }
+}
