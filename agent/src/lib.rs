@@ -8,6 +8,7 @@ pub mod imds;
 mod journal;
 pub mod keeper;
 mod logs;
+pub mod memory;
 pub mod runtime;
 mod serve;
 mod turn;

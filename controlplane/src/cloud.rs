@@ -56,6 +56,13 @@ pub trait Cloud: Send + Sync + 'static {
         None
     }
 
+    /// The last of what an instance wrote on its console, if there is any way to tell. Nothing is waited
+    /// for: what the cloud has by now.
+    async fn console(&self, instance: &InstanceId) -> Option<String> {
+        let _ = instance;
+        None
+    }
+
     /// All instances of the cluster that the cloud knows of.
     async fn list(&self) -> Result<Vec<Seen>, CloudError>;
 }

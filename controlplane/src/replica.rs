@@ -6,6 +6,7 @@ use crate::heartbeat::{self, Beat};
 use bytes::Bytes;
 use controlplane_core::Moment;
 use controlplane_core::effects::{Call, News};
+use controlplane_core::prices;
 use controlplane_core::replica::{Do, Halt, Replica as Core};
 use controlplane_core::round::{Answer, Append, Me};
 use replay::log::{AppendError, Batch, Entry, Fence, Log, ReadError, Telemetry};
@@ -23,6 +24,9 @@ use uuid::Uuid;
 
 /// Longest time between two looks at clocks and heartbeats.
 const TICK: Duration = Duration::from_millis(50);
+
+/// How long the cloud may take to show what an instance wrote on its console.
+const CONSOLE: Duration = Duration::from_secs(5);
 
 /// What a replica needs.
 pub struct Options {
@@ -154,12 +158,13 @@ async fn run(
     let world = World { me: me.clone(), log, telemetry, cloud, told };
     let mut core = Core::new(clock.now(), me, policy);
     world.cloud.settings().into_iter().for_each(|settings| core.settings(settings));
-    let (mut led, mut priced) = (None, None);
+    let (mut led, mut priced, mut measured) = (None, None, None);
     loop {
-        if priced.as_ref() != Some(&core.state().head.policy) {
+        let probed = prices::probed(core.state());
+        if priced.as_ref() != Some(&core.state().head.policy) || probed != measured {
             let policy = core.state().head.policy.clone();
             world.cloud.prices(&policy).into_iter().for_each(|prices| core.prices(prices));
-            priced = Some(policy);
+            (priced, measured) = (Some(policy), probed);
         }
         for wanted in core.step(clock.now(), Uuid::new_v4().as_u64_pair().0)? {
             if wanted == Do::Stopped {
@@ -292,6 +297,10 @@ async fn answer(cloud: &dyn Cloud, call: Call) -> News {
         }
         Call::Prices(policy) => News::Priced(cloud.prices_now(&policy).await),
         Call::Scores(policy) => News::Scored(cloud.scores_now(&policy).await),
+        Call::Console(instance) => {
+            let shown = tokio::time::timeout(CONSOLE, cloud.console(&instance)).await;
+            News::Console(instance, shown.ok().flatten())
+        }
         Call::List => match cloud.list().await {
             Ok(seen) => News::Listed(Some(seen)),
             Err(error) => {

@@ -11,12 +11,14 @@ mod drivers;
 mod fleet;
 mod plan;
 mod policy;
+mod probe;
 mod reasons;
 mod run;
 mod serve;
 #[cfg(feature = "ec2")]
 mod setup;
 mod show;
+mod start;
 mod steer;
 mod sync;
 mod verify;
@@ -59,6 +61,8 @@ pub(crate) enum Verb {
     Run(run::RunArgs),
     /// Hold an alloc, and run in it what comes in on stdin, line by line
     Alloc(alloc::AllocArgs),
+    /// Start whole instances, and keep them until interrupted
+    Start(start::StartArgs),
     /// List instances
     Instances,
     /// List drivers
@@ -120,6 +124,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Agent(args) => agent::agent(args, &cli.cluster).await,
         Verb::Run(args) => run::run(args, context()?).await,
         Verb::Alloc(args) => alloc::alloc(args, context()?).await,
+        Verb::Start(args) => start::start(args, context()?).await,
         Verb::Instances => show::instances(context()?).await,
         Verb::Drivers => drivers::drivers(context()?).await,
         Verb::Driver(args) => drivers::driver(args, context()?).await,

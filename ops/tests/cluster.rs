@@ -11,6 +11,7 @@ mod watch;
 #[path = "cluster/world.rs"]
 mod world;
 
+use replay_core::State;
 use std::time::Duration;
 use world::World;
 
@@ -249,5 +250,52 @@ fn an_agent_that_fails_leaves_its_execs_to_the_next_one() {
     let output = run.wait_with_output().expect("ends");
     let err = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(7), "{err}");
+    world.audit();
+}
+
+#[test]
+fn whole_instances_are_started_for_one_alone_and_given_back() {
+    let world = World::start(2, 0);
+    let start = ["start", "--count", "2", "--type", "local.small", "--for", "1s"];
+    let (code, out, err) = world.fleetlog(&start);
+    assert_eq!((code, out.lines().count()), (0, 2), "{out}{err}");
+    assert!(out.lines().all(|line| line.starts_with("http://127.0.0.1:")), "{out}");
+    world.until(|| world.state().allocs.iter().all(|(_, alloc)| alloc.grant().is_none()));
+    let state = world.state();
+    let kinds: Vec<&str> = state.instances.iter().map(|(_, i)| i.offering.kind.as_str()).collect();
+    assert_eq!(kinds, ["local.small"; 2]);
+
+    let dir = world.path("up");
+    let dir = dir.to_str().expect("text");
+    let (code, out, err) = world.fleetlog(&["fleet", "sync", "--dir", dir]);
+    assert_eq!((code, out.matches("it runs").count()), (0, 2), "{out}{err}");
+    let (code, _, err) = world.fleetlog(&["start", "--type", "local.huge"]);
+    assert_eq!(code, 2, "{err}");
+    world.audit();
+}
+
+#[test]
+fn a_type_is_probed_by_an_instance_that_goes_again() {
+    let world = World::start(1, 1);
+    let probe = ["--output", "json", "fleet", "probe", "local.medium", "--market", "on-demand"];
+    let (code, out, err) = world.fleetlog(&probe);
+    assert_eq!((code, out.lines().count()), (0, 1), "{out}{err}");
+    for part in [r#""id":"local.medium""#, r#""zone":"local-a""#, r#""market":"on-demand""#] {
+        assert!(out.contains(part), "{out}");
+    }
+    let state = world.state();
+    let probe = state.probes.get(&"local.medium".into()).expect("it is on the log");
+    assert_eq!(probe.resources.cpu, 2000);
+    assert!(probe.booted.0 > 0 && probe.usable >= probe.booted, "{probe:?}");
+    // One that was there already is left alone.
+    world.until(|| world.state().head.instances == 1);
+    let medium = |state: &State| {
+        let kinds = state.instances.iter().filter(|(_, i)| i.offering.kind == "local.medium");
+        kinds.map(|(id, _)| id.clone()).next().expect("one")
+    };
+    let (code, out, err) = world.fleetlog(&["why", medium(&world.state()).as_str()]);
+    assert!(code == 0 && out.contains("local.medium was probed"), "{out}{err}");
+    let (code, _, err) = world.fleetlog(&["fleet", "probe", "local.huge"]);
+    assert_eq!(code, 2, "{err}");
     world.audit();
 }

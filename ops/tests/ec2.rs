@@ -109,3 +109,20 @@ fn what_will_be_taken_away_is_replaced_before_it_is() {
     std::fs::write(gate, "").expect("the gate opens");
     assert_eq!(cluster::end(run).0, 5, "it was not taken away yet");
 }
+
+/// One that never comes up is ended, and what EC2 shows of its console stays on the log.
+#[test]
+fn what_did_not_boot_leaves_its_console_on_the_log() {
+    let account = Account::start();
+    let cluster = Cluster::start(&account, "genomics", "flatcar", 0);
+    let mut run = cluster.begin("true");
+    let id = account.instance_of(&cluster.name);
+    cluster.fleetlog(&["policy", "set", "boot_timeout=1s"]);
+    account.until("it is ended", || account.state(&id) == "terminated");
+    run.kill().expect("killed");
+    run.wait().expect("reaped");
+    let told = cluster.fleetlog(&["why", &id]);
+    let order = ["boot-timed-out", "terminate-requested", "wrote on its console", "Linux version"];
+    let places: Vec<usize> = order.iter().filter_map(|part| told.find(part)).collect();
+    assert!(places.len() == order.len() && places.is_sorted(), "{told}");
+}

@@ -132,10 +132,10 @@ events! {
     InterruptionNoticed, InstanceStopping,
     // ctl
     Genesis, ReplicaStarted, LeaderChallenged, LeaderElected, LeaderRenewed, LeaderResigned,
-    SchemaActivated, PriceSeen, CloudConfigured, OrphanFound, BreakerTripped, LaunchRequested, LaunchAccepted, LaunchRefused, InstanceLost, BootTimedOut,
+    SchemaActivated, PriceSeen, CloudConfigured, OrphanFound, BreakerTripped, LaunchRequested, LaunchAccepted, LaunchRefused, InstanceLost, BootTimedOut, ConsoleSeen,
     InstanceUnreachable, InstanceReachable, AllocGranted, AllocPending, AllocRefused, AllocExpired,
     AllocRevoked, DrainStarted, TerminateRequested, InstanceTerminated, Checkpoint, RolledOver,
     // ops
     PolicySet, InstanceHeld, InstanceDrained, InstanceResumed, InstanceKilled, AllocKilled,
-    LaunchesFrozen, LaunchesThawed, DriverWeighted, DriverBudgetSet,
+    LaunchesFrozen, LaunchesThawed, DriverWeighted, DriverBudgetSet, ProbeDone,
 }

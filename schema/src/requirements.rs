@@ -3,6 +3,7 @@
 use crate::id::InstanceId;
 use crate::resources::Resources;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 /// Largest width: how many allocs' worth one request may ask for.
 pub const MAX_WIDTH: u32 = 10_000;
@@ -32,6 +33,29 @@ pub struct Constraint {
     /// Only this market.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub market: Option<Market>,
+    /// Only an instance that is launched for this request alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alone: Option<Alone>,
+}
+
+/// Which instance is launched for somebody who is to have it alone.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Alone {
+    /// Only this type.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<SmolStr>,
+    /// Only this zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<SmolStr>,
+}
+
+impl Alone {
+    /// Whether a type in a zone is one of those.
+    #[must_use]
+    pub fn takes(&self, kind: &str, zone: &str) -> bool {
+        let is = |asked: &Option<SmolStr>, one: &str| asked.as_ref().is_none_or(|a| a == one);
+        is(&self.kind, kind) && is(&self.zone, zone)
+    }
 }
 
 /// How capacity is bought.
@@ -49,6 +73,14 @@ impl Requirements {
     #[must_use]
     pub fn exactly(amount: Resources) -> Requirements {
         Requirements { min: amount.clone(), max: amount, width: 1 }
+    }
+
+    /// All that an instance has, if it has at least a little.
+    #[must_use]
+    pub fn all() -> Requirements {
+        let amount = |cpu, memory| Resources { cpu, memory, ..Resources::default() };
+        let max = Resources { disk: u64::MAX, ..amount(u64::MAX, u64::MAX) };
+        Requirements { min: amount(1, 1), max, width: 1 }
     }
 
     /// The least that one instance must have free.

@@ -144,6 +144,11 @@ impl Cloud {
                 let scores = (way == Way::Clear).then(|| self.scores(now)).flatten();
                 (News::Scored(scores), Vec::new())
             }
+            // One whose answer is lost is answered with nothing: the caller waits for only so long.
+            Call::Console(instance) => {
+                let shown = (way == Way::Clear).then(|| format!("{instance} hangs"));
+                (News::Console(instance, shown), Vec::new())
+            }
             Call::List => {
                 let late = faults.strikes(now, Fault::StaleList).map(|mut rng| rng.below(STALE));
                 let mut seen = self.list(now, now.saturating_sub(late.unwrap_or(0)));

@@ -3,6 +3,7 @@
 //! One round after the other: decide, append, fold, decide again. Within a round each step works on
 //! a [`Draft`], which knows what the steps before it have already given away.
 
+mod apart;
 mod budget;
 mod draft;
 mod fair;

@@ -19,6 +19,10 @@ use schema::why::{RefusalClass, RefusalScope};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+mod consoles;
+
+use consoles::{Consoles, Turn};
+
 /// How often the cloud is asked what there is.
 const LIST_EVERY: Millis = Millis(500);
 /// Wait before an effect with an unknown answer is repeated.
@@ -33,6 +37,8 @@ pub enum Call {
     Launch(LaunchOrder),
     /// End this instance.
     Terminate(InstanceId),
+    /// Tell what this instance wrote on its console.
+    Console(InstanceId),
     /// Tell which instances there are.
     List,
     /// Tell what is sold by this policy, and for how much now.
@@ -48,6 +54,8 @@ pub enum News {
     Launched(LaunchId, u32, LaunchAnswer),
     /// Of ending this instance.
     Terminated(InstanceId, TerminateAnswer),
+    /// Of the console of this instance; nothing if the cloud shows none.
+    Console(InstanceId, Option<String>),
     /// All instances; nothing if the cloud could not tell.
     Listed(Option<Vec<Seen>>),
     /// What is sold now; nothing if the cloud could not tell, or has no prices of its own.
@@ -83,6 +91,7 @@ pub struct Effects {
     sent: BTreeSet<EffectKey>,
     gone: BTreeMap<InstanceId, String>,
     strays: Strays,
+    consoles: Consoles,
     listing: bool,
     listed: Option<Moment>,
     pricing: bool,
@@ -139,6 +148,7 @@ impl Effects {
             }
             News::Priced(_) => self.pricing = false,
             News::Scored(_) => self.scoring = false,
+            News::Console(id, text) => self.consoles.take(id, text.as_deref()),
             News::Listed(seen) => {
                 self.listing = false;
                 if let Some(seen) = seen {
@@ -166,8 +176,9 @@ impl Effects {
     /// The events that say what came of effects; those that the state has settled already are
     /// forgotten.
     pub fn outcomes(&mut self, now: Moment, state: &State) -> Vec<Event> {
+        let mut shown = self.consoles.events(state);
         if self.running.is_empty() && self.resting.is_empty() && self.outcomes.is_empty() {
-            return Vec::new();
+            return shown;
         }
         let wanted: BTreeSet<EffectKey> = plan(state).iter().map(Effect::key).collect();
         self.running.retain(|key| wanted.contains(key));
@@ -181,7 +192,8 @@ impl Effects {
             self.running.remove(key);
             self.resting.insert(key.clone(), now + REPEAT);
         }
-        outcomes.iter().filter_map(|(key, outcome)| event(state, key, outcome)).collect()
+        shown.extend(outcomes.iter().filter_map(|(key, outcome)| event(state, key, outcome)));
+        shown
     }
 
     /// Whether there is anything to do to the cloud now.
@@ -189,7 +201,11 @@ impl Effects {
     pub fn wanted(&self, now: Moment, state: &State) -> bool {
         let launches = self.creating() < state.head.policy.max_creating as usize;
         plan(state).iter().map(Effect::key).any(|key| {
-            self.startable(now, &key) && (launches || !matches!(key, EffectKey::Launch(..)))
+            self.startable(now, &key)
+                && match &key {
+                    EffectKey::Launch(..) => launches,
+                    EffectKey::Terminate(id) => self.consoles.turn(now, state, id) != Turn::Wait,
+                }
         })
     }
 
@@ -219,6 +235,19 @@ impl Effects {
             if let Some(refusal) = self.futile(&key, &effect, state, epoch) {
                 self.outcomes.insert(key, Outcome::Refused(refusal));
                 continue;
+            }
+            if let EffectKey::Terminate(id) = &key
+                && self.startable(now, &key)
+            {
+                match self.consoles.turn(now, state, id) {
+                    Turn::Ask => {
+                        self.consoles.ask(now, id.clone());
+                        calls.push(Call::Console(id.clone()));
+                        continue;
+                    }
+                    Turn::Wait => continue,
+                    Turn::End => {}
+                }
             }
             let launches = matches!(key, EffectKey::Launch(..));
             if self.startable(now, &key) && !(launches && creating >= most) {

@@ -1,6 +1,8 @@
 //! The rules of `decide`, `plan` and `next_deadline`, each as a table: what has happened, and what
 //! the leader writes then. States are folded from records, never put together by hand.
 
+#[path = "decide/apart.rs"]
+mod apart;
 #[path = "decide/breaker.rs"]
 mod breaker;
 #[path = "decide/budgets.rs"]

@@ -69,6 +69,8 @@ impl Account {
         }
         let zones = zone_ids(config, &zones.unwrap_or_default());
         checks.extend(self.to_buy(config, rules, &zones, &images).await);
+        let ours = self.seen().await.map(|seen| seen.ours.len());
+        checks.extend(account::instances(self.cluster.as_str(), &ours));
         checks.extend(account::limits(&self.limits().await, rules.refused));
         checks
     }

@@ -9,6 +9,8 @@ use aws_sdk_ec2::config::http::HttpResponse;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::Filter;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use controlplane_core::Moment;
 use ec2_core::RunRequest;
 use ec2_core::bucket::Call;
@@ -50,6 +52,21 @@ impl Api {
     pub(crate) async fn terminate(&self, instance: &InstanceId) -> Result<(), ApiError> {
         let sent = self.client.terminate_instances().instance_ids(instance.as_str());
         self.made(Call::Terminate(1), Box::pin(sent.send())).await.map(drop)
+    }
+
+    /// What an instance wrote on its console: as it is now, where its type can show that, else as it was
+    /// when EC2 last took it down.
+    pub(crate) async fn console(&self, instance: &InstanceId) -> Result<Option<String>, ApiError> {
+        let asked = || self.client.get_console_output().instance_id(instance.as_str());
+        let now = self.made(Call::Describe, Box::pin(asked().latest(true).send())).await;
+        let answer = match now {
+            Err(ApiError::Failed(failed)) if failed.is_unsupported() => {
+                self.made(Call::Describe, Box::pin(asked().send())).await?
+            }
+            answer => answer?,
+        };
+        let bytes = answer.output().and_then(|text| STANDARD.decode(text.trim()).ok());
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
 
     /// All instances for which all of this holds, page by page.

@@ -58,6 +58,11 @@ impl Failed {
         Said { code: self.code, message: self.message, status: self.status }
     }
 
+    /// Whether EC2 cannot do this of that kind of thing.
+    pub(crate) fn is_unsupported(&self) -> bool {
+        self.code.as_deref().is_some_and(|code| bare(code).starts_with("Unsupported"))
+    }
+
     /// Whether EC2 says that it would have done what was only tried.
     pub(crate) fn is_dry_run(&self) -> bool {
         self.code.as_deref().is_some_and(|code| bare(code) == "DryRunOperation")

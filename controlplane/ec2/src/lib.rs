@@ -161,6 +161,16 @@ impl Cloud for Ec2Cloud {
         Some(self.own.1.clone())
     }
 
+    async fn console(&self, instance: &InstanceId) -> Option<String> {
+        match self.api.console(instance).await {
+            Ok(shown) => shown,
+            Err(error) => {
+                tracing::info!(%instance, %error, "its console cannot be seen");
+                None
+            }
+        }
+    }
+
     async fn list(&self) -> Result<Vec<Seen>, CloudError> {
         match self.look_now().await {
             Ok(look) => {

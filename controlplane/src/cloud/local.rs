@@ -61,6 +61,11 @@ pub trait Host: Send + Sync + 'static {
     async fn vanish(&self, instance: &InstanceId);
     /// Tells its agent that it will be taken away.
     async fn notify(&self, instance: &InstanceId, left: Millis);
+    /// The last of what its agent said on stdout and stderr, if that is kept.
+    async fn console(&self, instance: &InstanceId) -> Option<String> {
+        let _ = instance;
+        None
+    }
     /// Which instances there are or were, and whether each is there.
     async fn list(&self) -> Result<BTreeMap<InstanceId, bool>, String>;
 }
@@ -110,6 +115,10 @@ impl<H: Host> Cloud for LocalCloud<H> {
             Ok(false) => TerminateAnswer::Going,
             Err(reason) => TerminateAnswer::Unknown(reason),
         }
+    }
+
+    async fn console(&self, instance: &InstanceId) -> Option<String> {
+        self.host.console(instance).await
     }
 
     async fn list(&self) -> Result<Vec<Seen>, CloudError> {

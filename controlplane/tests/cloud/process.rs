@@ -8,6 +8,7 @@ use controlplane::cloud::local::process::{Processes, birth, hold, interruption};
 use controlplane::cloud::local::{Birth, LocalCloud};
 use controlplane::cloud::{Cloud, LaunchAnswer, SeenState, TerminateAnswer};
 use rustix::fs::{CWD, FileType, FlockOperation, Mode, OFlags, flock, mknodat};
+use schema::event::MAX_CONSOLE;
 use schema::id::InstanceId;
 use schema::resources::Resources;
 use schema::unit::Millis;
@@ -124,6 +125,18 @@ async fn a_start_that_hangs_holds_up_nobody() {
     let (told, _pipe) = reader.join().unwrap();
     assert_eq!((told, made), (Ok(()), vec![instance.clone()]));
     up(&world, &instance).await;
+}
+
+#[tokio::test]
+async fn the_last_of_what_an_agent_said_is_its_console() {
+    let (world, instance) = (ProcessWorld::default(), InstanceId::new("i-1").unwrap());
+    let cloud = world.open(&Faults::default());
+    assert_eq!(cloud.console(&instance).await, None, "there is none");
+    accepted(&cloud, &order("l-1", 1)).await;
+    up(&world, &instance).await;
+    let said = format!("begin{}end", "x".repeat(MAX_CONSOLE));
+    fs::write(world.dir(&instance).join("agent.log"), &said).unwrap();
+    assert_eq!(cloud.console(&instance).await.as_deref(), Some(&said[8..]));
 }
 
 /// Does what an agent owes its cloud, and goes when its directory is cleared.

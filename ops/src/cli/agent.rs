@@ -86,12 +86,15 @@ async fn on_ec2(file: &Path) -> anyhow::Result<ExitCode> {
     let mut metadata = Imds::new(endpoint.as_deref().unwrap_or(ENDPOINT))?;
     let instance = metadata.instance().await?;
     let (log, telemetry) = replay::log::open(&told.log, &told.cluster, false).await?;
+    let mut resources = told.promised;
+    // A type has less than its name says, and nobody knows how much less before it runs.
+    resources.memory = agent::memory::usable().unwrap_or(resources.memory);
     let options = agent::Options {
         runtimes: runtimes(&dir, &told.cluster).await?,
         cluster: told.cluster,
         instance,
         launch: told.launch,
-        resources: told.promised,
+        resources,
         log,
         telemetry,
         interruption: notice::watch(metadata, notice::EVERY),

@@ -35,9 +35,18 @@ pub(super) struct NeedArgs {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum MarketArg {
+pub(super) enum MarketArg {
     OnDemand,
     Spot,
+}
+
+impl From<MarketArg> for Market {
+    fn from(market: MarketArg) -> Market {
+        match market {
+            MarketArg::OnDemand => Market::OnDemand,
+            MarketArg::Spot => Market::Spot,
+        }
+    }
 }
 
 /// What to ask for
@@ -81,10 +90,7 @@ impl NeedArgs {
     }
 
     pub(super) fn constraint(&self) -> Constraint {
-        let market = self.market.map(|market| match market {
-            MarketArg::OnDemand => Market::OnDemand,
-            MarketArg::Spot => Market::Spot,
-        });
+        let market = self.market.map(Market::from);
         Constraint { market, ..Constraint::default() }
     }
 }

@@ -4,6 +4,7 @@
 use super::account::{VerifyArgs, verify};
 use super::context::{ClusterArgs, Context, state};
 use super::plan::{PlanArgs, plan};
+use super::probe::{ProbeArgs, probe};
 #[cfg(feature = "ec2")]
 use super::setup::{SetupArgs, setup};
 use super::sync::{SyncArgs, sync};
@@ -11,6 +12,8 @@ use crate::output::{Output, Row, Usage, or_dash, rows, say};
 use catalogue::{Barred, Catalogue, Listed, Quote};
 use clap::{Args, Subcommand};
 use replay_core::State;
+use replay_core::state::probe::Probe;
+use replay_core::table::Table;
 use schema::policy::Policy;
 use schema::policy::types::NotAllowed;
 use schema::resources::show_bytes;
@@ -39,6 +42,8 @@ enum FleetVerb {
     },
     /// Show what would be launched for something now, and why nothing else; nothing is asked for
     Plan(PlanArgs),
+    /// Launch one instance of a type to see how long that takes and what it has; then end it
+    Probe(ProbeArgs),
     /// Show what the cloud has, beside what the log has
     Sync(SyncArgs),
     /// Check that the account has what the settings name; nothing is changed
@@ -59,6 +64,7 @@ pub(crate) async fn fleet(
             types(&region, allow, known(cluster, output).await?, output)
         }
         FleetVerb::Plan(args) => plan(&args, known(cluster, output).await?, output),
+        FleetVerb::Probe(args) => probe(args, cluster, output).await,
         FleetVerb::Sync(args) => sync(args, cluster, output).await,
         #[cfg(feature = "ec2")]
         FleetVerb::Verify(args) => verify(args, cluster, output).await,
@@ -73,7 +79,10 @@ fn types(
     found: Option<State>,
     output: Output,
 ) -> anyhow::Result<ExitCode> {
-    let mut policy = found.map_or_else(Policy::default, |state| state.head.policy);
+    let (mut policy, probes) = match found {
+        Some(state) => (state.head.policy, state.probes),
+        None => (Policy::default(), Table::default()),
+    };
     let narrowed = !allow.is_empty();
     if narrowed {
         policy.types.allow = allow.into_iter().map(Into::into).collect();
@@ -84,13 +93,17 @@ fn types(
     let listed = listed.map_err(|error| Usage(error.to_string()))?;
     let left_out =
         |one: &Listed<'_>| narrowed && one.barred() == Some(&Barred::Rules(NotAllowed::NotListed));
-    let all: Vec<Row> =
-        listed.iter().filter(|one| !left_out(one)).map(|one| row(one, &policy)).collect();
+    let all: Vec<Row> = listed
+        .iter()
+        .filter(|one| !left_out(one))
+        .map(|one| row(one, &policy, probes.get(&one.kind.name)))
+        .collect();
     let heads = [
         "type",
         "arch",
         "vcpu",
         "memory",
+        "usable in",
         "on-demand/h",
         "spot/h",
         "core/h",
@@ -126,9 +139,12 @@ pub(super) async fn known(cluster: &ClusterArgs, output: Output) -> anyhow::Resu
     }
 }
 
-fn row(one: &Listed<'_>, policy: &Policy) -> Row {
+fn row(one: &Listed<'_>, policy: &Policy, probe: Option<&Probe>) -> Row {
     let (kind, on_demand, spot) = (one.kind, one.on_demand.0, one.spot.0);
-    let usable = kind.usable(&policy.volume);
+    let mut usable = kind.usable(&policy.volume);
+    usable.memory = probe.map_or(usable.memory, |probe| probe.resources.memory);
+    // As it was probed here, else as somebody has measured it once.
+    let ready = probe.map(|probe| probe.usable).or(kind.boot);
     let core = on_demand.into_iter().chain(spot).map(|quote| quote.price).min();
     let core = core.map(|price| Micros(price.0.div_ceil(u64::from(kind.vcpu.max(1)))));
     let allowed = one.barred().map_or_else(|| markets(one).to_owned(), ToString::to_string);
@@ -136,6 +152,7 @@ fn row(one: &Listed<'_>, policy: &Policy) -> Row {
         kind.arch.to_string(),
         kind.vcpu.to_string(),
         show_bytes(usable.memory),
+        or_dash(ready.map(|length| format!("{} s", length.0.div_ceil(1000)))),
         or_dash(on_demand.map(price)),
         or_dash(spot.map(price)),
         or_dash(core.map(dollars)),
@@ -146,6 +163,8 @@ fn row(one: &Listed<'_>, policy: &Policy) -> Row {
         "arch": kind.arch,
         "vcpu": kind.vcpu,
         "usable": usable,
+        "usable_in": ready,
+        "probe": probe,
         "on_demand": on_demand.map(|quote| quote.price),
         "spot": spot.map(|quote| quote.price),
         "spot_at_most": spot.map(|quote| quote.cap),

@@ -26,6 +26,7 @@ fn lost(lost: &Lost) -> String {
     match lost {
         Lost::TooSmall(shortage) => format!("too small: {}", describe::shortage(shortage)),
         Lost::OtherMarket { asked } => format!("only {} will do", market(*asked)),
+        Lost::OtherType => "another type or zone is asked for".to_owned(),
         Lost::NotAllowed { rule } => format!("not allowed: {rule}"),
         Lost::Kept => "kept for who asks for an accelerator".to_owned(),
         Lost::OverBudget { asked, committed, limit } => format!(
@@ -100,6 +101,7 @@ fn passed(passed: &Passed) -> String {
         Passed::NotNamed => "another is asked for by name".to_owned(),
         Passed::TooSmall(shortage) => format!("too small: {}", describe::shortage(shortage)),
         Passed::OtherMarket { asked } => format!("only {} will do", market(*asked)),
+        Passed::NotItsOwn => "only one that is launched for it alone will do".to_owned(),
         Passed::Terminating { reason } => {
             format!("it is being terminated ({})", terminating(reason))
         }

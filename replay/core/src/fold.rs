@@ -156,6 +156,7 @@ impl State {
             Event::InstanceLost(e) => self.gone(&e.instance, true),
             Event::BreakerTripped(e) => self.breaker_tripped(e),
             Event::BootTimedOut(e) => self.boot_timed_out(e),
+            Event::ConsoleSeen(e) => self.console_seen(e),
             Event::InstanceUnreachable(e) => self.silent(&e.instance),
             Event::InstanceReachable(e) => self.set_reach(&e.instance, Reach::Heard),
             Event::AllocGranted(e) => self.granted(e, record.cause),
@@ -185,6 +186,7 @@ impl State {
             Event::AllocKilled(e) => self.kill_alloc(&e.alloc),
             Event::DriverWeighted(e) => self.weighted(e),
             Event::DriverBudgetSet(e) => self.budget_set(e),
+            Event::ProbeDone(e) => self.probe_done(e),
             Event::LaunchesFrozen(_) => {
                 self.head.frozen = true;
                 Ok(())

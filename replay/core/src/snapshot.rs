@@ -97,6 +97,7 @@ macro_rules! snapshot {
     (@of backoffs) => { Table<crate::state::launch::OfferingKey, crate::state::launch::Backoff> };
     (@of rests) => { Table<crate::state::rest::Extent, crate::state::rest::Rest> };
     (@of orphans) => { Table<schema::id::InstanceId, crate::state::orphan::Orphan> };
+    (@of probes) => { Table<smol_str::SmolStr, crate::state::probe::Probe> };
     (@of settings) => { Table<u32, String> };
     (@of market) => { Table<crate::state::launch::OfferingKey, crate::state::market::SeenOffer> };
     (@of scores) => { Table<crate::state::market::ClassKey, crate::state::market::SeenScore> };
@@ -107,6 +108,6 @@ macro_rules! snapshot {
 }
 
 snapshot!(
-    authors, drivers, launches, backoffs, rests, market, scores, history, orphans, settings,
-    instances, allocs, execs
+    authors, drivers, launches, backoffs, rests, market, scores, history, orphans, probes,
+    settings, instances, allocs, execs
 );

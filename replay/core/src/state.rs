@@ -10,6 +10,7 @@ use schema::policy::Policy;
 use schema::subject::Role;
 use schema::unit::{LogTime, Micros, Seq};
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 use std::collections::{BTreeMap, VecDeque};
 
 pub mod alloc;
@@ -25,6 +26,7 @@ pub mod launch;
 pub mod leader;
 pub mod market;
 pub mod orphan;
+pub mod probe;
 pub mod rest;
 pub mod settings;
 
@@ -40,6 +42,7 @@ use launch::{Backoff, Launch, OfferingKey};
 use leader::Leader;
 use market::{ClassKey, SeenOffer, SeenScore};
 use orphan::Orphan;
+use probe::Probe;
 use rest::{Extent, Rest};
 
 /// Every this many records, and at each election, the fold takes a digest, so that a checkpoint can be
@@ -136,6 +139,8 @@ pub struct State {
     pub history: Table<OfferingKey, History>,
     /// What the cloud has and nothing here accounts for.
     pub orphans: Table<InstanceId, Orphan>,
+    /// What was measured of instance types.
+    pub probes: Table<SmolStr, Probe>,
     /// Settings of the cloud that launches are made by, by their numbers.
     pub settings: Table<u32, String>,
     /// Instances.
@@ -187,6 +192,7 @@ impl Default for State {
             market: Table::default(),
             scores: Table::default(),
             history: Table::default(),
+            probes: Table::default(),
             orphans: Table::default(),
             settings: Table::default(),
             instances: Table::default(),
@@ -227,6 +233,9 @@ impl State {
         }
         if !self.history.is_empty() {
             hasher.update(&self.history.sum("history").bytes());
+        }
+        if !self.probes.is_empty() {
+            hasher.update(&self.probes.sum("probe").bytes());
         }
         if !self.settings.is_empty() {
             hasher.update(&self.settings.sum("settings").bytes());

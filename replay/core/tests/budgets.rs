@@ -209,6 +209,9 @@ fn a_launch_that_came_to_nothing_costs_nothing_once_it_is_forgotten() {
     world.said("r", LeaderRenewed {});
     assert!(world.0.launches.is_empty());
     assert_eq!(world.cost(), 0);
+    // Another one of that name is not for those for whom the first one was.
+    world.said("r", launch("l-1", offering("z", 60), &[]));
+    assert_eq!(world.cost(), 0);
 }
 
 #[test]

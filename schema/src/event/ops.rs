@@ -1,10 +1,13 @@
 //! What people who run the cluster state.
 
 use super::body;
-use crate::id::{AllocId, DriverId, InstanceId};
+use crate::id::{AllocId, DriverId, InstanceId, LaunchId};
 use crate::policy::Policy;
-use crate::unit::Micros;
+use crate::requirements::Market;
+use crate::resources::Resources;
+use crate::unit::{Micros, Millis};
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 /// The policy is now this one, whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +96,34 @@ pub struct DriverBudgetSet {
     pub max_hourly_cost: Option<Micros>,
 }
 body!(Ops "driver-budget-set" DriverBudgetSet |e| Driver e.driver.as_str());
+
+/// Somebody has launched an instance of this type for no other end than to see what it is. What was measured
+/// last on a type counts; prices that are seen later promise its memory instead of the catalogue's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeDone {
+    /// The instance.
+    pub instance: InstanceId,
+    /// The launch that it came from.
+    pub launch: LaunchId,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: SmolStr,
+    /// Its zone.
+    pub zone: SmolStr,
+    /// Its market.
+    pub market: Market,
+    /// What its offering had promised.
+    pub promised: Resources,
+    /// What it has to give, as measured on it.
+    pub resources: Resources,
+    /// Log time from the intent until the cloud had accepted it.
+    pub accepted: Millis,
+    /// From the intent until its agent was up.
+    pub booted: Millis,
+    /// From the intent until a first exec had ended there.
+    pub usable: Millis,
+}
+body!(Ops "probe-done" ProbeDone |e| Instance e.instance.as_str());
 
 /// The weight of a driver that nobody has weighted.
 pub const WEIGHT: u32 = 100;

@@ -112,6 +112,7 @@ impl World {
         let (name, about) = match &news {
             News::Launched(launch, ..) => ("launch", self.about_launch(launch)),
             News::Terminated(instance, _) => ("terminate", about_instance(instance)),
+            News::Console(instance, _) => ("console", about_instance(instance)),
             News::Listed(_) => ("list", Names::new()),
             News::Priced(_) => ("prices", Names::new()),
             News::Scored(_) => ("scores", Names::new()),
@@ -160,7 +161,7 @@ impl World {
         }
         match call {
             Call::Launch(order) => vec![self.about_launch(&order.launch)],
-            Call::Terminate(instance) => vec![about_instance(instance)],
+            Call::Terminate(instance) | Call::Console(instance) => vec![about_instance(instance)],
             Call::List | Call::Prices(_) | Call::Scores(_) => Vec::new(),
         }
     }
@@ -183,6 +184,7 @@ pub(super) fn name(call: &Call) -> &'static str {
     match call {
         Call::Launch(_) => "launch",
         Call::Terminate(_) => "terminate",
+        Call::Console(_) => "console",
         Call::List => "list",
         Call::Prices(_) => "prices",
         Call::Scores(_) => "scores",

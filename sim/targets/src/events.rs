@@ -9,7 +9,7 @@ use schema::event::{
     AllocFreed, AllocKilled, AllocRequested, AllocWithdrawn, AllocsKept, Body, DriverBudgetSet,
     DriverJoined, DriverLeft, DriverWeighted, Event, ExecConfig, ExecKillRequested, ExecSubmitted,
     InstanceDrained, InstanceHeld, InstanceKilled, InstanceResumed, LaunchesFrozen, LaunchesThawed,
-    PolicySet,
+    PolicySet, ProbeDone,
 };
 use schema::policy::{Offering, Policy};
 use schema::requirements::{Constraint, Market, Requirements};
@@ -67,7 +67,7 @@ fn requested(place: Place, dice: &mut Dice<'_>) -> AllocRequested {
         alloc,
         driver,
         requirements: Requirements { min, max, width },
-        constraint: Constraint { instance, market },
+        constraint: Constraint { instance, market, alone: None },
         priority: dice.signed(),
         labels: dice
             .rarely(4)
@@ -90,13 +90,26 @@ fn config(dice: &mut Dice<'_>) -> ExecConfig {
 }
 
 fn ops(kind: &str, place: Place, dice: &mut Dice<'_>) -> Option<Event> {
-    let Place { alloc, instance, driver, .. } = place;
+    let Place { alloc, instance, driver, .. } = place.clone();
     Some(match kind {
         DriverWeighted::KIND => DriverWeighted { driver, weight: dice.short() }.into(),
         DriverBudgetSet::KIND => {
             let max_hourly_cost = dice.rarely(2).then(|| dice.price());
             DriverBudgetSet { driver, max_hourly_cost }.into()
         }
+        ProbeDone::KIND => ProbeDone {
+            instance,
+            launch: place.launch,
+            kind: dice.text().into(),
+            zone: dice.text().into(),
+            market: market(dice),
+            promised: dice.resources(),
+            resources: dice.resources(),
+            accepted: dice.millis(),
+            booted: dice.millis(),
+            usable: dice.millis(),
+        }
+        .into(),
         PolicySet::KIND => PolicySet { policy: policy(dice) }.into(),
         InstanceHeld::KIND => InstanceHeld { instance }.into(),
         InstanceDrained::KIND => InstanceDrained { instance }.into(),

@@ -35,7 +35,9 @@ pub(super) fn decide<'a>(draft: &mut Draft<'a>) -> Vec<(&'a AllocId, &'a Alloc)>
             break;
         }
         let (need, market) = (alloc.requirements.floor(), alloc.constraint.market);
-        let plain = alloc.constraint.instance.is_none() && kept_for(draft, alloc).is_none();
+        let kept = kept_for(draft, alloc).is_some();
+        let alone = alloc.constraint.alone.is_some();
+        let plain = alloc.constraint.instance.is_none() && !kept && !alone;
         if draft.free.is_empty() || (plain && hopeless.knows(&need, market)) {
             unplaced.push((id, alloc));
             continue;
@@ -103,6 +105,9 @@ fn place<'a>(draft: &mut Draft<'a>, id: &'a AllocId, alloc: &Alloc, most: Option
         && fits(instance, draft)
     {
         return grant(draft, id, alloc, most, instance, |_| GrantWhy::Reserved { launch });
+    }
+    if alloc.constraint.alone.is_some() {
+        return false;
     }
     let Some(Fit { instance, candidates, emptying }) = best_fit(draft, alloc, most) else {
         return false;

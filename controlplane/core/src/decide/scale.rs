@@ -1,6 +1,7 @@
 //! New instances for what cannot be placed: the cheapest mix that holds it, within the hourly budget
 //! and the caps on launches under way and on instances. [`pack`] says who goes first when caps bind.
 
+use super::apart;
 use super::budget::{self, Affordable, Over};
 use super::draft::Draft;
 use super::fair;
@@ -16,7 +17,7 @@ use schema::id::{AllocId, LaunchId};
 use schema::policy::{Offering, Policy};
 use schema::requirements::Market;
 use schema::resources::Resources;
-use schema::unit::{LogTime, Micros};
+use schema::unit::Micros;
 use schema::why::{LaunchWhy, PendingWhy, RefusedWhy};
 use std::collections::BTreeMap;
 
@@ -54,9 +55,21 @@ pub(super) fn decide<'a>(draft: &mut Draft<'a>, unplaced: &[Waiting<'a>]) {
 fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<PendingWhy>> {
     let mut reasons: Vec<Option<PendingWhy>> = Vec::with_capacity(uncovered.len());
     let mut verdicts: BTreeMap<(Resources, Option<Market>), Verdict> = BTreeMap::new();
-    let (mut demands, mut whose) = (Vec::new(), Vec::new());
+    let (mut demands, mut whose, mut later) = (Vec::new(), Vec::new(), Vec::new());
+    let mut behind: Option<PendingWhy> = None;
     let mut affordable = Affordable::new(draft);
     for (at, (id, alloc)) in uncovered.iter().enumerate() {
+        if let Some(why) = &behind {
+            reasons.push(Some(why.clone()));
+            continue;
+        }
+        if alloc.constraint.alone.is_some() {
+            let first = demands.is_empty();
+            reasons.push(if first { apart::launch(draft, (id, alloc)) } else { None });
+            later.extend((!first).then_some(at));
+            behind = apart::holds_up(draft, alloc, reasons[at].as_ref());
+            continue;
+        }
         let (need, market) = (alloc.requirements.floor(), alloc.constraint.market);
         let verdict = named(draft, alloc).unwrap_or_else(|| {
             let key = (need.clone(), market);
@@ -90,7 +103,8 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
     let limits = draft.limits();
     let worth = |o: &Offering| draft.worth(o, o.price);
     let plan = pack(&demands, &offerings, |o| is_kept(policy, o), worth, &limits);
-    let firm = plan.unseated.iter().any(|(demand, _)| demands[*demand].firm);
+    let kept = plan.unseated.iter().find(|(demand, _)| demands[*demand].firm);
+    let kept = kept.map(|(_, why)| *why);
     let mut dear: Vec<(usize, Over)> = Vec::new();
     for made in &plan.launches {
         let offering = &offerings[made.offering];
@@ -119,7 +133,8 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
         seats.iter().for_each(|seat| reasons[whose[*seat]] = Some(why.clone()));
     }
     for (seat, over) in dear {
-        let alone = (!firm).then(|| alone(draft, uncovered[whose[seat]], &offerings)).flatten();
+        let alone =
+            kept.is_none().then(|| alone(draft, uncovered[whose[seat]], &offerings)).flatten();
         reasons[whose[seat]] = Some(alone.unwrap_or_else(|| over.waits()));
     }
     // With the figures as they are now that it is known what is launched.
@@ -130,6 +145,10 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
     }
     for (demand, why) in plan.unseated {
         reasons[whose[demand]] = Some(capped(draft, why));
+    }
+    for at in later {
+        let behind = kept.map(|why| capped(draft, why));
+        reasons[at] = behind.or_else(|| apart::launch(draft, uncovered[at]));
     }
     reasons
 }
@@ -172,7 +191,7 @@ fn capped_for(draft: &Draft<'_>, offering: &Offering) -> bool {
 }
 
 /// Why an instance is launched for its seats.
-fn demanded(
+pub(super) fn demanded(
     draft: &Draft<'_>,
     seats: &[usize],
     offering: &Offering,
@@ -198,7 +217,8 @@ pub(super) fn begin(
     why: LaunchWhy,
 ) -> PendingWhy {
     draft.launches(&offering);
-    let launch = LaunchId::made(unix_ms(draft.state.head.time), draft.random());
+    let unix_ms = draft.state.head.time.0 / 1_000_000;
+    let launch = LaunchId::made(unix_ms, draft.random());
     let waits = launching(&launch, &offering);
     draft.push(LaunchRequested { launch, attempt: 1, offering, count: 1, reserved_for, why });
     waits
@@ -255,7 +275,9 @@ fn named(draft: &Draft<'_>, alloc: &Alloc) -> Option<Verdict> {
 }
 
 pub(super) fn suits(alloc: &Alloc, offering: &Offering) -> bool {
+    let alone = alloc.constraint.alone.as_ref();
     on_market(alloc.constraint.market, offering)
+        && alone.is_none_or(|alone| alone.takes(&offering.kind, &offering.zone))
 }
 
 /// Offerings that are large enough, or why there are none. What runs already may be larger than
@@ -299,7 +321,7 @@ fn refusal(
 }
 
 /// Whether something may be launched now that is large enough, and what is to be waited for if not.
-fn judge(draft: &Draft<'_>, alloc: &Alloc, floor: &Resources) -> Verdict {
+pub(super) fn judge(draft: &Draft<'_>, alloc: &Alloc, floor: &Resources) -> Verdict {
     let fitting = fitting(draft, alloc, floor)?;
     let head = &draft.state.head;
     if let Some(why) = draft.shut() {
@@ -378,8 +400,4 @@ fn keep_floor(draft: &mut Draft<'_>) {
         let why = LaunchWhy::MinInstances { floor: policy.min_instances };
         begin(draft, offering, Vec::new(), why);
     }
-}
-
-fn unix_ms(time: LogTime) -> u64 {
-    time.0 / 1_000_000
 }

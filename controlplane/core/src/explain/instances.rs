@@ -20,6 +20,8 @@ pub enum Passed {
     NotNamed,
     /// It does not hold it even when it is empty.
     TooSmall(Shortage),
+    /// Only one that is launched for it alone will do.
+    NotItsOwn,
     /// Another market is asked for.
     OtherMarket {
         /// That market.
@@ -100,6 +102,9 @@ fn never(id: &InstanceId, instance: &Instance, wanted: &Wanted) -> Option<Passed
     let named = wanted.constraint.instance.as_ref();
     if named.is_some_and(|named| named != id) {
         return Some(Passed::NotNamed);
+    }
+    if wanted.constraint.alone.is_some() {
+        return Some(Passed::NotItsOwn);
     }
     if let Some(shortage) = instance.resources.shortage(&wanted.floor) {
         return Some(Passed::TooSmall(shortage));

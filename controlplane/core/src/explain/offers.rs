@@ -45,6 +45,8 @@ pub enum Lost {
         /// That market.
         asked: Market,
     },
+    /// Another type or zone is asked for.
+    OtherType,
     /// The policy does not allow it.
     NotAllowed {
         /// By which rule.
@@ -204,7 +206,9 @@ impl Offer<'_> {
         match &self.lost {
             None => 0,
             Some(Lost::TooSmall(_)) => 3,
-            Some(Lost::OtherMarket { .. } | Lost::NotAllowed { .. } | Lost::Kept) => 2,
+            Some(
+                Lost::OtherMarket { .. } | Lost::OtherType | Lost::NotAllowed { .. } | Lost::Kept,
+            ) => 2,
             Some(_) => 1,
         }
     }
@@ -266,6 +270,10 @@ fn unfit(
     let market = wanted.constraint.market;
     if let Some(asked) = market.filter(|_| !on_market(market, offering)) {
         return Some(Lost::OtherMarket { asked });
+    }
+    let alone = wanted.constraint.alone.as_ref();
+    if alone.is_some_and(|alone| !alone.takes(&offering.kind, &offering.zone)) {
+        return Some(Lost::OtherType);
     }
     if let Some(rule) = rule {
         return Some(Lost::NotAllowed { rule });

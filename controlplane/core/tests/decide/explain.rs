@@ -10,7 +10,7 @@ use controlplane_core::explain::rehearse::{Ask, Fate, Outlook, Rehearsal};
 use controlplane_core::prices::Prices;
 use schema::event::{InstanceHeld, InstanceUnreachable, PriceSource, TerminateRequested};
 use schema::policy::{Offering, Policy};
-use schema::requirements::{Constraint, Market, Requirements};
+use schema::requirements::{Alone, Constraint, Market, Requirements};
 use schema::resources::Resources;
 use schema::unit::{Micros, Millis};
 use schema::why::{PendingWhy, TerminateWhy};
@@ -27,6 +27,7 @@ fn word(lost: Option<&Lost>) -> String {
     match lost {
         None => "nothing".into(),
         Some(Lost::TooSmall(s)) => format!("{} {} of {}", s.dimension, s.asked, s.available),
+        Some(Lost::OtherType) => "another type".to_owned(),
         Some(Lost::OtherMarket { asked }) => format!("only {asked:?}"),
         Some(Lost::NotAllowed { rule }) => format!("not allowed: {rule}"),
         Some(Lost::Kept) => "kept".into(),
@@ -72,11 +73,15 @@ fn sees(w: &mut World, offerings: Vec<Offering>) {
 #[test]
 fn each_offering_has_its_reason() {
     let spot = Constraint { market: Some(Market::Spot), ..Constraint::default() };
-    let cases: [Case; 13] = [
+    let own = Some(Alone { kind: Some("large".into()), zone: None });
+    let alone = Constraint { alone: own, ..Constraint::default() };
+    let cases: [Case; 15] = [
         ("large", |_| {}, wanted(2), "nothing"),
         ("small", |_| {}, Wanted { count: 4, ..wanted(2) }, "400000 instead of 360000"),
         ("small", |_| {}, wanted(3), "cpu 3000 of 2000"),
         ("small", |_| {}, Wanted { constraint: spot, ..wanted(1) }, "only Spot"),
+        ("small", |_| {}, Wanted { constraint: alone.clone(), ..wanted(1) }, "another type"),
+        ("large", |_| {}, Wanted { constraint: alone, ..wanted(1) }, "nothing"),
         ("small", World::freeze, wanted(1), "frozen"),
         (
             "small",

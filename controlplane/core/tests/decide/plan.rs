@@ -6,9 +6,10 @@ use controlplane_core::effects::{Call, Effects, News};
 use controlplane_core::plan::EffectKey;
 use controlplane_core::{Effect, Moment, plan};
 use schema::event::{
-    CloudConfigured, Event, InstanceLost, InstanceTerminated, MAX_SETTINGS, TerminateRequested,
+    BootTimedOut, CloudConfigured, ConsoleSeen, Event, InstanceLost, InstanceTerminated,
+    MAX_CONSOLE, MAX_SETTINGS, TerminateRequested,
 };
-use schema::unit::{Epoch, Micros, Millis};
+use schema::unit::{Epoch, LogTime, Micros, Millis};
 use schema::why::{RefusalClass, RefusalScope, TerminateWhy};
 
 /// Name, what has happened, and what is owed then.
@@ -138,7 +139,8 @@ fn an_order_is_made_by_the_settings_under_which_it_was_decided() {
         let calls = Effects::default().calls(Moment(0), &id("c"), &w.state, Epoch(1));
         let of = |call: Call| match call {
             Call::Launch(order) => Some(order.settings.map(|text| text.to_string())),
-            Call::Terminate(_) | Call::List | Call::Prices(_) | Call::Scores(_) => None,
+            Call::Terminate(_) | Call::Console(_) => None,
+            Call::List | Call::Prices(_) | Call::Scores(_) => None,
         };
         calls.into_iter().filter_map(of).collect()
     };
@@ -166,7 +168,8 @@ fn what_has_been_refused_since_it_was_decided_is_not_sent() {
             let calls = effects.calls(Moment(at), &id("c"), &w.state, Epoch(epoch));
             let of = |call: Call| match call {
                 Call::Launch(order) => Some(order.launch.to_string()),
-                Call::Terminate(_) | Call::List | Call::Prices(_) | Call::Scores(_) => None,
+                Call::Terminate(_) | Call::Console(_) => None,
+                Call::List | Call::Prices(_) | Call::Scores(_) => None,
             };
             calls.into_iter().filter_map(of).collect::<Vec<_>>()
         };
@@ -203,4 +206,64 @@ fn an_order_is_the_same_whoever_asks() {
     assert_eq!(later.epoch, Epoch(written.0 + 6), "the term of the leader that asks");
     assert_eq!(later.intended, written, "the term in which the intent was written");
     assert_eq!(LaunchOrder { epoch: first.epoch, ..later }, first);
+}
+
+/// One that did not boot, and that the leader wants gone.
+fn stillborn(w: &mut World) {
+    w.booting("i-1", small());
+    let (waited, until) = (Millis(1), LogTime(0));
+    w.say(BootTimedOut { instance: id("i-1"), waited, until });
+    w.say(TerminateRequested { instance: id("i-1"), why: TerminateWhy::BootTimeout });
+}
+
+fn calls(w: &World, effects: &mut Effects, at: u64) -> Vec<Call> {
+    effects.calls(Moment(at), &id("test"), &w.state, Epoch(1))
+}
+
+#[test]
+fn what_did_not_boot_is_ended_once_its_console_is_on_the_log() {
+    let (mut w, mut effects) = (World::new(), Effects::default());
+    stillborn(&mut w);
+    assert!(effects.wanted(Moment(0), &w.state));
+    assert_eq!(calls(&w, &mut effects, 0), [Call::Console(id("i-1"))]);
+    assert_eq!(calls(&w, &mut effects, 9_000), [], "its end waits");
+    assert!(!effects.wanted(Moment(9_000), &w.state));
+    effects.take(Moment(9_000), News::Console(id("i-1"), Some("panic: no disk".into())));
+    assert_eq!(calls(&w, &mut effects, 9_000), [], "not before it is on the log");
+    let seen = ConsoleSeen { instance: id("i-1"), text: "panic: no disk".into() };
+    assert_eq!(effects.outcomes(Moment(9_000), &w.state), [Event::from(seen.clone())]);
+    w.say(seen);
+    assert_eq!(calls(&w, &mut effects, 9_001), [Call::Terminate(id("i-1"))]);
+    assert_eq!(effects.outcomes(Moment(9_002), &w.state), [], "once");
+}
+
+#[test]
+fn a_console_that_cannot_be_seen_holds_up_no_end_for_long() {
+    for answer in [None, Some(None), Some(Some(" \n".to_owned()))] {
+        let (mut w, mut effects) = (World::new(), Effects::default());
+        stillborn(&mut w);
+        assert_eq!(calls(&w, &mut effects, 0), [Call::Console(id("i-1"))]);
+        let answered = answer.is_some();
+        answer.into_iter().for_each(|a| effects.take(Moment(1), News::Console(id("i-1"), a)));
+        let end = if answered { 2 } else { 10_000 };
+        assert_eq!(calls(&w, &mut effects, end), [Call::Terminate(id("i-1"))]);
+        // Too late: it has been ended without.
+        effects.take(Moment(end), News::Console(id("i-1"), Some("late".into())));
+        effects.take(Moment(end), News::Console(id("i-9"), Some("nobody asked".into())));
+        if answered {
+            assert_eq!(effects.outcomes(Moment(end), &w.state), []);
+        }
+    }
+}
+
+#[test]
+fn what_ended_for_another_reason_shows_no_console_and_none_is_taken_of_what_is_gone() {
+    let (mut w, mut effects) = (World::new(), Effects::default());
+    w.up("i-1", cores(2));
+    end(&mut w, "i-1");
+    assert_eq!(calls(&w, &mut effects, 0), [Call::Terminate(id("i-1"))]);
+    let long = "x".repeat(MAX_CONSOLE + 1);
+    assert!(w.void(ConsoleSeen { instance: id("i-1"), text: long }));
+    w.say(InstanceTerminated { instance: id("i-1"), cost: Micros(1) });
+    assert!(w.void(ConsoleSeen { instance: id("i-1"), text: "late".into() }));
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 mod launch;
 mod network;
 
-pub use launch::{images, key_pair, launches, limits, types};
+pub use launch::{images, instances, key_pair, launches, limits, types};
 pub use network::{GroupRow, SubnetRow, groups, subnets, zones};
 
 /// What came of a check.

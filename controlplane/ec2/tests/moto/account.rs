@@ -37,6 +37,7 @@ async fn what_is_there_is_said_to_be_there_and_nothing_is_made() {
         ("image", 1),
         ("types", 2),
         ("launch", 2),
+        ("instances", 1),
     ] {
         let found = of(&checks, kind);
         let good = found.iter().all(|(status, ..)| *status == Status::Ok);
@@ -114,6 +115,9 @@ async fn what_a_launch_would_be_refused_for_is_said_and_what_may_not_be_asked_is
     assert!(unsaid.iter().all(|one| one.0 == Status::CannotSay), "{unsaid:?}");
     says("DescribeImages", "UnauthorizedOperation", "You are not authorized");
     assert_eq!(checked("image").await[0].0, Status::Missing, "controllers need it");
+
+    says("DescribeInstances", "UnauthorizedOperation", "You are not authorized");
+    assert_eq!(checked("instances").await[0].0, Status::Missing, "controllers need it");
 
     says("DescribeAvailabilityZones", "AuthFailure", "AWS was not able to validate");
     let checks = verified(&world, &world.config, &Policy::default()).await;

@@ -248,6 +248,10 @@ async fn news(cloud: &Ec2Cloud, call: Call) -> News {
         // Nothing is sold but what the policy names.
         Call::Prices(_) => News::Priced(None),
         Call::Scores(policy) => News::Scored(cloud.scores_now(&policy).await),
+        Call::Console(instance) => {
+            let shown = cloud.console(&instance).await;
+            News::Console(instance, shown)
+        }
         Call::List => {
             let seen: Option<Vec<Seen>> = cloud.list().await.ok();
             News::Listed(seen)

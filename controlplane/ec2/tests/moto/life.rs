@@ -112,3 +112,22 @@ async fn one_that_never_goes_is_never_gone() {
     world.proxy.advance(3_600_000);
     assert_eq!(world.cloud().await.terminate(&made[0]).await, TerminateAnswer::Going);
 }
+
+/// Moto writes on a console what the documentation of EC2 shows.
+#[tokio::test]
+async fn a_console_is_shown_as_it_is_now_or_as_it_was_and_nothing_where_it_cannot_be() {
+    let world = World::start().await;
+    let cloud = world.cloud().await;
+    let made = accepted(cloud.launch(&order("l-1", 1)).await);
+    let now = cloud.console(&made[0]).await.expect("a console");
+    assert!(now.contains("Linux version"), "{now}");
+    world.proxy.add(Rule::on(
+        "GetConsoleOutput",
+        Often::Next(1),
+        Effect::error("UnsupportedOperation"),
+    ));
+    assert_eq!(cloud.console(&made[0]).await, Some(now), "its type shows only what was");
+    world.proxy.clear();
+    world.proxy.add(Rule::on("GetConsoleOutput", Often::Always, Effect::error("InternalError")));
+    assert_eq!(cloud.console(&made[0]).await, None);
+}

@@ -10,6 +10,7 @@ use super::{BearError, Birth, Host};
 use async_trait::async_trait;
 use dir::Life;
 use rustix::process::Signal;
+use schema::event::MAX_CONSOLE;
 use schema::id::InstanceId;
 use schema::unit::Millis;
 use std::collections::BTreeMap;
@@ -261,6 +262,12 @@ impl Host for Processes {
         if let Err(error) = dir::announce(&self.dir(instance), left) {
             tracing::warn!(%instance, %error, "cannot announce the end of an instance");
         }
+    }
+
+    async fn console(&self, instance: &InstanceId) -> Option<String> {
+        let dir = self.dir(instance);
+        let said = aside(move || dir::said(&dir, MAX_CONSOLE)).await.ok()?;
+        Some(String::from_utf8_lossy(&said).into_owned())
     }
 
     async fn list(&self) -> Result<BTreeMap<InstanceId, bool>, String> {

@@ -42,6 +42,17 @@ pub(super) fn of(event: &Event) -> String {
             "the last {} instances did not boot: nothing is launched for now, and then one at a time",
             e.failures
         ),
+        Event::ConsoleSeen(e) => {
+            format!("{} wrote on its console:{}", e.instance, lines(&e.text))
+        }
+        Event::ProbeDone(e) => format!(
+            "{} was probed on {}: up after {} ms, an exec had run after {} ms; it has {}",
+            e.kind,
+            e.instance,
+            e.booted,
+            e.usable,
+            amount(&e.resources)
+        ),
         Event::LaunchRefused(e) => {
             let why = driver::describe::refusal(&e.class);
             format!("{}, attempt {}: the cloud refuses: {why}: {}", e.launch, e.attempt, e.message)
@@ -70,6 +81,14 @@ pub(super) fn of(event: &Event) -> String {
         ),
         event => plainly(event),
     }
+}
+
+/// The last lines of a text, each further in than what stands before it.
+fn lines(text: &str) -> String {
+    const MOST: usize = 40;
+    let all: Vec<&str> = text.lines().collect();
+    let from = all.len().saturating_sub(MOST);
+    all[from..].iter().map(|line| format!("\n{:32}| {line}", "")).collect()
 }
 
 fn granted(why: &GrantWhy) -> String {

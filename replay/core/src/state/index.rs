@@ -233,12 +233,7 @@ impl State {
     }
 
     fn drop_launch(&mut self, id: &LaunchId) {
-        let Some(launch) = self.launches.get(id) else { return };
-        let mut kept_for = launch.reserved_for.clone();
-        kept_for.sort_unstable();
-        kept_for.dedup();
-        self.repriced(&kept_for, |state| {
-            state.launches.remove(id);
-        });
+        self.unreserve_all(id);
+        self.launches.remove(id);
     }
 }

@@ -16,8 +16,8 @@ use super::index::Retired;
 use super::launch::{Launch, key};
 use crate::void::Void;
 use schema::event::{
-    BootTimedOut, DrainStarted, InstanceBooted, Interruption, InterruptionNoticed,
-    TerminateRequested,
+    BootTimedOut, ConsoleSeen, DrainStarted, InstanceBooted, Interruption, InterruptionNoticed,
+    MAX_CONSOLE, TerminateRequested,
 };
 use schema::id::{InstanceId, LaunchId};
 use schema::policy::Offering;
@@ -258,6 +258,14 @@ impl State {
         self.refuse_for_now(&offering, e.until);
         self.did_not_boot();
         Ok(())
+    }
+
+    /// Changes nothing: it stays on the log, for who asks why.
+    pub(crate) fn console_seen(&mut self, e: &ConsoleSeen) -> Result<(), Void> {
+        if e.text.len() > MAX_CONSOLE {
+            return Err(Void::Invalid);
+        }
+        self.living(&e.instance).map(drop)
     }
 
     pub(crate) fn terminate(&mut self, e: &TerminateRequested) -> Result<(), Void> {

@@ -76,6 +76,20 @@ pub struct CloudConfigured {
 }
 body!(Ctl "cloud-configured" CloudConfigured |_e| Cluster "cloud-configured");
 
+/// Most bytes of what an instance wrote on its console in one record.
+pub const MAX_CONSOLE: usize = 16 * 1024;
+
+/// What an instance that did not boot wrote on its console, as the cloud shows it before the instance is
+/// ended. For people: nothing is decided by it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsoleSeen {
+    /// The instance.
+    pub instance: InstanceId,
+    /// The last of it, at most [`MAX_CONSOLE`] bytes.
+    pub text: String,
+}
+body!(Ctl "console-seen" ConsoleSeen |e| Instance e.instance.as_str(), instance &e.instance);
+
 /// The cloud has an instance that says it is this cluster's, and that no intent accounts for. It is
 /// ended once the policy's grace has passed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

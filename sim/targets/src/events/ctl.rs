@@ -4,11 +4,11 @@ use super::{offering, policy, why};
 use crate::dice::{Dice, Place};
 use schema::event::{
     AllocExpired, AllocGranted, AllocPending, AllocRefused, AllocRevoked, Body, BootTimedOut,
-    BreakerTripped, Checkpoint, CloudConfigured, DrainStarted, Event, Genesis, InstanceLost,
-    InstanceReachable, InstanceTerminated, InstanceUnreachable, LaunchAccepted, LaunchRefused,
-    LaunchRequested, LeaderChallenged, LeaderElected, LeaderRenewed, LeaderResigned, OrphanFound,
-    Previous, PriceSeen, PriceSource, ReplicaStarted, RolledOver, SchemaActivated, Scored,
-    TerminateRequested, Withdrawn,
+    BreakerTripped, Checkpoint, CloudConfigured, ConsoleSeen, DrainStarted, Event, Genesis,
+    InstanceLost, InstanceReachable, InstanceTerminated, InstanceUnreachable, LaunchAccepted,
+    LaunchRefused, LaunchRequested, LeaderChallenged, LeaderElected, LeaderRenewed, LeaderResigned,
+    OrphanFound, Previous, PriceSeen, PriceSource, ReplicaStarted, RolledOver, SchemaActivated,
+    Scored, TerminateRequested, Withdrawn,
 };
 use schema::unit::{Epoch, Seq};
 
@@ -101,6 +101,7 @@ fn launch(kind: &str, place: &Place, dice: &mut Dice<'_>) -> Option<Event> {
         BootTimedOut::KIND => {
             BootTimedOut { instance, waited: dice.millis(), until: dice.time() }.into()
         }
+        ConsoleSeen::KIND => ConsoleSeen { instance, text: dice.text() }.into(),
         InstanceUnreachable::KIND => InstanceUnreachable { instance, silent: dice.millis() }.into(),
         InstanceReachable::KIND => InstanceReachable { instance }.into(),
         DrainStarted::KIND => DrainStarted { instance, why: why::drain(dice) }.into(),

@@ -135,6 +135,21 @@ fn configured(said: &Said) -> &'static str {
     }
 }
 
+/// Whether instances may be looked at and ended: `ours` are this cluster's, as far as EC2 shows any.
+#[must_use]
+pub fn instances(cluster: &str, ours: &Asked<usize>) -> Vec<Check> {
+    let seen = match ours {
+        Ok(count) => Check::ok("instances", cluster, format!("EC2 shows {count} of this cluster")),
+        Err(said) => {
+            let action = ("DescribeInstances", Need::Controller);
+            Check::unanswered("instances", cluster, action, said)
+        }
+    };
+    // An endpoint that does not heed that something is only tried would end it.
+    let (found, todo) = ("not asked: nothing is ended to see that", "allow ec2:TerminateInstances");
+    vec![seen, Check::cannot_say("end", cluster, found, todo)]
+}
+
 /// What the account allows: EC2 names few of its limits, and none of those for cores. What those have
 /// refused is on the log: `refused` are quota groups, and what was said of them.
 #[must_use]

@@ -19,7 +19,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, getpgid, kill_process, kill_process_group};
 use schema::unit::Millis;
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -164,6 +164,22 @@ pub(super) fn refuse(dir: &Path, reason: &str) -> io::Result<()> {
 pub(super) fn refusal(dir: &Path) -> io::Result<Option<String>> {
     let reason = fs::read_to_string(dir.join("ended"))?;
     Ok(Some(reason).filter(|reason| !reason.is_empty()))
+}
+
+/// The last bytes of what the agent said, so many at most.
+pub(super) fn said(dir: &Path, most: usize) -> io::Result<Vec<u8>> {
+    let path = dir.join("agent.log");
+    // Whatever else stands there may never end.
+    if !fs::metadata(&path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "agent.log is no file"));
+    }
+    let mut file = File::open(path)?;
+    let most = u64::try_from(most).unwrap_or(u64::MAX);
+    let from = file.metadata()?.len().saturating_sub(most);
+    file.seek(SeekFrom::Start(from))?;
+    let mut said = Vec::new();
+    file.take(most).read_to_end(&mut said)?;
+    Ok(said)
 }
 
 fn ended(dir: &Path) -> io::Result<bool> {
