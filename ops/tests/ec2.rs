@@ -15,6 +15,7 @@ use account::Account;
 use cluster::Cluster;
 use jiff::Timestamp;
 use serde_json::Value;
+use sim_ec2::{Price, SpotMarket};
 use std::time::Duration;
 
 const IDLE: &str = "idle_timeout=1s";
@@ -125,4 +126,36 @@ fn what_did_not_boot_leaves_its_console_on_the_log() {
     let order = ["boot-timed-out", "terminate-requested", "wrote on its console", "Linux version"];
     let places: Vec<usize> = order.iter().filter_map(|part| told.find(part)).collect();
     assert!(places.len() == order.len() && places.is_sorted(), "{told}");
+}
+
+/// What EC2 says that spot costs is on the log, and nothing else as its word.
+#[test]
+fn what_spot_costs_comes_from_ec2() {
+    let account = Account::start();
+    let price = Price {
+        zone: account::ZONES[1].to_owned(),
+        instance_type: "m5.large".to_owned(),
+        product: "Linux/UNIX".to_owned(),
+        price: "0.000100".to_owned(),
+        since: "2026-01-01T00:00:00Z".parse().expect("a time"),
+    };
+    account.proxy.market(SpotMarket { prices: vec![price], ..SpotMarket::default() });
+    let cluster = Cluster::start(&account, "genomics", "ubuntu", 0);
+    let told = |source: &str| {
+        let seen = cluster.all("price-seen");
+        let told = seen.into_iter().filter(move |record| record["body"]["source"] == source);
+        let offerings = |record: Value| record["body"]["offerings"].as_array().cloned();
+        told.filter_map(offerings).flatten().collect::<Vec<Value>>()
+    };
+    account.until("it is told", || !told("api").is_empty());
+    let [spot] = &told("api")[..] else { panic!("{:?}", told("api")) };
+    assert_eq!((&spot["type"], &spot["market"]), (&"m5.large".into(), &"spot".into()));
+    assert_eq!(spot["zone"], account::ZONES[1]);
+    let alike = |one: &Value| {
+        ["type", "zone", "market"].iter().all(|key| one[*key] == spot[*key])
+            && one["resources"] == spot["resources"]
+    };
+    let shipped = told("shipped");
+    let before = shipped.iter().find(|one| alike(one)).expect("the catalogue has it");
+    assert!(spot["price"].as_u64() < before["price"].as_u64(), "{spot} after {before}");
 }
