@@ -110,15 +110,15 @@ pub(crate) const DEFECTS: &[Defect] = &[
     },
     Defect {
         name: "any-order",
-        what: "the instances with room are gone through in the order of a hash map",
+        what: "of instances that fit alike one is taken in the order of a hash map",
         within: 200,
         twice: true,
         edits: &[(
             "controlplane/core/src/decide/place.rs",
-            "for (id, free) in &draft.free {",
-            "let shuffled: std::collections::HashMap<_, _> = draft.free.iter().collect();
-    let plain = draft.free.iter().filter(|_| !ON);
-    for (id, free) in plain.chain(shuffled.into_iter().filter(|_| ON)) {",
+            "let (_, left, instance) = fits.iter().min()?;",
+            "let shuffled: std::collections::HashMap<_, _> = fits.iter().map(|f| (f.2, f)).collect();
+    let any = shuffled.into_values().min_by_key(|fit| (fit.0, fit.1));
+    let (_, left, instance) = fits.iter().min().filter(|_| !ON).or(any)?;",
         )],
     },
     Defect {
