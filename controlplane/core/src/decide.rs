@@ -7,6 +7,7 @@ mod apart;
 mod budget;
 mod draft;
 mod fair;
+mod floor;
 mod idle;
 mod lease;
 mod offer;
@@ -14,6 +15,7 @@ mod place;
 mod replace;
 mod room;
 mod scale;
+mod share;
 mod trouble;
 mod worth;
 
@@ -27,6 +29,7 @@ use replay_core::State;
 use schema::event::Event;
 use schema::id::{AllocId, InstanceId};
 use schema::why::PendingWhy;
+pub use share::Share;
 use std::collections::BTreeMap;
 pub use worth::{expected, risk, worth};
 
@@ -50,6 +53,7 @@ fn drafted<'a>(state: &'a State, sight: &'a Sight) -> Draft<'a> {
     // Whatever else would be said in a round that is full would be cut off.
     if !draft.full() {
         scale::decide(&mut draft, &unplaced);
+        floor::decide(&mut draft);
         replace::decide(&mut draft);
         room::decide(&mut draft);
         idle::decide(&mut draft);

@@ -3,32 +3,29 @@
 
 use crate::cloud::{LaunchAnswer, LaunchOrder, Seen, SeenState, TerminateAnswer};
 use crate::moment::Moment;
-use crate::plan::{Effect, EffectKey, plan, rest};
+use crate::plan::{Effect, EffectKey, plan};
 use crate::prices::{Prices, SpotScore};
 use crate::strays::Strays;
 use replay_core::State;
-use replay_core::state::instance::Instance;
-use replay_core::state::launch::{Launch, LaunchStatus};
-use replay_core::state::rest::Extent;
-use schema::event::{Event, InstanceTerminated, LaunchAccepted, LaunchRefused};
+use replay_core::state::launch::Launch;
+use schema::event::Event;
 use schema::id::{ClusterId, InstanceId, LaunchId};
-use schema::policy::{Offering, Policy};
+use schema::policy::Policy;
 use schema::requirements::Market;
-use schema::unit::{Epoch, Micros, Millis};
-use schema::why::{RefusalClass, RefusalScope};
+use schema::unit::{Epoch, Millis};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 mod consoles;
+mod outcome;
 
 use consoles::{Consoles, Turn};
+use outcome::{Outcome, Refusal};
 
 /// How often the cloud is asked what there is.
 const LIST_EVERY: Millis = Millis(500);
 /// Wait before an effect with an unknown answer is repeated.
 const REPEAT: Millis = Millis(200);
-/// Most characters of a cloud's message that are written down: some enclose pages of encoded detail.
-const MAX_MESSAGE: usize = 400;
 
 /// A call to the cloud.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,23 +59,6 @@ pub enum News {
     Priced(Option<Prices>),
     /// How likely spot is to be had; nothing if the cloud could not tell.
     Scored(Option<Vec<SpotScore>>),
-}
-
-/// A refusal that waits to be written.
-#[derive(Debug)]
-struct Refusal {
-    class: RefusalClass,
-    message: String,
-    scope: RefusalScope,
-    back_off: Millis,
-}
-
-/// An answer that waits to be written.
-#[derive(Debug)]
-enum Outcome {
-    Accepted(Vec<InstanceId>),
-    Refused(Refusal),
-    Gone,
 }
 
 /// The effects of one term.
@@ -192,7 +172,9 @@ impl Effects {
             self.running.remove(key);
             self.resting.insert(key.clone(), now + REPEAT);
         }
-        shown.extend(outcomes.iter().filter_map(|(key, outcome)| event(state, key, outcome)));
+        shown.extend(
+            outcomes.iter().filter_map(|(key, outcome)| outcome::event(state, key, outcome)),
+        );
         shown
     }
 
@@ -346,56 +328,4 @@ fn order(
         intended: intent.epoch,
         epoch,
     }
-}
-
-fn event(state: &State, key: &EffectKey, outcome: &Outcome) -> Option<Event> {
-    match (key, outcome) {
-        (EffectKey::Launch(id, attempt), Outcome::Accepted(instances)) => {
-            let (launch, attempt, instances) = (id.clone(), *attempt, instances.clone());
-            Some(LaunchAccepted { launch, attempt, instances }.into())
-        }
-        (EffectKey::Launch(id, attempt), Outcome::Refused(refusal)) => {
-            let intent = state.launches.get(id)?;
-            let open = intent.status == LaunchStatus::Requested;
-            open.then(|| refused(state, id, *attempt, &intent.offering, refusal).into())
-        }
-        (EffectKey::Terminate(id), Outcome::Gone) => {
-            let cost = cost(state, id);
-            Some(InstanceTerminated { instance: id.clone(), cost }.into())
-        }
-        (EffectKey::Launch(..), Outcome::Gone)
-        | (EffectKey::Terminate(_), Outcome::Accepted(_) | Outcome::Refused(_)) => None,
-    }
-}
-
-/// What is refused again and again rests longer each time.
-fn refused(
-    state: &State,
-    launch: &LaunchId,
-    attempt: u32,
-    offering: &Offering,
-    refusal: &Refusal,
-) -> LaunchRefused {
-    let Refusal { class, message, scope, back_off } = refusal;
-    let time = state.head.time;
-    let before = state.rests.get(&Extent::of(*scope, offering));
-    let rest = rest(*back_off, before.map_or(0, |rest| rest.refusals_at(time)));
-    LaunchRefused {
-        launch: launch.clone(),
-        attempt,
-        class: class.clone(),
-        message: message.chars().take(MAX_MESSAGE).collect(),
-        until: time + rest,
-        scope: Some(*scope),
-    }
-}
-
-fn cost(state: &State, id: &InstanceId) -> Micros {
-    let time = state.head.time;
-    if let Some(orphan) = state.orphans.get(id) {
-        let there = time.since(orphan.found).0.saturating_add(orphan.age.0);
-        return orphan.price.over(Millis(there));
-    }
-    let of = |i: &Instance| i.offering.price.over(time.since(i.created));
-    state.instances.get(id).map(of).unwrap_or_default()
 }

@@ -4,6 +4,7 @@
 //! from `decide` alone, and the reasons are true of a state on which it has nothing more to say.
 
 pub mod instances;
+mod lost;
 pub mod offers;
 pub mod reality;
 pub mod rehearse;

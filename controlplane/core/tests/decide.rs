@@ -57,6 +57,8 @@ mod risk;
 mod room;
 #[path = "decide/scale.rs"]
 mod scale;
+#[path = "decide/share.rs"]
+mod share;
 #[path = "decide/strays.rs"]
 mod strays;
 #[path = "decide/tell.rs"]

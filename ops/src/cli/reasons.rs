@@ -41,6 +41,7 @@ fn lost(lost: &Lost) -> String {
         Lost::Resting { until, refusals, said } => {
             format!("not before {}: {}", when(*until), refused(*refusals, said.as_ref()))
         }
+        Lost::SpotShare => "as much is spot as the policy wants".to_owned(),
         Lost::Frozen => "launches are frozen".to_owned(),
         Lost::Breaker { failures } => format!("the last {failures} instances did not boot"),
         Lost::CheaperZone { zone, price } => format!("{} in {zone}", money(price)),

@@ -27,6 +27,11 @@ pub struct SpotRule {
     /// What it costs to have an instance taken away: as much as so much of its time. What was not finished
     /// has been done in vain, and another one boots. Zero: how spot has fared does not enter the choice.
     pub interruption_cost: Millis,
+    /// So many instances are on demand before any is bought as spot for who does not ask for a market.
+    pub on_demand_base: u32,
+    /// Of those beyond that at most so many per cent are spot, by the same. Both hold as far as on-demand is
+    /// to be had within the caps: nobody waits for them.
+    pub most_percent: u32,
 }
 
 impl Default for SpotRule {
@@ -36,11 +41,21 @@ impl Default for SpotRule {
             price_change: 5,
             score_every: Millis::from_secs(3600),
             interruption_cost: INTERRUPTION_COST,
+            on_demand_base: 0,
+            most_percent: 100,
         }
     }
 }
 
 impl SpotRule {
+    /// Whether one more may be spot, beside so many instances of which so many are.
+    #[must_use]
+    pub fn admits(&self, spot: u64, all: u64) -> bool {
+        let beyond = all.saturating_add(1).saturating_sub(u64::from(self.on_demand_base));
+        let most = u128::from(beyond) * u128::from(self.most_percent);
+        (u128::from(spot) + 1) * 100 <= most
+    }
+
     /// Whether the rule can be followed.
     ///
     /// # Errors
@@ -54,6 +69,9 @@ impl SpotRule {
         }
         if self.price_change > 100 {
             return Err("spot.price_change is more than 100 per cent".into());
+        }
+        if self.most_percent > 100 {
+            return Err("spot.most_percent is more than 100".into());
         }
         if self.interruption_cost > LONGEST {
             return Err(format!("spot.interruption_cost is more than {LONGEST} ms"));
@@ -80,6 +98,7 @@ mod tests {
             (wrong(|r| r.price_every = Millis(LONGEST.0 + 1)), "price_every"),
             (wrong(|r| r.score_every = Millis(1)), "score_every"),
             (wrong(|r| r.price_change = 101), "price_change"),
+            (wrong(|r| r.most_percent = 101), "most_percent"),
             (wrong(|r| r.interruption_cost = Millis(LONGEST.0 + 1)), "interruption_cost"),
         ] {
             assert!(change.is_some_and(|said| said.contains(named)), "{named}");

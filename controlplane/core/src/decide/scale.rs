@@ -7,7 +7,8 @@ use super::draft::Draft;
 use super::fair;
 use super::offer::{asks, is_for, is_kept, on_market, refused_lately};
 use super::place::size;
-use crate::deadline::{serves, serving};
+use super::share::Share;
+use crate::deadline::serves;
 use crate::pack::{Demand, Terms, Unseated, pack};
 use replay_core::state::alloc::{Alloc, AllocStatus};
 use replay_core::state::budget::share;
@@ -47,7 +48,6 @@ pub(super) fn decide<'a>(draft: &mut Draft<'a>, unplaced: &[Waiting<'a>]) {
         pending(draft, id, alloc, why);
     }
     draft.waits = told.into_iter().map(|((id, _), why)| (id, why)).collect();
-    keep_floor(draft);
 }
 
 /// Refuses those who can never be served, launches for the others what the caps allow, and says what
@@ -106,12 +106,17 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
     let kept = plan.unseated.iter().find(|(demand, _)| demands[*demand].firm);
     let kept = kept.map(|(_, why)| *why);
     let mut dear: Vec<(usize, Over)> = Vec::new();
+    let mut fleet = Share::of(draft.state);
     for made in &plan.launches {
         let offering = &offerings[made.offering];
         // By a launch of this plan: whoever is left out is decided on in the next round.
         if !draft.open(offering) {
             continue;
         }
+        let needs = made.seats.iter().map(|seat| &demands[*seat]);
+        let asked = needs.clone().any(|demand| demand.terms.market.is_some());
+        let sum = needs.fold(Resources::default(), |sum, demand| sum.plus(&demand.need));
+        let offering = &fleet.choose(draft, offering, &sum, asked);
         let mut seats = Vec::with_capacity(made.seats.len());
         for seat in made.seats.iter().copied() {
             let (_, alloc) = uncovered[whose[seat]];
@@ -185,7 +190,7 @@ pub(super) fn cheapest<'o>(
 }
 
 /// Whether the caps keep this from being launched now.
-fn capped_for(draft: &Draft<'_>, offering: &Offering) -> bool {
+pub(super) fn capped_for(draft: &Draft<'_>, offering: &Offering) -> bool {
     let limits = draft.limits();
     limits.pending == 0 || limits.instances == 0 || offering.at_most() > limits.budget
 }
@@ -373,31 +378,5 @@ fn changed(before: &PendingWhy, after: &PendingWhy) -> bool {
             PendingWhy::BackedOff { kind: b, class: of_b, .. },
         ) => (a, of_a) != (b, of_b),
         _ => std::mem::discriminant(before) != std::mem::discriminant(after),
-    }
-}
-
-/// Launches the cheapest offering until there are as many instances as the policy keeps.
-fn keep_floor(draft: &mut Draft<'_>) {
-    let policy = &draft.state.head.policy;
-    // Of a launch that has no answer yet an instance may be up, and counted as such.
-    let unborn = |id: &&LaunchId| {
-        draft.state.launches.get(id).is_some_and(|launch| launch.instances.is_empty())
-    };
-    let unborn = draft.state.index.open_launches.iter().filter(unborn).count();
-    let known = serving(draft.state) + unborn;
-    let begun = draft.instances.saturating_sub(draft.state.head.instances) as usize;
-    for _ in known + begun..policy.min_instances as usize {
-        let open = draft.candidates().iter().copied();
-        let open = open.filter(|o| draft.open(o) && is_for(policy, o, &Resources::default()));
-        let Some(offering) =
-            open.min_by_key(|o| (draft.worth(o, o.price), o.kind.clone())).cloned()
-        else {
-            return;
-        };
-        if draft.shut().is_some() || capped_for(draft, &offering) {
-            return;
-        }
-        let why = LaunchWhy::MinInstances { floor: policy.min_instances };
-        begin(draft, offering, Vec::new(), why);
     }
 }

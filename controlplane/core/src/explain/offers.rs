@@ -1,20 +1,18 @@
 //! Each offering that is known, and what stands against buying it now.
 
 use super::Wanted;
+pub use super::lost::{Lost, Said};
 use crate::decide::{
-    Shut, is_for, is_tried, limits, on_market, rests, shut, tried, worth, zone_limit,
+    Share, Shut, is_for, is_tried, limits, on_market, rests, shut, tried, worth, zone_limit,
 };
 use crate::pack::Limits;
 use replay_core::State;
 use replay_core::state::rest::Extent;
-use schema::id::{InstanceId, LaunchId};
 use schema::policy::Offering;
 use schema::policy::types::{NotAllowed, Traits};
 use schema::requirements::Market;
-use schema::resources::Shortage;
-use schema::unit::{LogTime, Micros};
-use schema::why::{PendingWhy, RefusalClass};
-use serde::Serialize;
+use schema::unit::Micros;
+use schema::why::PendingWhy;
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,149 +30,6 @@ pub enum Course<'a> {
     Waits(PendingWhy),
     /// There is room for it already, or it is refused for ever.
     Settled,
-}
-
-/// Why an offering is not bought. The first that is true, in this order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "why", rename_all = "kebab-case")]
-pub enum Lost {
-    /// It does not hold one of what is asked for.
-    TooSmall(Shortage),
-    /// Another market is asked for.
-    OtherMarket {
-        /// That market.
-        asked: Market,
-    },
-    /// Another type or zone is asked for.
-    OtherType,
-    /// The policy does not allow it.
-    NotAllowed {
-        /// By which rule.
-        rule: NotAllowed,
-    },
-    /// It is kept for who asks for an accelerator.
-    Kept,
-    /// It can cost more than the whole budget, or than what is left of it.
-    OverBudget {
-        /// The most that it can cost per hour.
-        asked: Micros,
-        /// What is committed per hour now.
-        committed: Micros,
-        /// The limit per hour.
-        limit: Micros,
-    },
-    /// An instance that there is was asked for by name: nothing is launched.
-    Named {
-        /// Which.
-        instance: InstanceId,
-    },
-    /// An instance is on its way already.
-    Covered {
-        /// The launch.
-        launch: LaunchId,
-    },
-    /// There is room already, so that nothing needs to be bought.
-    NotNeeded,
-    /// The cloud has refused it lately, or one of it did not boot in time.
-    Resting {
-        /// It is not tried before this log time.
-        until: LogTime,
-        /// How often in a row.
-        refusals: u32,
-        /// What the cloud said the last time; none if an instance did not boot in time.
-        said: Option<Said>,
-    },
-    /// It, or something that it is part of, was refused lately; one launch is trying it again.
-    OnTrial,
-    /// There are as many instances in its zone as allowed.
-    MaxPerZone {
-        /// The limit.
-        limit: u32,
-    },
-    /// An operator froze launches.
-    Frozen,
-    /// Of all that was launched lately nothing booted.
-    Breaker {
-        /// How many instances in a row did not.
-        failures: u32,
-    },
-    /// The same is sold in another zone for less, or for as much in one that comes first by name.
-    CheaperZone {
-        /// Which zone.
-        zone: SmolStr,
-        /// What it costs there per hour.
-        price: Micros,
-    },
-    /// There are as many instances as allowed.
-    MaxInstances {
-        /// The limit.
-        limit: u32,
-    },
-    /// As many launches are under way as allowed.
-    MaxPending {
-        /// The limit.
-        limit: u32,
-    },
-    /// It is within the caps; what is waited for is something else: what is left of them is kept for
-    /// somebody who has waited for longer.
-    Behind {
-        /// What.
-        reason: PendingWhy,
-    },
-    /// To hold with it alone what the launches carry would cost more.
-    Dearer {
-        /// What that would cost per hour.
-        costs: Micros,
-        /// What the launches cost per hour.
-        chosen: Micros,
-    },
-    /// It costs no more; but by what was seen here, and by its placement score, it is likelier to be taken
-    /// away, and with what that costs it comes to more.
-    Riskier {
-        /// What it comes to per hour, with what interruptions cost.
-        likely: Micros,
-        /// What comes to less than that: what is chosen, or the same in another zone.
-        chosen: Micros,
-    },
-    /// To hold that with it alone would take more instances than the caps leave.
-    TooMany {
-        /// How many.
-        instances: u32,
-        /// How many the caps leave.
-        most: u32,
-    },
-    /// To hold that with it alone would cost less; but the launches carry others, too.
-    Shared {
-        /// What that would cost per hour.
-        costs: Micros,
-        /// What the launches cost per hour.
-        chosen: Micros,
-        /// How many others.
-        others: usize,
-    },
-    /// To hold that with it alone would cost as much: fewer and larger instances come first, and then
-    /// names.
-    AsCheap {
-        /// What that would cost per hour.
-        costs: Micros,
-    },
-    /// To hold that with it alone would cost less, and packing, which does not try everything, has not
-    /// come upon it.
-    Overlooked {
-        /// What that would cost per hour.
-        costs: Micros,
-        /// What the launches cost per hour.
-        chosen: Micros,
-    },
-}
-
-/// What the cloud said when it refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Said {
-    /// What kind of refusal.
-    pub class: RefusalClass,
-    /// Its words.
-    pub message: String,
 }
 
 /// An offering, held against what is wanted.
@@ -385,6 +240,8 @@ fn outdone(state: &State, offer: &Offer<'_>, course: &Course<'_>, caps: &Limits)
         Lost::Riskier { likely, chosen: least }
     } else if instances > most {
         Lost::TooMany { instances, most }
+    } else if is_enough(state, offer.offering, all) {
+        Lost::SpotShare
     } else if likely == least {
         Lost::AsCheap { costs: likely }
     } else if others > 0 {
@@ -392,4 +249,12 @@ fn outdone(state: &State, offer: &Offer<'_>, course: &Course<'_>, caps: &Limits)
     } else {
         Lost::Overlooked { costs: likely, chosen: least }
     })
+}
+
+/// Whether this is spot, and as much is as the policy wants.
+fn is_enough(state: &State, offering: &Offering, chosen: &[&Offering]) -> bool {
+    let on_demand = |o: &&Offering| o.market == Market::OnDemand;
+    offering.market == Market::Spot
+        && chosen.iter().any(on_demand)
+        && !Share::of(state).admits(state)
 }

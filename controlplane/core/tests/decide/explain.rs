@@ -35,6 +35,7 @@ fn word(lost: Option<&Lost>) -> String {
             let class = said.as_ref().map(|said| format!("{:?}", said.class));
             format!("rests until {} s, {refusals} refusals, {class:?}", until.0 / 1_000_000_000)
         }
+        Some(Lost::SpotShare) => "spot enough".into(),
         Some(Lost::Frozen) => "frozen".into(),
         Some(Lost::Breaker { failures }) => format!("{failures} did not boot"),
         Some(Lost::OverBudget { asked, committed, limit }) => {

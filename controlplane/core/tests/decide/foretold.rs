@@ -277,6 +277,7 @@ fn every_offering_is_bought_or_has_a_reason_that_is_true() {
                 | Lost::Resting { .. }
                 | Lost::OnTrial
                 | Lost::MaxPerZone { .. }
+                | Lost::SpotShare
                 | Lost::Frozen
                 | Lost::Breaker { .. }
                 | Lost::MaxInstances { .. }
