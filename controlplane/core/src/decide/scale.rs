@@ -117,6 +117,10 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
         let asked = needs.clone().any(|demand| demand.terms.market.is_some());
         let sum = needs.fold(Resources::default(), |sum, demand| sum.plus(&demand.need));
         let offering = &fleet.choose(draft, offering, &sum, asked);
+        // One before it has become dearer than it was in the plan.
+        if capped_for(draft, offering) {
+            continue;
+        }
         let mut seats = Vec::with_capacity(made.seats.len());
         for seat in made.seats.iter().copied() {
             let (_, alloc) = uncovered[whose[seat]];

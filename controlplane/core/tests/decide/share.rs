@@ -87,6 +87,22 @@ fn nobody_waits_for_a_market_that_was_not_asked_for() {
             &["launch cheap for a-1", "a-1 waits: launching cheap"],
         ),
         (
+            "what that costs more is there for nobody else",
+            |w| {
+                sold(w, 1, 100);
+                w.policy(|p| p.max_hourly_cost = Micros(150_000));
+                (0..3).for_each(|n| w.ask(&format!("a-{n}"), cores(2)));
+            },
+            &[
+                "launch plain for a-0",
+                "launch cheap for a-1",
+                "a-0 waits: launching plain",
+                "a-1 waits: launching cheap",
+                "then",
+                "a-2 waits: budget, 30000 on 130000 of 150000",
+            ],
+        ),
+        (
             "what is kept at least is shared out alike",
             |w| {
                 sold(w, 1, 100);
