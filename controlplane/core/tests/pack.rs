@@ -7,6 +7,8 @@ mod always;
 mod caps;
 #[path = "pack/mix.rs"]
 mod mix;
+#[path = "pack/waste.rs"]
+mod waste;
 
 use controlplane_core::pack::{Demand, Limits, Plan, Terms};
 use schema::policy::Offering;
