@@ -64,6 +64,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
             "controlplane/core/src/effects.rs",
             "LaunchAnswer::NotYet(_) | LaunchAnswer::Unknown(_) => self.repeat(now, key),",
             "LaunchAnswer::Unknown(message) if ON => {
+                        use schema::why::{RefusalClass, RefusalScope};
                         let (class, scope) = (RefusalClass::Capacity, RefusalScope::Offering);
                         let refusal = Refusal { class, message, scope, back_off: Millis(1000) };
                         self.answered(key, Outcome::Refused(refusal));
