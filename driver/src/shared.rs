@@ -9,7 +9,7 @@ use replay::log::{Batch, Log, Reader};
 use schema::event::{AllocsKept, Event};
 use schema::id::{AllocId, ClusterId, DriverId, ExecId};
 use schema::unit::{Millis, Seq};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -262,9 +262,12 @@ impl News {
 }
 
 impl Tables {
-    /// What is to be told, in order, of what has changed.
+    /// What is to be told, in order, of what has changed: of each the last, and once. Were it told twice,
+    /// who has heard the first and looks at it would hold up the second, and all that is read after it.
     fn news(&mut self, changed: Vec<Changed>) -> Vec<News> {
-        let news = changed.into_iter().filter_map(|change| match change {
+        let mut told = BTreeSet::new();
+        let once = changed.into_iter().filter(|change| told.insert(change.clone()));
+        let news = once.filter_map(|change| match change {
             Changed::Alloc(id) => self.news_of_alloc(&id),
             Changed::Exec(id) => self.news_of_exec(&id),
         });

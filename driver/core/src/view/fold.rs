@@ -44,7 +44,7 @@ pub struct View {
 }
 
 /// What a record changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Changed {
     Alloc(AllocId),
     Exec(ExecId),
