@@ -21,7 +21,7 @@ pub(crate) const LEARNT: &[(u64, &str, &str)] = &[
         "an agent may be heard and yet be cut off from the log: its leases lapse all the same",
     ),
     (
-        34,
+        21,
         "agent-knows-best",
         "what drivers are told of an agent must come to the agent with the grant, not by another way",
     ),
@@ -31,7 +31,7 @@ pub(crate) const LEARNT: &[(u64, &str, &str)] = &[
         "a fence follows the subject of elections, not whatever record looks like an election",
     ),
     (
-        99,
+        21,
         "forgets-too-early",
         "an end that is in the journal alone is known to the runtime alone once the journal is lost",
     ),
