@@ -234,15 +234,23 @@ impl Turn {
                     Ok(())
                 });
             }
-            Do::Forget(exec) => {
-                let Some(runtime) = self.running.remove(&exec) else { return };
-                self.tasks.spawn(async move {
-                    runtime.forget(&exec).await;
-                    Ok(())
-                });
-            }
+            Do::Forget(exec) => self.forget(exec),
             Do::Joined | Do::Leave(_) => {}
         }
+    }
+
+    fn forget(&mut self, exec: ExecId) {
+        let runtimes = match self.running.remove(&exec) {
+            Some(runtime) => vec![runtime],
+            // It ended in an earlier life, and which runtime it had is not written in its end.
+            None => self.options.runtimes.clone(),
+        };
+        self.tasks.spawn(async move {
+            for runtime in runtimes {
+                runtime.forget(&exec).await;
+            }
+            Ok(())
+        });
     }
 
     /// Makes the file that whoever started this agent waits for.
