@@ -6,6 +6,7 @@ use driver_core::view::{AllocView, Given, OverWhy};
 use schema::event::{AllocFreed, AllocWithdrawn, ExecConfig, ExecSubmitted};
 use schema::id::{AllocId, ExecId, InstanceId};
 use schema::requirements::{Constraint, Requirements};
+use schema::unit::LogTime;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use tokio::sync::watch;
@@ -200,6 +201,25 @@ impl Alloc {
     #[must_use]
     pub fn progress(&self) -> watch::Receiver<AllocView> {
         self.watch.clone()
+    }
+
+    /// Waits until it is known that it will be taken back for another of higher priority; returns when, in
+    /// log time. What it holds is best saved by then, and given back. It may be spared yet: what
+    /// [`progress`](Alloc::progress) shows says so.
+    ///
+    /// # Errors
+    /// It is over, or the driver cannot go on.
+    pub async fn noticed(&self) -> Result<LogTime, DriverError> {
+        let mut watch = self.watch.clone();
+        let told = |view: &AllocView| match view {
+            AllocView::Granted(given) => given.notice.is_some(),
+            _ => true,
+        };
+        match watch.wait_for(told).await.map(|view| view.clone()) {
+            Ok(AllocView::Granted(Given { notice: Some(until), .. })) => Ok(until),
+            Ok(AllocView::Over(why)) => Err(DriverError::Over(why)),
+            _ => Err(self.driver.failed().await),
+        }
     }
 
     /// Waits until it is over.

@@ -175,6 +175,37 @@ fn what_is_planned_is_launched_and_who_waits_learns_why() {
     world.audit();
 }
 
+/// Whoever asked with less gives way after notice, hears of it before, and runs again afterwards.
+#[test]
+fn who_gives_way_has_notice() {
+    let world = World::start(2, 1);
+    let allowed = ["fairness.preemption=lower", "fairness.notice=3s", "max_instances=1"];
+    assert_eq!(world.fleetlog(&[&["policy", "set"], &allowed[..]].concat()).0, 0);
+    let cores = world.state().instances.iter().map(|(_, i)| i.resources.cpu / 1000).max();
+    let cores = cores.expect("an instance").to_string();
+    let lower = world.begin(&["run", "--cpu", &cores, "--", "sleep", "600"]);
+    world.until(|| world.started() == 1);
+    let urgent = ["run", "--priority", "5", "--cpu", "1", "--", "echo", "first"];
+    let (code, out, err) = world.fleetlog(&urgent);
+    assert_eq!((code, out.as_str()), (0, "first\n"), "{err}");
+    assert!(err.contains("pending: 1 of lower priority have 3 s to leave i-"), "{err}");
+    let lower = lower.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&lower.stderr);
+    assert!(said.contains("gives way to another of higher priority, and ends at 20"), "{said}");
+    assert!(said.contains("of higher priority"), "{said}");
+    let state = world.state();
+    let taken = state.allocs.iter().find(|(_, alloc)| alloc.priority == 0).expect("it was there");
+    let why = world.fleetlog(&["why", taken.0.as_str()]).1;
+    for part in [
+        "(priority 0) is to give way to a-",
+        "(priority 5), and has 3 s for it",
+        "is taken back: it gave way to a-",
+    ] {
+        assert!(why.contains(part), "no {part:?} in {why}");
+    }
+    world.audit();
+}
+
 /// 20 leaders are killed while 500 execs run, and the log's server once, too. Prints how long it took
 /// until another leader was elected.
 #[test]

@@ -134,7 +134,7 @@ events! {
     Genesis, ReplicaStarted, LeaderChallenged, LeaderElected, LeaderRenewed, LeaderResigned,
     SchemaActivated, PriceSeen, CloudConfigured, OrphanFound, BreakerTripped, LaunchRequested, LaunchAccepted, LaunchRefused, InstanceLost, BootTimedOut, ConsoleSeen,
     InstanceUnreachable, InstanceReachable, AllocGranted, AllocPending, AllocRefused, AllocExpired,
-    AllocRevoked, DrainStarted, TerminateRequested, InstanceTerminated, Checkpoint, RolledOver,
+    AllocPreempted, AllocSpared, AllocRevoked, DrainStarted, TerminateRequested, InstanceTerminated, Checkpoint, RolledOver,
     // ops
     PolicySet, InstanceHeld, InstanceDrained, InstanceResumed, InstanceKilled, AllocKilled,
     LaunchesFrozen, LaunchesThawed, DriverWeighted, DriverBudgetSet, ProbeDone,

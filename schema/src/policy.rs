@@ -18,7 +18,7 @@ use volume::VolumeRule;
 
 mod fairness;
 
-pub use fairness::Fairness;
+pub use fairness::{Fairness, Preemption};
 
 /// Something that can be bought: an instance type in a zone on a market, at a price.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -271,6 +271,7 @@ impl Policy {
             ("patience", self.patience, 100),
             ("retention", self.retention, 0),
             ("fairness.aging", self.fairness.aging, 0),
+            ("fairness.notice", self.fairness.notice, 0),
         ];
         for (name, length, least) in least {
             if length.0 < least || length > LONGEST {

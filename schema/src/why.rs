@@ -120,6 +120,15 @@ pub enum PendingWhy {
         /// The limit.
         limit: u32,
     },
+    /// Others give way to it, who asked with a lower priority: they have notice.
+    Preempting {
+        /// Where they are.
+        instance: InstanceId,
+        /// How many of them.
+        allocs: u32,
+        /// How long until what they have not given back is taken.
+        left: Millis,
+    },
     /// Written by a newer version.
     #[serde(other)]
     Unknown,
@@ -194,6 +203,11 @@ pub enum RevokedWhy {
     InstanceLost,
     /// Its instance is being terminated.
     Terminating,
+    /// It gave way to one of higher priority, after notice.
+    Preempted {
+        /// That one.
+        by: AllocId,
+    },
     /// Written by a newer version.
     #[serde(other)]
     Unknown,

@@ -43,6 +43,7 @@ labels!(pending PENDING PendingWhy {
     PendingWhy::DriverBudget { .. } => "driver-budget",
     PendingWhy::LabelBudget { .. } => "label-budget",
     PendingWhy::MaxPerZone { .. } => "max-per-zone",
+    PendingWhy::Preempting { .. } => "preempting",
 } PendingWhy::Unknown);
 labels!(refused REFUSED RefusedWhy {
     RefusedWhy::TooLarge { .. } => "too-large",
@@ -60,6 +61,7 @@ labels!(revoked REVOKED RevokedWhy {
     RevokedWhy::AllocKilled => "alloc-killed",
     RevokedWhy::InstanceLost => "instance-lost",
     RevokedWhy::Terminating => "terminating",
+    RevokedWhy::Preempted { .. } => "preempted",
 } RevokedWhy::Unknown);
 labels!(launch LAUNCH LaunchWhy {
     LaunchWhy::Demand { .. } => "demand",
@@ -138,6 +140,7 @@ labels!(void VOID Void {
     Void::NoRoom => "no-room",
     Void::NotAccepting => "not-accepting",
     Void::LeaseRuns => "lease-runs",
+    Void::NoticeRuns => "notice-runs",
     Void::Ended => "ended",
 });
 

@@ -4,6 +4,7 @@
 mod budgets;
 mod claims;
 mod execs;
+mod notices;
 mod rollover;
 mod verdict;
 

@@ -4,7 +4,7 @@ use crate::rng::Rng;
 use crate::scenario::{Job, Scenario};
 use controlplane_core::prices::Prices;
 use schema::event::PriceSource;
-use schema::policy::{Drift, Offering, Policy};
+use schema::policy::{Drift, Offering, Policy, Preemption};
 use schema::requirements::Market;
 use schema::resources::Resources;
 use schema::unit::{Micros, Millis};
@@ -142,6 +142,10 @@ fn policy(rng: &mut Rng, scale: u64) -> Policy {
     if policy.boot_timeout.0.is_multiple_of(2000) {
         policy.breaker = 2;
         policy.drift = Drift::Drain;
+    }
+    if policy.max_lease.0.is_multiple_of(3000) {
+        policy.fairness.preemption = Preemption::Lower;
+        policy.fairness.notice = seconds(policy.max_lease.0 / 3000);
     }
     policy
 }

@@ -13,6 +13,8 @@ pub fn next_deadline(state: &State) -> Option<(LogTime, &'static str)> {
     let time = state.head.time;
     let after = (LogTime(time.0.saturating_add(1)), AllocId::lowest());
     let lease = state.index.leases.range(after..).next().map(|(at, _)| (*at, "a lease"));
+    let mut notices = state.index.notices.iter().map(|(until, _)| (*until, "a notice"));
+    let notice = notices.find(|(until, _)| *until > time);
     let wanted = !state.index.waiting.is_empty()
         || serving(state) < state.head.policy.min_instances as usize;
     let unborn = state.backoffs.iter().map(|(_, backoff)| backoff.until);
@@ -29,7 +31,7 @@ pub fn next_deadline(state: &State) -> Option<(LogTime, &'static str)> {
         .flat_map(|instance| of_instance(state, instance, spare));
     let grace = state.head.policy.orphan_grace;
     let orphans = state.orphans.iter().map(|(_, orphan)| (orphan.found + grace, "an orphan"));
-    let all = instances.flatten().chain(lease).chain(rests).chain(orphans);
+    let all = instances.flatten().chain(lease).chain(notice).chain(rests).chain(orphans);
     all.filter(|(at, _)| *at > time).min_by_key(|(at, _)| *at)
 }
 

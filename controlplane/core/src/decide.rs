@@ -12,10 +12,12 @@ mod idle;
 mod lease;
 mod offer;
 mod place;
+mod preempt;
 mod replace;
 mod room;
 mod scale;
 mod share;
+mod tell;
 mod trouble;
 mod worth;
 
@@ -56,6 +58,8 @@ fn drafted<'a>(state: &'a State, sight: &'a Sight) -> Draft<'a> {
         floor::decide(&mut draft);
         replace::decide(&mut draft);
         room::decide(&mut draft);
+        preempt::decide(&mut draft);
+        tell::decide(&mut draft);
         idle::decide(&mut draft);
     }
     draft

@@ -35,6 +35,8 @@ mod model;
 mod place;
 #[path = "decide/plan.rs"]
 mod plan;
+#[path = "decide/preempt.rs"]
+mod preempt;
 #[path = "decide/prices.rs"]
 mod prices;
 #[path = "decide/queue.rs"]

@@ -72,6 +72,13 @@ pub fn pending(why: &PendingWhy) -> String {
         PendingWhy::Breaker { failures } => format!(
             "pending: the last {failures} instances did not boot; one at a time is tried, and now and then"
         ),
+        PendingWhy::Preempting { instance, allocs: 0, .. } => {
+            format!("pending: others of lower priority are leaving {instance}")
+        }
+        PendingWhy::Preempting { instance, allocs, left } => format!(
+            "pending: {allocs} of lower priority have {} s to leave {instance}",
+            left.0.div_ceil(1000)
+        ),
         PendingWhy::Unknown => "pending, for a reason that a newer version knows".to_owned(),
     }
 }
@@ -144,6 +151,7 @@ pub fn revoked(why: &RevokedWhy) -> String {
         RevokedWhy::AllocKilled => "an operator killed it".to_owned(),
         RevokedWhy::InstanceLost => "its instance is gone".to_owned(),
         RevokedWhy::Terminating => "its instance is being terminated".to_owned(),
+        RevokedWhy::Preempted { by } => format!("it gave way to {by}, of higher priority"),
         RevokedWhy::Unknown => "for a reason that a newer version knows".to_owned(),
     }
 }

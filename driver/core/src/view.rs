@@ -11,7 +11,7 @@ pub use fold::{Changed, View};
 use schema::event::{LogDigest, Usage};
 use schema::id::{AllocId, InstanceId};
 use schema::resources::Resources;
-use schema::unit::Millis;
+use schema::unit::{LogTime, Millis};
 use schema::why::{FailureClass, PendingWhy, RefusedWhy, RevokedWhy};
 
 /// What a driver knows of one of its allocs.
@@ -40,6 +40,8 @@ pub struct Given {
     pub lease: Millis,
     /// How long its execs may run on beyond the lease if their agent is cut off.
     pub grace: Millis,
+    /// When it will be taken back for another of higher priority, in log time; none: that is not the plan.
+    pub notice: Option<LogTime>,
 }
 
 /// Why an alloc is over.

@@ -6,7 +6,7 @@ use crate::output::{Usage, in_full, print};
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use schema::event::PolicySet;
-use schema::policy::Policy;
+use schema::policy::{Fairness, Policy};
 use schema::unit::{Micros, Millis};
 use serde_json::{Map, Value, json};
 use std::process::ExitCode;
@@ -76,6 +76,7 @@ fn whole(policy: &Policy) -> Value {
         retention,
         fairness,
     } = policy;
+    let Fairness { aging, preemption, notice } = fairness;
     json!({
         "max_hourly_cost": max_hourly_cost,
         "max_pending": max_pending,
@@ -103,7 +104,7 @@ fn whole(policy: &Policy) -> Value {
         "grace": grace,
         "patience": patience,
         "retention": retention,
-        "fairness": fairness,
+        "fairness": { "aging": aging, "preemption": preemption, "notice": notice },
     })
 }
 
@@ -144,7 +145,7 @@ fn parse(text: &str, before: &Value) -> anyhow::Result<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use schema::policy::{Billing, Rebalance};
+    use schema::policy::{Billing, Preemption, Rebalance};
 
     #[test]
     fn all_of_a_policy_is_shown_and_may_be_set() {
@@ -167,6 +168,10 @@ mod tests {
             changed(&Policy::default(), &changes)
         };
         let policy = set(&["billing=hour", "rebalance=ignore", "replace=false", "breaker=0"]);
+        let fair =
+            set(&["fairness.preemption=lower", "fairness.notice=1m"]).expect("it can be meant");
+        assert_eq!(fair.fairness.preemption, Preemption::Lower);
+        assert_eq!(fair.fairness.notice, Millis::from_secs(60));
         let policy = policy.expect("it can be meant");
         assert_eq!((policy.billing, policy.rebalance), (Billing::Hour, Rebalance::Ignore));
         assert_eq!((policy.replace, policy.breaker), (false, 0));

@@ -4,13 +4,14 @@
 //! what an interrupt means meanwhile.
 
 use super::ask::{AskArgs, pair};
-use super::context::{Context, id};
+use super::context::{Context, id, when};
 use crate::output::{OURS, Usage, say};
 use anyhow::Context as _;
 use clap::Args;
 use driver::logs::Which;
 use driver::{
-    Alloc, AllocRequest, AllocView, Driver, DriverError, Exec, ExecEnd, JoinOptions, Oom, describe,
+    Alloc, AllocRequest, AllocView, Driver, DriverError, Exec, ExecEnd, Given, JoinOptions, Oom,
+    describe,
 };
 use futures::StreamExt;
 use schema::event::ExecConfig;
@@ -18,6 +19,7 @@ use schema::id::AllocId;
 use schema::resources::show_bytes;
 use schema::unit::Millis;
 use schema::why::FailureClass;
+use std::convert::Infallible;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -177,6 +179,7 @@ pub(super) async fn run_in(
         [Which::Stdout, Which::Stderr].map(|which| tokio::spawn(copy(exec.clone(), which)));
     let (end, oom) = tokio::select! {
         end = exec.wait() => end?,
+        never = warn(alloc) => match never {},
         () = insist(&exec, stops) => {
             say(&format!("fleetlog: {} is left behind; it ends with its lease", exec.id()));
             return Ok(ExitCode::from(INTERRUPTED));
@@ -191,6 +194,30 @@ pub(super) async fn run_in(
     }
     let code = report(&end, oom);
     Ok(if whole { code } else { ExitCode::from(OURS) })
+}
+
+/// Says each time when the alloc is to be taken back, and when that is no longer so. Goes on until dropped.
+async fn warn(alloc: &Alloc) -> Infallible {
+    let mut progress = alloc.progress();
+    let mut before = None;
+    loop {
+        if let AllocView::Granted(Given { notice, .. }) = &*progress.borrow_and_update()
+            && *notice != before
+        {
+            match notice {
+                Some(until) => say(&format!(
+                    "fleetlog: {} gives way to another of higher priority, and ends at {}",
+                    alloc.id(),
+                    when(*until)
+                )),
+                None => say(&format!("fleetlog: {} stays after all", alloc.id())),
+            }
+            before = *notice;
+        }
+        if progress.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+    }
 }
 
 /// What the person at the terminal, or their supervisor, says to this process.

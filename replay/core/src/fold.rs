@@ -1,7 +1,6 @@
 //! The fold: one message of the log after the other. One dispatch, one arm an event, total.
 
 use crate::state::State;
-use crate::state::alloc::EndWhy;
 use crate::state::instance::{Reach, Service};
 use crate::void::Void;
 use schema::SCHEMA_VERSION;
@@ -163,10 +162,9 @@ impl State {
             Event::AllocPending(e) => self.pending(&e.alloc, &e.driver, &e.why),
             Event::AllocRefused(e) => self.refused(&e.alloc, &e.driver, &e.why),
             Event::AllocExpired(e) => self.expired(&e.alloc, &e.driver, &e.instance),
-            Event::AllocRevoked(e) => {
-                let why = EndWhy::Revoked(e.why.clone());
-                self.take_back(&e.alloc, &e.driver, &e.instance, why)
-            }
+            Event::AllocPreempted(e) => self.preempted(e),
+            Event::AllocSpared(e) => self.spared(e),
+            Event::AllocRevoked(e) => self.revoked(e),
             Event::DrainStarted(e) => self.drain(e),
             Event::TerminateRequested(e) => self.terminate(e),
             Event::InstanceTerminated(e) => self.gone(&e.instance, false),

@@ -58,6 +58,8 @@ pub enum Void {
     NotAccepting,
     /// The lease still runs.
     LeaseRuns,
+    /// It has had no notice, or its notice still runs.
+    NoticeRuns,
     /// It has ended before.
     Ended,
 }
@@ -101,6 +103,7 @@ impl fmt::Display for Void {
             Void::NoRoom => "the instance has not that much free",
             Void::NotAccepting => "the instance takes no allocs now",
             Void::LeaseRuns => "the lease still runs",
+            Void::NoticeRuns => "it has had no notice, or its notice still runs",
             Void::Ended => "it has ended before",
         })
     }

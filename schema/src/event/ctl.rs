@@ -265,6 +265,41 @@ pub struct AllocExpired {
 body!(Ctl "alloc-expired" AllocExpired |e| Alloc e.alloc.as_str(),
     instance &e.instance, driver &e.driver);
 
+/// The alloc will be taken back for another of higher priority, unless its driver gives it back before or
+/// the other no longer needs it. Written again where yet another is to have it: the first notice holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AllocPreempted {
+    /// The alloc.
+    pub alloc: AllocId,
+    /// Who holds it.
+    pub driver: DriverId,
+    /// Where it is.
+    pub instance: InstanceId,
+    /// Who is to have it.
+    pub by: AllocId,
+    /// How long it is left; it runs from the log time of this record.
+    pub notice: Millis,
+    /// What it was asked for with.
+    pub priority: i32,
+    /// What the other was asked for with.
+    pub over: i32,
+}
+body!(Ctl "alloc-preempted" AllocPreempted |e| Alloc e.alloc.as_str(),
+    instance &e.instance, driver &e.driver);
+
+/// The alloc will not be taken back after all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AllocSpared {
+    /// The alloc.
+    pub alloc: AllocId,
+    /// Who holds it.
+    pub driver: DriverId,
+    /// Where it is.
+    pub instance: InstanceId,
+}
+body!(Ctl "alloc-spared" AllocSpared |e| Alloc e.alloc.as_str(),
+    instance &e.instance, driver &e.driver);
+
 /// The alloc was taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AllocRevoked {

@@ -2,6 +2,7 @@
 
 use super::Truth;
 use super::execs::Execs;
+use super::notices::Notices;
 use replay_core::State;
 use replay_core::state::alloc::AllocStatus;
 use replay_core::state::instance::{Instance, Phase, Reach};
@@ -39,6 +40,8 @@ pub(super) struct Claims {
     refused: Vec<(Offering, RefusalScope, LogTime)>,
     /// Who leads, in which term.
     leader: Option<(AuthorId, Epoch)>,
+    /// Who has notice to give way.
+    notices: Notices,
     /// When, in virtual milliseconds, an alloc was taken back, and until when its execs may run.
     pub(super) promised: BTreeMap<AllocId, (u64, u64)>,
 }
@@ -105,9 +108,14 @@ impl Claims {
                 self.promise(state, truth, &e.alloc, e.execs_until);
                 self.expire(state, e)
             }
+            Event::AllocPreempted(e) => {
+                let policy = self.policies.range(..=record.cause).next_back();
+                self.notices.give(state, e, policy.map(|(_, policy)| policy))
+            }
+            Event::AllocSpared(e) => self.notices.spare(&e.alloc),
             Event::AllocRevoked(e) => {
                 self.promise(state, truth, &e.alloc, e.execs_until);
-                None
+                self.notices.revoke(state, e)
             }
             Event::AllocRefused(e) => self.refuse(state, e),
             Event::AllocFreed(e) => self.free(state, truth, e),

@@ -53,6 +53,7 @@ pub(super) fn holds_up(
         | PendingWhy::DriverBudget { .. }
         | PendingWhy::LabelBudget { .. }
         | PendingWhy::MaxPerZone { .. }
+        | PendingWhy::Preempting { .. }
         | PendingWhy::Unknown => None,
     }
 }

@@ -34,6 +34,11 @@ pub(super) struct Draft<'a> {
     pub(super) granted: BTreeSet<&'a AllocId>,
     /// Instances that are kept for somebody who has waited for long, and for whom.
     pub(super) claimed: BTreeMap<InstanceId, AllocId>,
+    /// Instances where others give way to somebody who waits, to whom, and what he asked with: none who asked
+    /// with no more is given anything there.
+    pub(super) promised: BTreeMap<&'a InstanceId, (&'a AllocId, i32)>,
+    /// Those for whom what goes from the cluster, or is made to, is enough.
+    pub(super) roomy: BTreeSet<&'a AllocId>,
     /// What those wait for who are given nothing.
     pub(super) waits: Vec<(&'a AllocId, PendingWhy)>,
     /// Instances that this round ends, or says are gone.
@@ -73,6 +78,8 @@ impl<'a> Draft<'a> {
             taken_back: BTreeSet::new(),
             granted: BTreeSet::new(),
             claimed: BTreeMap::new(),
+            promised: BTreeMap::new(),
+            roomy: BTreeSet::new(),
             waits: Vec::new(),
             ended: BTreeSet::new(),
             committed: state.head.committed,
@@ -151,6 +158,21 @@ impl<'a> Draft<'a> {
         let state = self.state;
         let ids = state.index.live_instances.iter();
         ids.filter_map(|id| state.instances.get(id).map(|instance| (id, instance)))
+    }
+
+    /// Whether it is up with nothing on it, and with nothing that will be: nobody who waits has a use for it
+    /// now.
+    pub(super) fn idle(&self, id: &InstanceId, instance: &Instance) -> bool {
+        instance.accepts()
+            && instance.allocs == 0
+            && self.free.get(id) == Some(&instance.free())
+            && !self.ended.contains(id)
+    }
+
+    /// Whether it may have what is free there, or is kept for another.
+    pub(super) fn open_to(&self, id: &AllocId, alloc: &Alloc, instance: &InstanceId) -> bool {
+        let kept = self.promised.get(instance).filter(|(by, _)| *by != id);
+        kept.is_none_or(|(_, priority)| *priority < alloc.priority)
     }
 
     /// Takes every alloc on this instance back, and places nothing there in this round.

@@ -14,13 +14,7 @@ pub(super) fn decide(draft: &mut Draft<'_>) {
     let policy = &draft.state.head.policy;
     let mut idle: Vec<(&InstanceId, &Instance)> = draft
         .live()
-        .filter(|(id, instance)| {
-            instance.accepts()
-                && instance.allocs == 0
-                && may_go(policy, instance, time) == time
-                && draft.free.get(id) == Some(&instance.free())
-                && !draft.ended.contains(*id)
-        })
+        .filter(|(id, instance)| draft.idle(id, instance) && may_go(policy, instance, time) == time)
         .collect();
     idle.sort_by_key(|(id, instance)| (Reverse(instance.offering.price), (*id).clone()));
     // What this round ends for another reason is no longer among those that are kept.

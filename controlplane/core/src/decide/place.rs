@@ -4,6 +4,7 @@ use super::budget;
 use super::draft::Draft;
 use super::fair;
 use super::offer::on_market;
+use super::preempt;
 use replay_core::state::alloc::{Alloc, AllocStatus};
 use replay_core::state::budget::{share, worth};
 use replay_core::state::instance::Instance;
@@ -23,6 +24,7 @@ const HOPELESS: usize = 64;
 /// neither.
 pub(super) fn decide<'a>(draft: &mut Draft<'a>) -> Vec<(&'a AllocId, &'a Alloc)> {
     let waiting = fair::order(draft);
+    draft.promised = preempt::promises(draft, &waiting);
     let ranks: BTreeMap<&AllocId, usize> =
         waiting.iter().enumerate().map(|(rank, (id, _))| (*id, rank)).collect();
     let (kept, rest): (Vec<_>, Vec<_>) =
@@ -37,7 +39,9 @@ pub(super) fn decide<'a>(draft: &mut Draft<'a>) -> Vec<(&'a AllocId, &'a Alloc)>
         let (need, market) = (alloc.requirements.floor(), alloc.constraint.market);
         let kept = kept_for(draft, alloc).is_some();
         let alone = alloc.constraint.alone.is_some();
-        let plain = alloc.constraint.instance.is_none() && !kept && !alone;
+        // To who may have what is kept from others, what is true of them says nothing.
+        let above = draft.promised.values().any(|(by, than)| by == &id || *than < alloc.priority);
+        let plain = alloc.constraint.instance.is_none() && !kept && !alone && !above;
         if draft.free.is_empty() || (plain && hopeless.knows(&need, market)) {
             unplaced.push((id, alloc));
             continue;
@@ -96,6 +100,7 @@ fn place<'a>(draft: &mut Draft<'a>, id: &'a AllocId, alloc: &Alloc, most: Option
     let fits = |instance: &InstanceId, draft: &Draft<'_>| {
         let holds = draft.free.get(instance).is_some_and(|free| free.holds(&floor));
         let of = draft.state.instances.get(instance).map(|instance| &instance.offering);
+        let holds = holds && draft.open_to(id, alloc, instance);
         holds && of.is_some_and(|of| budget::affords(alloc, most, of))
     };
     if let Some(named) = &alloc.constraint.instance {
@@ -109,7 +114,7 @@ fn place<'a>(draft: &mut Draft<'a>, id: &'a AllocId, alloc: &Alloc, most: Option
     if alloc.constraint.alone.is_some() {
         return false;
     }
-    let Some(Fit { instance, candidates, emptying }) = best_fit(draft, alloc, most) else {
+    let Some(Fit { instance, candidates, emptying }) = best_fit(draft, id, alloc, most) else {
         return false;
     };
     let why = |left| GrantWhy::BestFit { candidates, left, emptying };
@@ -123,10 +128,11 @@ fn claim(draft: &mut Draft<'_>, asker: &AllocId, alloc: &Alloc) {
     let market = alloc.constraint.market;
     let could = |id: &InstanceId| {
         let instance = draft.state.instances.get(id);
-        instance.is_some_and(|instance| {
-            instance.resources.holds(&floor)
-                && market.is_none_or(|market| market == instance.offering.market)
-        })
+        !draft.promised.contains_key(id)
+            && instance.is_some_and(|instance| {
+                instance.resources.holds(&floor)
+                    && market.is_none_or(|market| market == instance.offering.market)
+            })
     };
     let nearest = draft.free.iter().filter(|(id, _)| could(id));
     let nearest = nearest.min_by_key(|(id, free)| (size(&floor.minus(free)), *id));
@@ -146,11 +152,16 @@ struct Fit {
 }
 
 /// The instance of which least is paid for in vain, among equals that on which least stays free.
-fn best_fit(draft: &Draft<'_>, alloc: &Alloc, most: Option<Micros>) -> Option<Fit> {
+fn best_fit(
+    draft: &Draft<'_>,
+    asker: &AllocId,
+    alloc: &Alloc,
+    most: Option<Micros>,
+) -> Option<Fit> {
     let (floor, market) = (&alloc.requirements.floor(), alloc.constraint.market);
     let mut fits: Vec<(u64, u64, &InstanceId)> = Vec::new();
     for (id, free) in &draft.free {
-        if !free.holds(floor) {
+        if !free.holds(floor) || !draft.open_to(asker, alloc, id) {
             continue;
         }
         let Some(instance) = draft.state.instances.get(id) else { continue };

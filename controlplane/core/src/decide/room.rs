@@ -8,14 +8,18 @@ use schema::event::TerminateRequested;
 use schema::id::{AllocId, InstanceId};
 use schema::why::{PendingWhy, RefusalClass, TerminateWhy};
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 pub(super) fn decide(draft: &mut Draft<'_>) {
     let mut room = Room::of(draft);
     let mut ending: Vec<(&InstanceId, &AllocId)> = Vec::new();
+    let mut served = BTreeSet::new();
     for (alloc, why) in &draft.waits {
-        ending.extend(room.make(draft, why).into_iter().map(|id| (id, *alloc)));
+        let Some(made) = room.make(draft, why) else { continue };
+        served.insert(*alloc);
+        ending.extend(made.into_iter().map(|id| (id, *alloc)));
     }
+    draft.roomy = served;
     for (id, alloc) in ending {
         draft.ended.insert(id.clone());
         draft.free.remove(id);
@@ -48,7 +52,7 @@ impl<'a> Room<'a> {
         let leaving = |(id, instance): (&'a InstanceId, &'a Instance)| {
             let ending = draft.ended.contains(id);
             let going = ending || matches!(instance.phase, Phase::Terminating { .. });
-            let idle = is_idle(draft, id, instance);
+            let idle = draft.idle(id, instance);
             (going || idle).then_some(Leaving { id, instance, idle })
         };
         let mut left: Vec<Leaving<'a>> = match draft.waits.is_empty() {
@@ -59,10 +63,11 @@ impl<'a> Room<'a> {
         Room { left, asked: 0, freed: 0, money_asked: 0, money_freed: 0 }
     }
 
-    /// The idle instances to be ended for who waits for this reason.
-    fn make(&mut self, draft: &Draft<'_>, why: &PendingWhy) -> Vec<&'a InstanceId> {
+    /// The idle instances to be ended for who waits for this reason: none of them where what goes anyway is
+    /// enough, and nothing where all of it is not.
+    fn make(&mut self, draft: &Draft<'_>, why: &PendingWhy) -> Option<Vec<&'a InstanceId>> {
         if self.left.is_empty() {
-            return Vec::new();
+            return None;
         }
         let (instances, committed) = (u64::from(draft.instances), draft.committed.0);
         match why {
@@ -91,48 +96,30 @@ impl<'a> Room<'a> {
             | PendingWhy::Breaker { .. }
             | PendingWhy::DriverBudget { .. }
             | PendingWhy::LabelBudget { .. }
-            | PendingWhy::Unknown => Vec::new(),
+            | PendingWhy::Preempting { .. }
+            | PendingWhy::Unknown => None,
         }
     }
 
     /// Takes those that free so much in all, each as much as it is weighed at; none if all of them do not.
-    fn take(&mut self, over: u64, weigh: impl Fn(&Instance) -> u64) -> Vec<&'a InstanceId> {
+    fn take(&mut self, over: u64, weigh: impl Fn(&Instance) -> u64) -> Option<Vec<&'a InstanceId>> {
         let mut freed: u64 = 0;
-        let mut taken: BTreeMap<usize, Leaving<'a>> = BTreeMap::new();
-        for (at, leaving) in self.left.iter().enumerate() {
-            if freed >= over {
-                break;
-            }
-            let weight = weigh(leaving.instance);
-            if weight > 0 {
-                freed = freed.saturating_add(weight);
-                taken.insert(at, *leaving);
-            }
-        }
-        if freed < over {
-            return Vec::new();
-        }
-        let mut at = 0;
-        self.left.retain(|_| {
-            at += 1;
-            !taken.contains_key(&(at - 1))
+        let (taken, left): (Vec<_>, Vec<_>) = self.left.iter().copied().partition(|leaving| {
+            let weight = if freed < over { weigh(leaving.instance) } else { 0 };
+            freed = freed.saturating_add(weight);
+            weight > 0
         });
-        for leaving in taken.values() {
-            self.freed += 1;
-            let price = leaving.instance.offering.at_most().0;
-            self.money_freed = self.money_freed.saturating_add(price);
+        if freed < over {
+            return None;
         }
-        taken.into_values().filter(|leaving| leaving.idle).map(|leaving| leaving.id).collect()
+        self.left = left;
+        self.freed += taken.len() as u64;
+        let price = |leaving: &Leaving<'_>| leaving.instance.offering.at_most().0;
+        let money = taken.iter().map(price).fold(0, u64::saturating_add);
+        self.money_freed = self.money_freed.saturating_add(money);
+        let idle = taken.into_iter().filter(|leaving| leaving.idle);
+        Some(idle.map(|leaving| leaving.id).collect())
     }
-}
-
-/// Whether it is up with nothing on it, and with nothing that will be: nobody who waits has a use for it
-/// now.
-fn is_idle(draft: &Draft<'_>, id: &InstanceId, instance: &Instance) -> bool {
-    instance.accepts()
-        && instance.allocs == 0
-        && draft.free.get(id) == Some(&instance.free())
-        && !draft.ended.contains(id)
 }
 
 /// Whether one instance less of this lets its quota have room for another.

@@ -13,7 +13,7 @@ use crate::pack::{Demand, Terms, Unseated, pack};
 use replay_core::state::alloc::{Alloc, AllocStatus};
 use replay_core::state::budget::share;
 use replay_core::state::instance::{Instance, Phase};
-use schema::event::{AllocPending, AllocRefused, LaunchRequested};
+use schema::event::{AllocRefused, LaunchRequested};
 use schema::id::{AllocId, LaunchId};
 use schema::policy::{Offering, Policy};
 use schema::requirements::Market;
@@ -40,13 +40,6 @@ pub(super) fn decide<'a>(draft: &mut Draft<'a>, unplaced: &[Waiting<'a>]) {
     let reasons = launch(draft, &uncovered);
     let reasons = uncovered.into_iter().zip(reasons);
     told.extend(reasons.filter_map(|(waiting, why)| Some((waiting, why?))));
-    // After the launches: a round cut short tells nobody of one that it does not hold.
-    for ((id, alloc), why) in &told {
-        if draft.full() {
-            return;
-        }
-        pending(draft, id, alloc, why);
-    }
     draft.waits = told.into_iter().map(|((id, _), why)| (id, why)).collect();
 }
 
@@ -360,27 +353,4 @@ fn backed_off(draft: &Draft<'_>, fitting: &[&Offering]) -> PendingWhy {
     let class = refusal.map(|rest| rest.class.clone());
     let message = refusal.map(|rest| rest.message.clone()).unwrap_or_default();
     PendingWhy::BackedOff { kind, class, message }
-}
-
-/// Tells the driver what it waits for, if that has changed.
-fn pending(draft: &mut Draft<'_>, id: &AllocId, alloc: &Alloc, why: &PendingWhy) {
-    let AllocStatus::Waiting { why: before, .. } = &alloc.status else { return };
-    if before.as_ref().is_none_or(|before| changed(before, why)) {
-        let (alloc, driver, why) = (id.clone(), alloc.driver.clone(), why.clone());
-        draft.push(AllocPending { alloc, driver, why });
-    }
-}
-
-/// Figures alone are no news: a budget that is full is the same reason at every level.
-fn changed(before: &PendingWhy, after: &PendingWhy) -> bool {
-    match (before, after) {
-        (PendingWhy::Launching { launch: a, .. }, PendingWhy::Launching { launch: b, .. }) => {
-            a != b
-        }
-        (
-            PendingWhy::BackedOff { kind: a, class: of_a, .. },
-            PendingWhy::BackedOff { kind: b, class: of_b, .. },
-        ) => (a, of_a) != (b, of_b),
-        _ => std::mem::discriminant(before) != std::mem::discriminant(after),
-    }
 }

@@ -170,9 +170,9 @@ fn counts_are_never_exceeded() {
             },
             &[
                 "launch small for a-1",
+                "end i-1: room for a-2",
                 "a-1 waits: launching small",
                 "a-2 waits: at most 2 instances",
-                "end i-1: room for a-2",
             ],
         ),
         (

@@ -30,7 +30,7 @@ fn at_a_cap_idle_ones_of_the_wrong_type_go() {
                 w.up("i-1", cores(2));
                 w.ask("a-1", cores(4));
             },
-            &["a-1 waits: at most 1 instances", "end i-1: room for a-1"],
+            &["end i-1: room for a-1", "a-1 waits: at most 1 instances"],
         ),
         (
             "though the policy keeps a least number: another will take its place",
@@ -39,7 +39,7 @@ fn at_a_cap_idle_ones_of_the_wrong_type_go() {
                 w.up("i-1", cores(2));
                 w.ask("a-1", cores(4));
             },
-            &["a-1 waits: at most 1 instances", "end i-1: room for a-1"],
+            &["end i-1: room for a-1", "a-1 waits: at most 1 instances"],
         ),
         (
             "one for each that waits, the dearest first",
@@ -52,10 +52,10 @@ fn at_a_cap_idle_ones_of_the_wrong_type_go() {
                 w.ask("a-2", cores(8));
             },
             &[
-                "a-1 waits: at most 3 instances",
-                "a-2 waits: at most 3 instances",
                 "end i-2: room for a-1",
                 "end i-3: room for a-2",
+                "a-1 waits: at most 3 instances",
+                "a-2 waits: at most 3 instances",
             ],
         ),
         (
@@ -117,7 +117,7 @@ fn at_a_budget_as_many_go_as_the_cheapest_launch_costs() {
                 w.up("i-1", cores(2));
                 w.ask("a-1", cores(8));
             },
-            &["a-1 waits: budget, 360000 on 100000 of 400000", "end i-1: room for a-1"],
+            &["end i-1: room for a-1", "a-1 waits: budget, 360000 on 100000 of 400000"],
         ),
         (
             "all are needed",
@@ -129,10 +129,10 @@ fn at_a_budget_as_many_go_as_the_cheapest_launch_costs() {
                 w.ask("a-1", cores(8));
             },
             &[
-                "a-1 waits: budget, 360000 on 300000 of 400000",
                 "end i-1: room for a-1",
                 "end i-2: room for a-1",
                 "end i-3: room for a-1",
+                "a-1 waits: budget, 360000 on 300000 of 400000",
             ],
         ),
         (
@@ -147,9 +147,9 @@ fn at_a_budget_as_many_go_as_the_cheapest_launch_costs() {
                 w.ask("a-2", cores(2));
             },
             &[
+                "end i-1: room for a-1",
                 "a-1 waits: budget, 100000 on 350000 of 400000",
                 "a-2 waits: budget, 100000 on 350000 of 400000",
-                "end i-1: room for a-1",
             ],
         ),
         (
@@ -178,7 +178,7 @@ fn at_a_quota_or_in_a_full_zone_it_is_one_of_those_that_count_there() {
                 at_quota(w);
                 w.ask("a-1", cores(4));
             },
-            &["a-1 waits: m5.xlarge rests", "end i-1: room for a-1"],
+            &["end i-1: room for a-1", "a-1 waits: m5.xlarge rests"],
         ),
         (
             "none where only others are idle",
@@ -201,8 +201,8 @@ fn at_a_quota_or_in_a_full_zone_it_is_one_of_those_that_count_there() {
             },
             &[
                 "a-0 on i-2: best of 1",
-                "a-1 waits: at most 1 in each zone",
                 "end i-1: room for a-1",
+                "a-1 waits: at most 1 in each zone",
             ],
         ),
     ]);

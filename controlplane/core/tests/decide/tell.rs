@@ -9,6 +9,8 @@ pub(crate) fn tell(event: &Event) -> String {
         Event::AllocPending(e) => format!("{} waits: {}", e.alloc, pending(&e.why)),
         Event::AllocRefused(e) => format!("{} refused: {}", e.alloc, refused(&e.why)),
         Event::AllocExpired(e) => format!("{} expired", e.alloc),
+        Event::AllocPreempted(e) => format!("{} gives way to {}", e.alloc, e.by),
+        Event::AllocSpared(e) => format!("{} spared", e.alloc),
         Event::AllocRevoked(e) => format!("{} revoked: {}", e.alloc, revoked(&e.why)),
         Event::LaunchRequested(e) => {
             let whom: Vec<&str> = e.reserved_for.iter().map(|id| id.as_str()).collect();
@@ -65,6 +67,7 @@ fn pending(why: &PendingWhy) -> String {
         }
         PendingWhy::MaxPerZone { limit } => format!("at most {limit} in each zone"),
         PendingWhy::Breaker { failures } => format!("{failures} did not boot"),
+        PendingWhy::Preempting { instance, allocs, .. } => format!("{allocs} to leave {instance}"),
         PendingWhy::Frozen => "frozen".into(),
         PendingWhy::Unknown => "unknown".into(),
     }
@@ -98,6 +101,7 @@ fn revoked(why: &RevokedWhy) -> String {
         RevokedWhy::AllocKilled => "killed".into(),
         RevokedWhy::InstanceLost => "instance lost".into(),
         RevokedWhy::Terminating => "terminating".into(),
+        RevokedWhy::Preempted { by } => format!("for {by}"),
         RevokedWhy::Unknown => "unknown".into(),
     }
 }

@@ -303,7 +303,18 @@ impl World {
 
     /// The driver has asked for this alloc and holds it.
     pub(crate) fn give(&mut self, alloc: &str, instance: &str, resources: Resources) {
-        self.ask(alloc, resources.clone());
+        self.give_as(alloc, instance, resources, |_| {});
+    }
+
+    /// The same, asked for with these words.
+    pub(crate) fn give_as(
+        &mut self,
+        alloc: &str,
+        instance: &str,
+        resources: Resources,
+        change: impl FnOnce(&mut AllocRequested),
+    ) {
+        self.ask_with(alloc, resources.clone(), change);
         self.say(AllocGranted {
             alloc: id(alloc),
             driver: id("d-1"),

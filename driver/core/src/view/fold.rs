@@ -103,6 +103,13 @@ impl View {
             Event::AllocRefused(e) => self.settle(&e.alloc, AllocView::Refused(e.why.clone())),
             Event::AllocWithdrawn(e) => self.settle(&e.alloc, AllocView::Over(OverWhy::Freed)),
             Event::AllocGranted(e) => self.granted(e),
+            Event::AllocPreempted(e) if e.priority < e.over => {
+                let end = self.time + e.notice;
+                self.noticed(&e.alloc, &e.instance, |before| {
+                    Some(before.map_or(end, |before| before.min(end)))
+                })
+            }
+            Event::AllocSpared(e) => self.noticed(&e.alloc, &e.instance, |_| None),
             Event::AllocFreed(e) => {
                 let awaited = self.outlasts(&e.alloc);
                 self.over(&e.alloc, &e.instance, OverWhy::Freed, awaited)
@@ -186,12 +193,29 @@ impl View {
             address: e.address.clone(),
             lease: e.lease,
             grace: e.grace,
+            notice: None,
         };
         let changed = self.settle(&e.alloc, AllocView::Granted(given.clone()));
         if !changed.is_empty() {
             self.given.insert(e.alloc.clone(), given);
         }
         changed
+    }
+
+    /// What is said of when a granted alloc is to be taken back.
+    fn noticed(
+        &mut self,
+        id: &AllocId,
+        by: &InstanceId,
+        change: impl FnOnce(Option<LogTime>) -> Option<LogTime>,
+    ) -> Vec<Changed> {
+        match self.allocs.get_mut(id) {
+            Some(AllocView::Granted(given)) if given.instance == *by => {
+                given.notice = change(given.notice);
+                vec![Changed::Alloc(id.clone())]
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// Waiting requests of a driver that leaves are withdrawn.

@@ -10,7 +10,7 @@ use replay_core::state::exec;
 use scene::{Scene, Step};
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = (0..22_u8, 0..3_u8, 0..4_u8, 0..5_u8, 0..4000_u64);
+    let step = (0..25_u8, 0..3_u8, 0..4_u8, 0..5_u8, 0..4000_u64);
     let step = step.prop_map(|(act, alloc, exec, twist, pause)| Step {
         act,
         alloc,
@@ -28,7 +28,12 @@ fn compare(scene: &Scene) {
         let seen = view.allocs.get(id);
         let same = match &alloc.status {
             AllocStatus::Waiting { .. } => matches!(seen, Some(AllocView::Waiting(_))),
-            AllocStatus::Granted { .. } => matches!(seen, Some(AllocView::Granted(_))),
+            AllocStatus::Granted { grant, .. } => match seen {
+                Some(AllocView::Granted(given)) => {
+                    given.notice == grant.notice.as_ref().map(|notice| notice.until)
+                }
+                _ => false,
+            },
             AllocStatus::Ended { why: EndWhy::Refused(_), .. } => {
                 matches!(seen, Some(AllocView::Refused(_)))
             }

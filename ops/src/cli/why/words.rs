@@ -19,6 +19,15 @@ pub(super) fn of(event: &Event) -> String {
             let why = granted(&e.why);
             format!("{} is granted {} on {}: {why}", e.alloc, amount(&e.resources), e.instance)
         }
+        Event::AllocPreempted(e) => format!(
+            "{} (priority {}) is to give way to {} (priority {}), and has {} s for it",
+            e.alloc,
+            e.priority,
+            e.by,
+            e.over,
+            e.notice.0.div_ceil(1000)
+        ),
+        Event::AllocSpared(e) => format!("{} is spared: it stays where it is", e.alloc),
         Event::AllocRevoked(e) => {
             format!("{} is taken back: {}", e.alloc, driver::describe::revoked(&e.why))
         }

@@ -24,6 +24,9 @@ use std::collections::BTreeMap;
 
 mod end;
 mod keep;
+mod preempt;
+
+pub use preempt::Notice;
 
 /// Capacity asked for or given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,6 +109,9 @@ pub struct Grant {
     pub grace: Millis,
     /// Whether the agent has opened it.
     pub opened: bool,
+    /// It is to give way to another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<Notice>,
 }
 
 /// What a state does not say has the digest that it had before grants said anything of it.
@@ -263,6 +269,7 @@ impl State {
             lease: None,
             grace: e.grace,
             opened: false,
+            notice: None,
         };
         let until = time + e.lease;
         let Some(alloc) = self.allocs.get_mut(&e.alloc) else { return };
@@ -329,8 +336,9 @@ impl State {
                     return Err(Void::NotOwner);
                 }
                 let (grant, until) = (grant.clone(), *until);
+                let notice = grant.notice.clone();
                 alloc.status = AllocStatus::Ending { grant, why, since };
-                self.index.leases.remove(&(until, id.clone()));
+                self.index.unlease(id, until, notice.as_ref());
                 self.index.to_kill.remove(id);
                 Ok(())
             }

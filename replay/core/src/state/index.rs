@@ -2,7 +2,7 @@
 //! digest; built anew from a snapshot.
 
 use super::State;
-use super::alloc::{Alloc, AllocStatus};
+use super::alloc::{Alloc, AllocStatus, Notice};
 use super::budget::Costs;
 use super::instance::Phase;
 use super::launch::LaunchStatus;
@@ -45,6 +45,8 @@ pub struct Index {
     pub waiting: BTreeSet<WaitKey>,
     /// Ends of leases.
     pub leases: BTreeSet<(LogTime, AllocId)>,
+    /// Ends of notices of allocs that are held.
+    pub notices: BTreeSet<(LogTime, AllocId)>,
     /// Allocs that hold resources, by instance.
     pub on_instance: BTreeSet<(InstanceId, AllocId)>,
     /// Allocs that are not over, by driver.
@@ -101,6 +103,14 @@ impl Index {
         let count = self.zones.remove(zone).unwrap_or(0).saturating_add_signed(change);
         if count > 0 {
             self.zones.insert(zone.clone(), count);
+        }
+    }
+
+    /// An alloc is no longer held, whose lease would have run out then.
+    pub(crate) fn unlease(&mut self, id: &AllocId, until: LogTime, notice: Option<&Notice>) {
+        self.leases.remove(&(until, id.clone()));
+        if let Some(notice) = notice {
+            self.notices.remove(&(notice.until, id.clone()));
         }
     }
 
@@ -172,6 +182,7 @@ impl Index {
             }
             AllocStatus::Granted { grant, until } => {
                 self.leases.insert((*until, id.clone()));
+                self.notices.extend(grant.notice.iter().map(|notice| (notice.until, id.clone())));
                 self.on_instance.insert((grant.instance.clone(), id.clone()));
             }
             AllocStatus::Ending { grant, .. } => {

@@ -3,12 +3,12 @@
 use super::{offering, policy, why};
 use crate::dice::{Dice, Place};
 use schema::event::{
-    AllocExpired, AllocGranted, AllocPending, AllocRefused, AllocRevoked, Body, BootTimedOut,
-    BreakerTripped, Checkpoint, CloudConfigured, ConsoleSeen, DrainStarted, Event, Genesis,
-    InstanceLost, InstanceReachable, InstanceTerminated, InstanceUnreachable, LaunchAccepted,
-    LaunchRefused, LaunchRequested, LeaderChallenged, LeaderElected, LeaderRenewed, LeaderResigned,
-    OrphanFound, Previous, PriceSeen, PriceSource, ReplicaStarted, RolledOver, SchemaActivated,
-    Scored, TerminateRequested, Withdrawn,
+    AllocExpired, AllocGranted, AllocPending, AllocPreempted, AllocRefused, AllocRevoked,
+    AllocSpared, Body, BootTimedOut, BreakerTripped, Checkpoint, CloudConfigured, ConsoleSeen,
+    DrainStarted, Event, Genesis, InstanceLost, InstanceReachable, InstanceTerminated,
+    InstanceUnreachable, LaunchAccepted, LaunchRefused, LaunchRequested, LeaderChallenged,
+    LeaderElected, LeaderRenewed, LeaderResigned, OrphanFound, Previous, PriceSeen, PriceSource,
+    ReplicaStarted, RolledOver, SchemaActivated, Scored, TerminateRequested, Withdrawn,
 };
 use schema::unit::{Epoch, Seq};
 
@@ -153,6 +153,17 @@ fn alloc(kind: &str, place: &Place, dice: &mut Dice<'_>) -> Option<Event> {
         AllocExpired::KIND => {
             AllocExpired { alloc, driver, instance, execs_until: dice.time() }.into()
         }
+        AllocPreempted::KIND => AllocPreempted {
+            alloc,
+            driver,
+            instance,
+            by: dice.alloc(),
+            notice: dice.millis(),
+            priority: dice.signed(),
+            over: dice.signed(),
+        }
+        .into(),
+        AllocSpared::KIND => AllocSpared { alloc, driver, instance }.into(),
         AllocRevoked::KIND => {
             let (execs_until, why) = (dice.time(), why::revoked(dice));
             AllocRevoked { alloc, driver, instance, execs_until, why }.into()

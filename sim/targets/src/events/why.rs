@@ -21,7 +21,7 @@ pub(super) fn grant(dice: &mut Dice<'_>) -> GrantWhy {
 }
 
 pub(super) fn pending(dice: &mut Dice<'_>) -> PendingWhy {
-    match dice.below(12) {
+    match dice.below(13) {
         0 => {
             let launch = dice.place().launch;
             PendingWhy::Launching { launch, kind: dice.text().into(), price: dice.price() }
@@ -48,6 +48,10 @@ pub(super) fn pending(dice: &mut Dice<'_>) -> PendingWhy {
         }
         9 => PendingWhy::MaxPerZone { limit: dice.short() },
         10 => PendingWhy::Breaker { failures: dice.short() },
+        11 => {
+            let (instance, allocs) = (dice.instance(), dice.short());
+            PendingWhy::Preempting { instance, allocs, left: dice.millis() }
+        }
         _ => PendingWhy::Unknown,
     }
 }
@@ -81,13 +85,14 @@ pub(super) fn refused(dice: &mut Dice<'_>) -> RefusedWhy {
 }
 
 pub(super) fn revoked(dice: &mut Dice<'_>) -> RevokedWhy {
-    match dice.below(7) {
+    match dice.below(8) {
         0 => RevokedWhy::Unreachable { silent: dice.millis() },
         1 => RevokedWhy::Interrupted,
         2 => RevokedWhy::InstanceKilled,
         3 => RevokedWhy::AllocKilled,
         4 => RevokedWhy::InstanceLost,
         5 => RevokedWhy::Terminating,
+        6 => RevokedWhy::Preempted { by: dice.alloc() },
         _ => RevokedWhy::Unknown,
     }
 }

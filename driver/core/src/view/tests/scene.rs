@@ -4,11 +4,11 @@ use super::View;
 use replay_core::{Message, State};
 use schema::codec;
 use schema::event::{
-    AllocClosed, AllocExpired, AllocFreed, AllocGranted, AllocOpened, AllocPending, AllocRefused,
-    AllocRequested, AllocRevoked, AllocWithdrawn, AllocsKept, DriverJoined, DriverLeft, Event,
-    ExecConfig, ExecExited, ExecFailed, ExecOomKilled, ExecStarted, ExecSubmitted, Genesis,
-    InstanceBooted, LaunchRequested, LeaderElected, LeaderRenewed, LeaderResigned, LogDigest,
-    Usage,
+    AllocClosed, AllocExpired, AllocFreed, AllocGranted, AllocOpened, AllocPending, AllocPreempted,
+    AllocRefused, AllocRequested, AllocRevoked, AllocSpared, AllocWithdrawn, AllocsKept,
+    DriverJoined, DriverLeft, Event, ExecConfig, ExecExited, ExecFailed, ExecOomKilled,
+    ExecStarted, ExecSubmitted, Genesis, InstanceBooted, LaunchRequested, LeaderElected,
+    LeaderRenewed, LeaderResigned, LogDigest, Usage,
 };
 use schema::id::{AllocId, AuthorId, ClusterId, DriverId, ExecId, InstanceId, LaunchId};
 use schema::policy::{Offering, Policy};
@@ -176,7 +176,7 @@ impl Scene {
         let (alloc, exec) = (id(&format!("a-{}", step.alloc)), id(&format!("x-{}", step.exec)));
         match step.act {
             0..=7 => self.driver_act(step, alloc, exec),
-            8..=14 => self.leader_act(step, alloc),
+            8..=14 | 22..=24 => self.leader_act(step, alloc),
             _ => self.agent_act(step, alloc, exec),
         }
     }
@@ -237,11 +237,34 @@ impl Scene {
                 let why = RevokedWhy::Interrupted;
                 AllocRevoked { alloc, driver, instance, execs_until, why }.into()
             }
+            22 => AllocPreempted {
+                alloc,
+                driver,
+                instance,
+                by: id("a-9"),
+                notice: Millis(step.pause_ms),
+                priority: 0,
+                over: i32::from(step.exec),
+            }
+            .into(),
+            23 => AllocSpared { alloc, driver, instance }.into(),
+            24 => return self.take(execs_until),
             _ => return self.expire(execs_until),
         };
         match step.twist {
             0 => self.by("r-1", 1, event),
             _ => self.by("r-1", 2, event),
+        }
+    }
+
+    /// Takes an alloc back for another, if its notice is over.
+    fn take(&mut self, execs_until: LogTime) {
+        let (time, notices) = (self.state.head.time, &self.state.index.notices);
+        let due = notices.iter().find(|(until, _)| *until <= time);
+        if let Some((_, alloc)) = due.cloned() {
+            let (driver, instance) = (self.driver.clone(), id("i-1"));
+            let why = RevokedWhy::Preempted { by: id("a-9") };
+            self.by("r-1", 2, AllocRevoked { alloc, driver, instance, execs_until, why });
         }
     }
 

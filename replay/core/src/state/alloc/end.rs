@@ -28,7 +28,7 @@ impl State {
             AllocStatus::Granted { grant, until } => {
                 let (grant, until) = (grant.clone(), *until);
                 alloc.status = ended(Some(grant.clone()), reason);
-                self.index.leases.remove(&(until, id.clone()));
+                self.index.unlease(id, until, grant.notice.as_ref());
                 self.index.to_kill.remove(id);
                 Some(grant)
             }
