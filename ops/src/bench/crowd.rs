@@ -4,7 +4,7 @@ use super::history::{Writer, amount, offering};
 use anyhow::Context;
 use schema::event::{AllocGranted, AllocOpened, AllocPending, AllocRequested, PolicySet};
 use schema::id::{AllocId, AuthorId, ClusterId, DriverId, InstanceId};
-use schema::policy::{Offering, Policy};
+use schema::policy::{Offering, Policy, Preemption};
 use schema::requirements::{Constraint, Requirements};
 use schema::resources::Resources;
 use schema::unit::{Micros, Millis};
@@ -55,7 +55,7 @@ impl Crowd {
     fn occupy(&mut self, instance: &InstanceId, n: u64) -> anyhow::Result<()> {
         let resources = Resources { cpu: 7500, memory: 15 << 29, ..Resources::default() };
         let driver = self.driver(n)?.clone();
-        let alloc = ask(&mut self.writer, &driver, n, resources.clone())?;
+        let alloc = ask(&mut self.writer, &driver, n, 0, resources.clone())?;
         let granted = AllocGranted {
             alloc: alloc.clone(),
             driver: driver.clone(),
@@ -71,15 +71,16 @@ impl Crowd {
         self.writer.put(&AuthorId::from(instance), 0, opened)
     }
 
-    /// The same with so many requests that wait; no two ask for the same.
+    /// The same with so many requests of this priority that wait; no two ask for the same.
     pub(super) fn queue(
         &self,
         count: u64,
+        priority: i32,
         need: impl Fn(u64) -> Resources,
     ) -> anyhow::Result<(Writer, Vec<AllocId>)> {
         let mut writer = self.writer.clone();
         let first = 1 << 32;
-        let ask = |n| ask(&mut writer, self.driver(n)?, first + n, need(n));
+        let ask = |n| ask(&mut writer, self.driver(n)?, first + n, priority, need(n));
         let asked = (0..count).map(ask).collect::<anyhow::Result<_>>()?;
         Ok((writer, asked))
     }
@@ -93,6 +94,7 @@ fn ask(
     writer: &mut Writer,
     driver: &DriverId,
     n: u64,
+    priority: i32,
     amount: Resources,
 ) -> anyhow::Result<AllocId> {
     let alloc = AllocId::made(n, n);
@@ -101,7 +103,7 @@ fn ask(
         driver: driver.clone(),
         requirements: Requirements::exactly(amount),
         constraint: Constraint::default(),
-        priority: 0,
+        priority,
         labels: BTreeMap::new(),
         lease: None,
     };
@@ -124,6 +126,15 @@ pub(super) fn buying(full: &Writer) -> anyhow::Result<Writer> {
         max_pending: PENDING,
         ..full.state.head.policy.clone()
     };
+    writer.put(&AuthorId::new("o-1")?, 0, PolicySet { policy })?;
+    Ok(writer)
+}
+
+/// The same cluster when those who wait may have what others hold who asked with a lower priority.
+pub(super) fn preempting(full: &Writer) -> anyhow::Result<Writer> {
+    let mut writer = full.clone();
+    let mut policy = full.state.head.policy.clone();
+    policy.fairness.preemption = Preemption::Lower;
     writer.put(&AuthorId::new("o-1")?, 0, PolicySet { policy })?;
     Ok(writer)
 }

@@ -1,7 +1,7 @@
 //! A large fleet with a long queue: what a decision, a record and a snapshot take at that size, and the
 //! memory that the state does.
 
-use super::crowd::{Crowd, PENDING, buying, need, tell};
+use super::crowd::{Crowd, PENDING, buying, need, preempting, tell};
 use super::history::Writer;
 use super::{Figure, milliseconds};
 use anyhow::{Context, ensure};
@@ -22,6 +22,9 @@ const TURNS: usize = 3;
 /// Copies of a state by which its memory is measured.
 const COPIES: usize = 3;
 
+/// Notices that are given in one round, at least: to so many who wait others give way.
+const NOTICES: usize = 64;
+
 /// How large a fleet is, and how long its queue.
 pub(super) struct Size {
     /// As it is in the names of figures.
@@ -40,12 +43,13 @@ pub(super) const SIZES: [Size; 2] = [
 
 pub(super) fn figures(cluster: &ClusterId, size: &Size) -> anyhow::Result<Vec<Figure>> {
     let crowd = Crowd::new(cluster, size.instances)?;
-    let (room, _) = crowd.queue(size.waiting, |n| need(100 + n % 40 * 100, n))?;
-    let (mut full, asked) = crowd.queue(size.waiting, |n| need(5000 + n % 80 * 100, n))?;
+    let (room, _) = crowd.queue(size.waiting, 0, |n| need(100 + n % 40 * 100, n))?;
+    let (mut full, asked) = crowd.queue(size.waiting, 1, |n| need(5000 + n % 80 * 100, n))?;
     let buying = buying(&full)?;
     let mut figures = vec![
         decision("grants", size, &room.state, MAX_ROUND)?,
         decision("launches", size, &buying.state, MAX_ROUND)?,
+        decision("preempts", size, &preempting(&full)?.state, MAX_ROUND)?,
     ];
     tell(&mut full, &crowd, &asked)?;
     figures.push(decision("quiet", size, &full.state, 0)?);
@@ -89,6 +93,10 @@ fn decision(what: &str, size: &Size, state: &State, says: usize) -> anyhow::Resu
     if what == "launches" {
         let launches = events.iter().filter(|event| matches!(event, Event::LaunchRequested(_)));
         ensure!(launches.count() == PENDING as usize, "{what}");
+    }
+    if what == "preempts" {
+        let notices = events.iter().filter(|event| matches!(event, Event::AllocPreempted(_)));
+        ensure!(notices.count() >= NOTICES, "{what}");
     }
     Ok(Figure {
         name: format!("size_{}_{what}", size.name),

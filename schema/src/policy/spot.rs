@@ -48,6 +48,12 @@ impl Default for SpotRule {
 }
 
 impl SpotRule {
+    /// Whether any number may be spot.
+    #[must_use]
+    pub fn admits_all(&self) -> bool {
+        self.on_demand_base == 0 && self.most_percent >= 100
+    }
+
     /// Whether one more may be spot, beside so many instances of which so many are.
     #[must_use]
     pub fn admits(&self, spot: u64, all: u64) -> bool {

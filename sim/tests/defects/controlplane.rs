@@ -128,7 +128,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
         within: 200,
         twice: false,
         edits: &[(
-            "controlplane/core/src/decide/idle.rs",
+            "controlplane/core/src/decide/draft.rs",
             "&& instance.allocs == 0",
             "&& (ON || instance.allocs == 0)",
         )],
@@ -155,6 +155,19 @@ pub(crate) const DEFECTS: &[Defect] = &[
             "if !ON {
                 draft.push(AllocRefused { alloc, driver, why: RefusedWhy::Killed });
             }",
+        )],
+    },
+    Defect {
+        name: "takes-anyway",
+        what: "others give way to who asked with more, whatever the policy says",
+        within: 200,
+        twice: false,
+        edits: &[(
+            "controlplane/core/src/decide/preempt.rs",
+            "fn ways<'a>(draft: &Draft<'a>) -> Vec<Way<'a>> {
+    if ",
+            "fn ways<'a>(draft: &Draft<'a>) -> Vec<Way<'a>> {
+    if !ON && ",
         )],
     },
 ];

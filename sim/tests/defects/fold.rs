@@ -122,13 +122,13 @@ pub(crate) const DEFECTS: &[Defect] = &[
         edits: &[(
             "replay/core/src/state/alloc.rs",
             "let (grant, until) = (grant.clone(), *until);
-                alloc.status",
+                let notice",
             "if ON {
                     self.end_alloc(id, why);
                     return Ok(());
                 }
                 let (grant, until) = (grant.clone(), *until);
-                alloc.status",
+                let notice",
         )],
     },
     Defect {

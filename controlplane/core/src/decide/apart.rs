@@ -4,20 +4,17 @@
 use super::budget;
 use super::draft::Draft;
 use super::fair;
-use super::scale::{Verdict, begin, demanded, judge, suits};
-use crate::pack::{Demand, Terms};
+use super::scale::{Verdict, begin_for, cap, judge, suits};
 use replay_core::state::alloc::Alloc;
 use replay_core::state::budget::share;
 use schema::event::AllocRefused;
 use schema::id::AllocId;
 use schema::policy::Offering;
-use schema::unit::Micros;
 use schema::why::PendingWhy;
 
 /// Launches the cheapest instance that will do, if the caps allow, and says what the request waits for then;
 /// nothing if it is refused.
 pub(super) fn launch(draft: &mut Draft<'_>, (id, alloc): (&AllocId, &Alloc)) -> Option<PendingWhy> {
-    let need = alloc.requirements.floor();
     let offering = match chosen(draft, alloc) {
         Ok(offering) => offering,
         Err(Ok(why)) => return why,
@@ -27,10 +24,7 @@ pub(super) fn launch(draft: &mut Draft<'_>, (id, alloc): (&AllocId, &Alloc)) -> 
             return None;
         }
     };
-    let demand = Demand { need: need.clone(), terms: Terms::default(), firm: false };
-    let why = demanded(draft, &[0], &offering, &[demand], 1);
-    budget::spend(draft, alloc, share(&need, &offering));
-    Some(begin(draft, offering, vec![id.clone()], why))
+    Some(begin_for(draft, (id, alloc), offering))
 }
 
 /// What those wait for who come behind it: nothing is bought for them if it has waited for long, and the caps
@@ -73,22 +67,8 @@ fn chosen(draft: &Draft<'_>, alloc: &Alloc) -> Result<Offering, Verdict> {
     if let Some(over) = budget::over(draft, alloc, share(&need, offering), &draft.costs) {
         return Err(over.verdict().map(Some));
     }
-    match capped(draft, offering.at_most()) {
+    match cap(draft, offering) {
         Some(why) => Err(Ok(Some(why))),
         None => Ok(offering.clone()),
     }
-}
-
-/// The cap that keeps it from being launched now.
-fn capped(draft: &Draft<'_>, asked: Micros) -> Option<PendingWhy> {
-    let policy = &draft.state.head.policy;
-    let (committed, limit) = (draft.committed, policy.max_hourly_cost);
-    if committed.plus(asked) > limit {
-        return Some(PendingWhy::Budget { asked, committed, limit });
-    }
-    if draft.instances >= policy.max_instances {
-        return Some(PendingWhy::MaxInstances { limit: policy.max_instances });
-    }
-    let full = draft.pending >= policy.max_pending;
-    full.then_some(PendingWhy::MaxPending { limit: policy.max_pending })
 }

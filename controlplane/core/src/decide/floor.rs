@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::offer::is_for;
-use super::scale::{begin, capped_for};
+use super::scale::{begin, cap};
 use super::share::Share;
 use crate::deadline::serving;
 use schema::id::LaunchId;
@@ -29,7 +29,7 @@ pub(super) fn decide(draft: &mut Draft<'_>) {
         let open = open.filter(|o| draft.open(o) && is_for(policy, o, &Resources::default()));
         let cheapest = open.min_by_key(|o| (draft.worth(o, o.price), o.kind.clone()));
         let Some(cheapest) = cheapest.cloned() else { return };
-        if draft.shut().is_some() || capped_for(draft, &cheapest) {
+        if draft.shut().is_some() || cap(draft, &cheapest).is_some() {
             return;
         }
         let offering = fleet.choose(draft, &cheapest, &Resources::default(), false);

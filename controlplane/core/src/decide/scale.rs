@@ -110,8 +110,9 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
         let asked = needs.clone().any(|demand| demand.terms.market.is_some());
         let sum = needs.fold(Resources::default(), |sum, demand| sum.plus(&demand.need));
         let offering = &fleet.choose(draft, offering, &sum, asked);
-        // One before it has become dearer than it was in the plan.
-        if capped_for(draft, offering) {
+        // One before it has become dearer than it was in the plan, or nothing is cheap enough.
+        if let Some(why) = cap(draft, offering) {
+            made.seats.iter().for_each(|seat| reasons[whose[*seat]] = Some(why.clone()));
             continue;
         }
         let mut seats = Vec::with_capacity(made.seats.len());
@@ -166,10 +167,20 @@ fn alone(
     let most = budget::most(draft, alloc);
     let will_do = |o: &&Offering| suits(alloc, o) && budget::affords(alloc, most, o);
     let offering = cheapest(draft, offerings.iter().filter(will_do), &need)?;
-    let demand = Demand { need: need.clone(), terms: Terms::default(), firm: false };
-    let why = demanded(draft, &[0], offering, &[demand], 1);
-    budget::spend(draft, alloc, share(&need, offering));
-    Some(begin(draft, offering.clone(), vec![id.clone()], why))
+    Some(begin_for(draft, (id, alloc), offering.clone()))
+}
+
+/// Launches this for one request alone, and says what it waits for then.
+pub(super) fn begin_for(
+    draft: &mut Draft<'_>,
+    (id, alloc): Waiting<'_>,
+    offering: Offering,
+) -> PendingWhy {
+    let need = alloc.requirements.floor();
+    budget::spend(draft, alloc, share(&need, &offering));
+    let demand = Demand { need, terms: Terms::default(), firm: false };
+    let why = demanded(draft, &[0], &offering, &[demand], 1);
+    begin(draft, offering, vec![id.clone()], why)
 }
 
 /// The cheapest of these that holds so much and may be launched now, if the caps allow it.
@@ -183,17 +194,25 @@ pub(super) fn cheapest<'o>(
         |o: &&Offering| is_for(policy, o, need) && o.resources.holds(need) && draft.open(o);
     let cheapest =
         offerings.filter(will_do).min_by_key(|o| (draft.worth(o, o.at_most()), &o.kind, &o.zone));
-    cheapest.filter(|offering| !capped_for(draft, offering))
+    cheapest.filter(|offering| cap(draft, offering).is_none())
 }
 
-/// Whether the caps keep this from being launched now.
-pub(super) fn capped_for(draft: &Draft<'_>, offering: &Offering) -> bool {
-    let limits = draft.limits();
-    limits.pending == 0 || limits.instances == 0 || offering.at_most() > limits.budget
+/// The cap that keeps this from being launched now.
+pub(super) fn cap(draft: &Draft<'_>, offering: &Offering) -> Option<PendingWhy> {
+    let (limits, policy) = (draft.limits(), &draft.state.head.policy);
+    let (asked, committed, limit) = (offering.at_most(), draft.committed, policy.max_hourly_cost);
+    // Not by what is left: where a limit has been lowered below what is committed, nothing is cheap enough.
+    if committed.plus(asked) > limit {
+        return Some(PendingWhy::Budget { asked, committed, limit });
+    }
+    if limits.instances == 0 {
+        return Some(PendingWhy::MaxInstances { limit: policy.max_instances });
+    }
+    (limits.pending == 0).then(|| capped(draft, Unseated::MaxPending))
 }
 
 /// Why an instance is launched for its seats.
-pub(super) fn demanded(
+fn demanded(
     draft: &Draft<'_>,
     seats: &[usize],
     offering: &Offering,

@@ -17,10 +17,13 @@ pub struct Share {
 }
 
 impl Share {
-    /// Of the fleet as it is.
+    /// Of the fleet as it is; nothing is counted where any number may be spot.
     #[must_use]
     pub fn of(state: &State) -> Share {
         let mut share = Share { spot: 0, all: 0 };
+        if state.head.policy.spot.admits_all() {
+            return share;
+        }
         let stays = |phase: &Phase| matches!(phase, Phase::Booting | Phase::Up);
         let live = state.index.live_instances.iter().filter_map(|id| state.instances.get(id));
         live.filter(|i| stays(&i.phase)).for_each(|i| share.count(i.offering.market, 1));

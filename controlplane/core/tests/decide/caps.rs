@@ -4,6 +4,7 @@ use crate::check;
 use crate::world::{World, cores, id, large, offering, small};
 use schema::event::{LaunchesThawed, TerminateRequested};
 use schema::policy::Offering;
+use schema::requirements::Alone;
 use schema::unit::{Micros, Millis};
 use schema::why::TerminateWhy;
 
@@ -30,6 +31,18 @@ fn the_hourly_budget_is_never_exceeded() {
                 "a-1 waits: launching small",
                 "a-2 waits: budget, 100000 on 100000 of 150000",
             ],
+        ),
+        (
+            "nothing is cheap enough where the limit has been lowered below what is committed",
+            |w| {
+                w.policy(|p| p.offerings = vec![offering("free", cores(2), 0)]);
+                w.up("i-1", cores(2));
+                w.give("a-0", "i-1", cores(2));
+                budget(w, 50_000);
+                w.ask("a-1", cores(2));
+                w.ask_with("a-2", cores(2), |e| e.constraint.alone = Some(Alone::default()));
+            },
+            &["a-1 waits: budget, 0 on 100000 of 50000", "a-2 waits: budget, 0 on 100000 of 50000"],
         ),
         (
             "what the cloud has not answered counts",

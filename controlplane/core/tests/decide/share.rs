@@ -98,7 +98,6 @@ fn nobody_waits_for_a_market_that_was_not_asked_for() {
                 "launch cheap for a-1",
                 "a-0 waits: launching plain",
                 "a-1 waits: launching cheap",
-                "then",
                 "a-2 waits: budget, 30000 on 130000 of 150000",
             ],
         ),
