@@ -5,6 +5,7 @@ pub mod quota;
 pub mod spot;
 pub mod types;
 pub mod volume;
+pub mod worth;
 
 use crate::requirements::Market;
 use crate::resources::Resources;
@@ -15,6 +16,7 @@ use spot::SpotRule;
 use std::collections::BTreeMap;
 use types::TypeRules;
 use volume::VolumeRule;
+use worth::{Links, WorthRule};
 
 mod fairness;
 
@@ -38,6 +40,9 @@ pub struct Offering {
     pub cap: Option<Micros>,
     /// What such an instance has to give.
     pub resources: Resources,
+    /// How fast its network and its link to EBS are; none where that is not known.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub links: Links,
 }
 
 impl Offering {
@@ -100,6 +105,9 @@ pub struct Policy {
     /// What is done to know the spot market.
     #[serde(skip_serializing_if = "is_default")]
     pub spot: SpotRule,
+    /// What network and EBS throughput are worth.
+    #[serde(skip_serializing_if = "is_default")]
+    pub worth: WorthRule,
     /// Terminate an instance without allocs after this.
     pub idle_timeout: Millis,
     /// How the cloud bills: an idle instance that is paid for by the hour stays for what is paid.
@@ -220,6 +228,7 @@ impl Default for Policy {
             types: TypeRules::default(),
             volume: VolumeRule::default(),
             spot: SpotRule::default(),
+            worth: WorthRule::default(),
             idle_timeout: Millis::from_secs(600),
             billing: Billing::default(),
             boot_timeout: Millis::from_secs(600),
@@ -255,6 +264,7 @@ impl Policy {
         self.types.check()?;
         self.volume.check()?;
         self.spot.check()?;
+        self.worth.check()?;
         if self.min_instances > self.max_instances {
             return Err("min_instances is more than max_instances".into());
         }

@@ -14,6 +14,10 @@ fn is_none(count: &u32) -> bool {
     *count == 0
 }
 
+fn is_nothing(amount: &Micros) -> bool {
+    *amount == Micros(0)
+}
+
 /// Why an alloc went to this instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "why", rename_all = "kebab-case")]
@@ -225,6 +229,9 @@ pub enum LaunchWhy {
         offerings: u32,
         /// Micro-dollars per hour for each core used by those requests.
         price_per_core: Micros,
+        /// What its network and EBS throughput count for per hour, by the policy.
+        #[serde(default, skip_serializing_if = "is_nothing")]
+        links: Micros,
         /// What was committed per hour before.
         committed: Micros,
     },

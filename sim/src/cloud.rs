@@ -116,9 +116,9 @@ impl Cloud {
                 let (answer, born) = match way {
                     Way::NotYet => (LaunchAnswer::NotYet(THROTTLED.into()), Vec::new()),
                     Way::Undone(why) => (LaunchAnswer::Unknown(why.into()), Vec::new()),
-                    Way::Clear => self.launch(now, order, faults),
+                    Way::Clear => self.launch(now, *order, faults),
                     Way::Unheard => {
-                        let (_, born) = self.launch(now, order, faults);
+                        let (_, born) = self.launch(now, *order, faults);
                         (LaunchAnswer::Unknown(UNHEARD.into()), born)
                     }
                 };

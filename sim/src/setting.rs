@@ -4,6 +4,7 @@ use crate::rng::Rng;
 use crate::scenario::{Job, Scenario};
 use controlplane_core::prices::Prices;
 use schema::event::PriceSource;
+use schema::policy::worth::Links;
 use schema::policy::{Drift, Offering, Policy, Preemption};
 use schema::requirements::Market;
 use schema::resources::Resources;
@@ -95,6 +96,7 @@ fn offering(name: &str, cores: u64, price: u64, market: Market) -> Offering {
         market,
         price: Micros(price),
         cap: None,
+        links: Links::default(),
         resources: Resources { cpu: cores * 1000, memory: 8 << 30, ..Resources::default() },
     }
 }

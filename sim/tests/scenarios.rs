@@ -2,6 +2,7 @@
 //! hold of each. All that must hold of any history is checked as well: caps at each launch, nothing lost,
 //! doubled or leaked, and not one instance at the end.
 
+use schema::policy::worth::Links;
 use schema::policy::{Offering, Policy};
 use schema::requirements::Market;
 use schema::resources::Resources;
@@ -23,7 +24,7 @@ fn cents(count: u64) -> Micros {
 
 fn offering(kind: &str, resources: Resources, price: Micros) -> Offering {
     let (kind, zone, market) = (kind.into(), "z".into(), Market::OnDemand);
-    Offering { kind, zone, market, price, cap: None, resources }
+    Offering { kind, zone, market, price, cap: None, resources, links: Links::default() }
 }
 
 fn sound(scenario: &Scenario, seed: u64) -> Report {

@@ -4,6 +4,7 @@ use crate::parse::{At, Fault, lines};
 use schema::policy::kind::KindName;
 use schema::policy::types::{ACCELERATOR, Arch, GPU, LOCAL_HDD, LOCAL_SSD, Traits};
 use schema::policy::volume::VolumeRule;
+use schema::policy::worth::Links;
 use schema::resources::Resources;
 use schema::unit::Millis;
 use smol_str::SmolStr;
@@ -127,6 +128,12 @@ impl InstanceType {
             local_disk: self.disks.is_some(),
             accelerated: self.gpu.is_some() || self.accelerator.is_some(),
         }
+    }
+
+    /// What of its network and its link to EBS is there at all times.
+    #[must_use]
+    pub fn links(&self) -> Links {
+        Links { network: self.network.mbps, ebs: self.ebs.map_or(0, |ebs| ebs.mbps) }
     }
 
     /// Memory in bytes that allocs can use: what the operating system finds, measured where it was, less

@@ -137,6 +137,7 @@ impl Catalogue {
         let mut offerings = Vec::new();
         for listed in self.list(region, &policy.types, &policy.volume)? {
             let resources = listed.kind.usable(&policy.volume);
+            let links = listed.kind.links();
             for (_, zone) in zones.iter().filter(|(at, _)| listed.sold.in_zone(*at)) {
                 let spot = seen.get(&(listed.kind.name.clone(), (*zone).clone()));
                 let spot = spot.map(|price| listed.spot_at(&policy.types, *price));
@@ -152,6 +153,7 @@ impl Catalogue {
                         price,
                         cap: (cap > price).then_some(cap),
                         resources: resources.clone(),
+                        links,
                     })
                 }));
             }

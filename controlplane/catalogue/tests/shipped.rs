@@ -79,6 +79,7 @@ fn types_say_what_is_known_of_them() {
     let m5 = kind(&catalogue, "m5.large");
     assert_eq!((m5.vcpu, m5.memory_mib, m5.arch), (2, 8192, Arch::X86));
     assert_eq!((m5.parts().class, m5.parts().generation, m5.spot), ("m", 5, true));
+    assert_eq!((m5.links().network, m5.links().ebs), (750, 650));
     assert!(m5.disks.is_none() && m5.gpu.is_none() && m5.boot.is_some());
     let p4 = kind(&catalogue, "p4d.24xlarge");
     let gpu = p4.gpu.as_ref().expect("GPUs");

@@ -121,6 +121,7 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use schema::policy::worth::Links;
     use schema::requirements::Market;
     use schema::resources::Resources;
     use schema::unit::Micros;
@@ -133,7 +134,15 @@ mod tests {
             cluster: ClusterId::new(cluster).expect("an id"),
             launch: LaunchId::new(launch).expect("an id"),
             attempt,
-            offering: Offering { kind, zone, market, price, cap: None, resources },
+            offering: Offering {
+                kind,
+                zone,
+                market,
+                price,
+                cap: None,
+                resources,
+                links: Links::default(),
+            },
             count: 1,
             settings: None,
             requested: LogTime(1),

@@ -33,7 +33,7 @@ use schema::id::{AllocId, InstanceId};
 use schema::why::PendingWhy;
 pub use share::Share;
 use std::collections::BTreeMap;
-pub use worth::{expected, risk, worth};
+pub use worth::{expected, likely, links, risk, worth};
 
 /// Most events in one round: what the log takes as one atomic append.
 pub const MAX_ROUND: usize = 1000;

@@ -31,7 +31,7 @@ const REPEAT: Millis = Millis(200);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Call {
     /// Make the instances of this order.
-    Launch(LaunchOrder),
+    Launch(Box<LaunchOrder>),
     /// End this instance.
     Terminate(InstanceId),
     /// Tell what this instance wrote on its console.
@@ -238,7 +238,8 @@ impl Effects {
                 self.running.insert(key);
                 calls.push(match effect {
                     Effect::Launch(id, intent) => {
-                        Call::Launch(order(state, cluster.clone(), id, &intent, epoch))
+                        let order = order(state, cluster.clone(), id, &intent, epoch);
+                        Call::Launch(Box::new(order))
                     }
                     Effect::Terminate(id) => Call::Terminate(id),
                 });

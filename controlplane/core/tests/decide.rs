@@ -27,6 +27,8 @@ mod idle;
 mod kill;
 #[path = "decide/lease.rs"]
 mod lease;
+#[path = "decide/links.rs"]
+mod links;
 #[path = "decide/many.rs"]
 mod many;
 #[path = "decide/model.rs"]

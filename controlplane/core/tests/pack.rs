@@ -12,6 +12,7 @@ mod waste;
 
 use controlplane_core::pack::{Demand, Limits, Plan, Terms};
 use schema::policy::Offering;
+use schema::policy::worth::Links;
 use schema::requirements::Market;
 use schema::resources::Resources;
 use schema::unit::Micros;
@@ -48,6 +49,7 @@ fn sold(kind: &str, resources: Resources, price: u64) -> Offering {
         market: Market::OnDemand,
         price: Micros(price),
         cap: None,
+        links: Links::default(),
         resources,
     }
 }

@@ -3,6 +3,7 @@
 
 use anyhow::{Context, bail, ensure};
 use schema::policy::Offering;
+use schema::policy::worth::Links;
 use schema::requirements::Market;
 use schema::resources::Resources;
 use schema::unit::Micros;
@@ -107,6 +108,7 @@ pub(crate) fn offerings(data: &Path, families: &[String]) -> anyhow::Result<Vec<
                 price: Micros(whole((dollars * 1e6).round())),
                 cap: None,
                 resources: resources.clone(),
+                links: Links::default(),
             });
         }
     }

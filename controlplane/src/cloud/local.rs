@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use faults::{Fault, Faults};
 use schema::id::{IdError, InstanceId, LaunchId};
 use schema::policy::Offering;
+use schema::policy::worth::Links;
 use schema::requirements::Market;
 use schema::resources::Resources;
 use schema::unit::{Micros, Millis};
@@ -194,6 +195,7 @@ pub fn offerings() -> Vec<Offering> {
             market,
             price: Micros(price * percent / 100),
             cap: None,
+            links: Links::default(),
             resources: Resources {
                 cpu: cores * 1000,
                 memory: gib * GIB,

@@ -10,6 +10,7 @@ use controlplane::cloud::local::task::Tasks;
 use controlplane::{Options, Replica};
 use driver::{Driver, JoinOptions};
 use schema::id::{AuthorId, ClusterId, DriverId};
+use schema::policy::worth::Links;
 use schema::policy::{Offering, Policy};
 use schema::requirements::Market;
 use schema::resources::Resources;
@@ -68,6 +69,14 @@ fn policy() -> Policy {
     let resources =
         Resources { cpu: 4_000_000, memory: 4 << 40, disk: 1 << 40, features: BTreeMap::new() };
     let (kind, zone, market) = ("local.all".into(), "local-a".into(), Market::OnDemand);
-    let offering = Offering { kind, zone, market, price: Micros(96_000), cap: None, resources };
+    let offering = Offering {
+        kind,
+        zone,
+        market,
+        price: Micros(96_000),
+        cap: None,
+        resources,
+        links: Links::default(),
+    };
     Policy { min_instances: 1, offerings: vec![offering], ..Policy::default() }
 }

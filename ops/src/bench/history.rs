@@ -13,6 +13,7 @@ use schema::event::{
     LaunchRequested, LeaderElected, LogDigest, Usage,
 };
 use schema::id::{AllocId, AuthorId, ClusterId, DriverId, ExecId, InstanceId, LaunchId};
+use schema::policy::worth::Links;
 use schema::policy::{Offering, Policy};
 use schema::record::Record;
 use schema::requirements::{Constraint, Market, Requirements};
@@ -262,5 +263,13 @@ pub(super) fn amount(count: u64) -> Resources {
 /// What every instance is bought as.
 pub(super) fn offering() -> Offering {
     let (kind, zone, market) = ("local.large".into(), "local-a".into(), Market::OnDemand);
-    Offering { kind, zone, market, price: Micros(96_000), cap: None, resources: amount(64) }
+    Offering {
+        kind,
+        zone,
+        market,
+        price: Micros(96_000),
+        cap: None,
+        resources: amount(64),
+        links: Links::default(),
+    }
 }

@@ -64,6 +64,11 @@ fn lost(lost: &Lost) -> String {
             money(likely),
             money(chosen)
         ),
+        Lost::Slower { comes_to, chosen } => format!(
+            "slower: less what network and EBS throughput are worth {} instead of {}",
+            money(comes_to),
+            money(chosen)
+        ),
         Lost::TooMany { instances, most } => {
             format!("{instances} of it are needed, the caps leave {most}")
         }
@@ -132,12 +137,23 @@ pub(super) fn show_offers(offers: &[Offer<'_>], most: usize) {
             show_bytes(o.offering.resources.memory),
             o.offering.price.dollars(),
             o.offering.at_most().dollars(),
+            o.worth.dollars(),
             o.instances.map_or_else(|| "-".to_owned(), |count| count.to_string()),
             o.lost.as_ref().map_or_else(|| "chosen".to_owned(), lost),
         ]
     };
-    let heads =
-        ["type", "market", "zone", "cpu", "memory", "price/h", "at most/h", "needed", "why"];
+    let heads = [
+        "type",
+        "market",
+        "zone",
+        "cpu",
+        "memory",
+        "price/h",
+        "at most/h",
+        "comes to/h",
+        "needed",
+        "why",
+    ];
     let all: Vec<Vec<String>> = offers.iter().take(most).map(row).collect();
     table(&heads, all.iter().map(|row| &row[..]));
     let rest = offers.len() - all.len();
@@ -170,7 +186,7 @@ pub(super) fn offer_json(offer: &Offer<'_>) -> Value {
     let why = offer.lost.as_ref().map(lost);
     json!({
         "offering": offer.offering, "instances": offer.instances, "costs": offer.costs(),
-        "lost": offer.lost, "words": why,
+        "comes_to": offer.worth, "links": offer.links, "lost": offer.lost, "words": why,
     })
 }
 

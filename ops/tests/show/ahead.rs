@@ -126,6 +126,32 @@ fn what_would_be_launched_of_all_that_is_sold() {
     assert!(mars.contains("eu-west-1") && mars.contains("[exit code 2]"), "{mars}");
 }
 
+/// What links are worth is said of what they decide.
+#[test]
+fn what_would_be_launched_for_its_links() {
+    let world = World::of(led().0);
+    let plan = |worth: &str| {
+        let only = "types.allow=[\"r5.large\",\"r5b.large\"]";
+        let named = ["--policy", "offerings=[]", "--policy", only, "--policy", worth];
+        let need = ["fleet", "plan", "--memory", "14GiB", "--market", "on-demand"];
+        let all = [&need[..], &["--region", "us-east-1", "--show", "2"], &named[..]].concat();
+        world.fleetlog(&all)
+    };
+    let row = |table: &str, kind: &str| {
+        let lines = table.lines().skip_while(|line| !line.contains("COMES TO/H"));
+        let row = lines.filter(|line| line.starts_with(kind)).last().expect("a row");
+        row.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let usual = plan("worth.ebs=0");
+    assert!(row(&usual, "r5.large").ends_with(" 1 chosen"), "{usual}");
+    assert!(!usual.contains("count for"), "{usual}");
+    let worth = plan("worth.ebs=$0.1");
+    assert!(row(&worth, "r5b.large").ends_with(" 1 chosen"), "{worth}");
+    assert!(worth.contains("once its network and EBS throughput count for $0.03/h"), "{worth}");
+    let slow = row(&worth, "r5.large");
+    assert!(slow.contains("slower: less what network and EBS throughput are worth $"), "{slow}");
+}
+
 /// Where no cluster is known a policy as it is by default is tried.
 #[test]
 fn a_plan_needs_no_cluster() {

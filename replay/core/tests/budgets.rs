@@ -8,6 +8,7 @@ use schema::event::{
     LeaderElected, LeaderRenewed, PolicySet,
 };
 use schema::id::{AuthorId, IdError};
+use schema::policy::worth::Links;
 use schema::policy::{Offering, Policy};
 use schema::requirements::{Constraint, Market, Requirements};
 use schema::resources::Resources;
@@ -27,7 +28,15 @@ fn cores(count: u64) -> Resources {
 /// Three cores in a zone, for a price that three does not divide.
 fn offering(zone: &str, price: u64) -> Offering {
     let (kind, market, price) = ("three".into(), Market::OnDemand, Micros(price));
-    Offering { kind, zone: zone.into(), market, price, cap: None, resources: cores(3) }
+    Offering {
+        kind,
+        zone: zone.into(),
+        market,
+        price,
+        cap: None,
+        resources: cores(3),
+        links: Links::default(),
+    }
 }
 
 fn launch(name: &str, offering: Offering, reserved_for: &[&str]) -> LaunchRequested {

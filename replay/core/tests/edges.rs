@@ -9,6 +9,7 @@ use schema::event::{
     Withdrawn,
 };
 use schema::id::{AuthorId, IdError};
+use schema::policy::worth::Links;
 use schema::policy::{Offering, Policy};
 use schema::requirements::{Constraint, Market, Requirements};
 use schema::resources::Resources;
@@ -32,7 +33,7 @@ fn amount() -> Resources {
 
 fn offering(price: Micros) -> Offering {
     let (kind, zone, market) = ("large".into(), "z".into(), Market::OnDemand);
-    Offering { kind, zone, market, price, cap: None, resources: amount() }
+    Offering { kind, zone, market, price, cap: None, resources: amount(), links: Links::default() }
 }
 
 fn launch(name: &str, price: Micros, count: u32) -> LaunchRequested {

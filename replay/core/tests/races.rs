@@ -9,6 +9,7 @@ use schema::event::{
     InstanceHeld, Interruption, InterruptionNoticed, LaunchRequested, LeaderElected, PolicySet,
 };
 use schema::id::AuthorId;
+use schema::policy::worth::Links;
 use schema::policy::{Offering, Policy};
 use schema::record::Record;
 use schema::requirements::{Constraint, Market, Requirements};
@@ -38,8 +39,15 @@ impl World {
     fn new() -> World {
         let mut world = World { state: State::default(), numbers: BTreeMap::new() };
         let (kind, zone, market) = ("large".into(), "z".into(), Market::OnDemand);
-        let offering =
-            Offering { kind, zone, market, price: Micros(1), cap: None, resources: amount() };
+        let offering = Offering {
+            kind,
+            zone,
+            market,
+            price: Micros(1),
+            cap: None,
+            resources: amount(),
+            links: Links::default(),
+        };
         let policy = Policy { offerings: vec![offering.clone()], ..Policy::default() };
         world.say("r", 0, Genesis { cluster: id("c"), generation: 1, policy, previous: None });
         world.say("r", 1, LeaderElected { replica: id("r"), epoch: Epoch(1) });

@@ -11,6 +11,7 @@ use schema::event::{
     InstanceDrained, InstanceHeld, InstanceKilled, InstanceResumed, LaunchesFrozen, LaunchesThawed,
     PolicySet, ProbeDone,
 };
+use schema::policy::worth::Links;
 use schema::policy::{Offering, Policy};
 use schema::requirements::{Constraint, Market, Requirements};
 use schema::unit::{Micros, Millis};
@@ -155,7 +156,12 @@ fn offering(dice: &mut Dice<'_>) -> Offering {
     let (kind, zone) = (format!("type{}", dice.below(2)).into(), "zone".into());
     let (market, price) = (market(dice), dice.price());
     let cap = dice.rarely(2).then(|| dice.price());
-    Offering { kind, zone, market, price, cap, resources }
+    let links = if dice.rarely(2) {
+        Links { network: dice.short().into(), ebs: dice.short().into() }
+    } else {
+        Links::default()
+    };
+    Offering { kind, zone, market, price, cap, resources, links }
 }
 
 fn market(dice: &mut Dice<'_>) -> Market {

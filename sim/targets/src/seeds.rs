@@ -11,6 +11,7 @@ use replay_core::author::Line;
 use schema::SCHEMA_VERSION;
 use schema::event::Event;
 use schema::id::AuthorId;
+use schema::policy::worth::Links;
 use schema::policy::{Offering, Policy};
 use schema::record::Record;
 use schema::requirements::{Market, Requirements};
@@ -85,8 +86,15 @@ fn texts() -> Vec<(&'static str, String, Vec<u8>)> {
     let resources = Resources { cpu: 2000, memory: 4 << 30, disk: 1, ..Resources::default() };
     let needs = Requirements { width: 2, ..Requirements::exactly(resources.clone()) };
     let (kind, zone) = ("local.large".into(), "local-a".into());
-    let offering =
-        Offering { kind, zone, market: Market::Spot, price: Micros(96_000), cap: None, resources };
+    let offering = Offering {
+        kind,
+        zone,
+        market: Market::Spot,
+        price: Micros(96_000),
+        cap: None,
+        resources,
+        links: Links::default(),
+    };
     let policy = Policy { offerings: vec![offering], ..Policy::default() };
     let beat = AgentHeartbeat { instance: dice.instance(), execs: 3 };
     let leads = LeaderHeartbeat { replica: dice.replica(), epoch: Epoch(2) };

@@ -13,7 +13,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
             "let round = Round::new(now, &self.me, &self.state, events, epoch, fenced)?;",
             "for event in &events {
                         if let (true, Event::LaunchRequested(e)) = (ON, event) {
-                            wanted.push(Do::Call(Call::Launch(crate::cloud::LaunchOrder {
+                            wanted.push(Do::Call(Call::Launch(Box::new(crate::cloud::LaunchOrder {
                                 cluster: self.me.cluster.clone(),
                                 launch: e.launch.clone(),
                                 attempt: e.attempt,
@@ -23,7 +23,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
                                 requested: self.state.head.time,
                                 intended: epoch,
                                 epoch,
-                            })));
+                            }))));
                         }
                     }
                     let round = Round::new(now, &self.me, &self.state, events, epoch, fenced)?;",

@@ -135,7 +135,8 @@ impl<'a> Draft<'a> {
         !self.resting(offering) && !self.zone_full(&offering.zone)
     }
 
-    /// What an hour of this offering comes to if its price is this: more where it may be taken away.
+    /// What an hour of this offering comes to if its price is this: more where it may be taken away, less
+    /// where its links are worth something.
     pub(super) fn worth(&self, offering: &Offering, price: Micros) -> Micros {
         worth(self.state, offering, price)
     }

@@ -8,6 +8,7 @@ use super::fair;
 use super::offer::{asks, is_for, is_kept, on_market, refused_lately};
 use super::place::size;
 use super::share::Share;
+use super::worth::links;
 use crate::deadline::serves;
 use crate::pack::{Demand, Terms, Unseated, pack};
 use replay_core::state::alloc::{Alloc, AllocStatus};
@@ -226,6 +227,7 @@ fn demanded(
         requests: u32::try_from(seats.len()).unwrap_or(u32::MAX),
         offerings: u32::try_from(candidates).unwrap_or(u32::MAX),
         price_per_core: Micros(price.0.saturating_mul(1000) / used),
+        links: links(draft.state, offering, price),
         committed: draft.state.head.committed,
     }
 }

@@ -1,5 +1,5 @@
-//! What an hour of an offering comes to once it is counted that it may be taken away. With nothing known of
-//! that it is the price.
+//! What an hour of an offering comes to once it is counted that it may be taken away, and what its network
+//! and its EBS throughput are worth. With nothing known of either it is the price.
 
 use replay_core::State;
 use replay_core::state::market::BEST_SCORE;
@@ -28,9 +28,22 @@ pub fn risk(seen: u64, score: Option<u8>) -> u64 {
     seen.saturating_add(short * POINT)
 }
 
-/// What an hour of this offering comes to if its price is this, by all that is known of it.
+/// What an hour of this offering comes to if its price is this, by all that is known of it: less what its
+/// links are worth.
 #[must_use]
 pub fn worth(state: &State, offering: &Offering, price: Micros) -> Micros {
+    likely(state, offering, price).minus(links(state, offering, price))
+}
+
+/// What the network and the EBS throughput of this offering are worth an hour if its price is this.
+#[must_use]
+pub fn links(state: &State, offering: &Offering, price: Micros) -> Micros {
+    state.head.policy.worth.of(offering, price)
+}
+
+/// What an hour of this offering comes to if its price is this, with what interruptions cost.
+#[must_use]
+pub fn likely(state: &State, offering: &Offering, price: Micros) -> Micros {
     let risk = risk(state.taken_per_hour(offering), state.placement_score(offering));
     expected(price, risk, state.head.policy.spot.interruption_cost)
 }

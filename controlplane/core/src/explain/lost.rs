@@ -113,6 +113,13 @@ pub enum Lost {
         /// What comes to less than that: what is chosen, or the same in another zone.
         chosen: Micros,
     },
+    /// It costs no more; but its network or its EBS throughput is worth less than that of what is chosen.
+    Slower {
+        /// What it comes to per hour, less what they are worth.
+        comes_to: Micros,
+        /// What is chosen, likewise.
+        chosen: Micros,
+    },
     /// To hold that with it alone would take more instances than the caps leave.
     TooMany {
         /// How many.

@@ -3,7 +3,8 @@
 use super::Wanted;
 pub use super::lost::{Lost, Said};
 use crate::decide::{
-    Share, Shut, is_for, is_tried, limits, on_market, rests, shut, tried, worth, zone_limit,
+    Share, Shut, is_for, is_tried, likely, limits, links, on_market, rests, shut, tried, worth,
+    zone_limit,
 };
 use crate::pack::Limits;
 use replay_core::State;
@@ -37,8 +38,10 @@ pub enum Course<'a> {
 pub struct Offer<'a> {
     /// What could be bought.
     pub offering: &'a Offering,
-    /// What an hour of one comes to, with what interruptions cost.
+    /// What an hour of one comes to: with what interruptions cost, less what its links are worth.
     pub worth: Micros,
+    /// What its network and its EBS throughput are worth an hour.
+    pub links: Micros,
     /// How many of it alone would hold all that is wanted; none if it does not hold one.
     pub instances: Option<u32>,
     /// Why it is not bought; none if it is.
@@ -85,7 +88,8 @@ pub fn offers<'a>(state: &'a State, wanted: &Wanted, course: &Course<'_>) -> Vec
         let lost = unfit(state, wanted, offering, rule).or_else(|| needless(wanted, course));
         let lost = lost.or_else(|| barred(state, offering, &tried));
         let worth = worth(state, offering, offering.price);
-        Offer { offering, worth, instances: instances(wanted, offering), lost }
+        let links = links(state, offering, offering.price);
+        Offer { offering, worth, links, instances: instances(wanted, offering), lost }
     });
     let mut all: Vec<Offer<'_>> = judged.collect();
     zones(&mut all);
@@ -229,25 +233,28 @@ fn outdone(state: &State, offer: &Offer<'_>, course: &Course<'_>, caps: &Limits)
         all.iter().fold(Micros(0), |sum, offering| sum.plus(of(offering)))
     };
     let (costs, chosen) = (offer.costs(), sum(&|offering| offering.price));
-    let (likely, least) = (offer.times(offer.worth), sum(&|one| worth(state, one, one.price)));
+    let (comes_to, least) = (offer.times(offer.worth), sum(&|one| worth(state, one, one.price)));
+    let risky = |one: &Offering| likely(state, one, one.price);
     let instances = offer.instances.unwrap_or(1);
     let reach = caps.budget.0.checked_div(offer.offering.at_most().0).unwrap_or(u64::MAX);
     let reach = u32::try_from(reach).unwrap_or(u32::MAX);
     let most = reach.min(caps.instances).min(caps.pending);
-    Some(if likely > least && costs > chosen {
+    Some(if comes_to > least && costs > chosen {
         Lost::Dearer { costs, chosen }
-    } else if likely > least {
-        Lost::Riskier { likely, chosen: least }
+    } else if comes_to > least && offer.times(risky(offer.offering)) > sum(&risky) {
+        Lost::Riskier { likely: comes_to, chosen: least }
+    } else if comes_to > least {
+        Lost::Slower { comes_to, chosen: least }
     } else if instances > most {
         Lost::TooMany { instances, most }
     } else if is_enough(state, offer.offering, all) {
         Lost::SpotShare
-    } else if likely == least {
-        Lost::AsCheap { costs: likely }
+    } else if comes_to == least {
+        Lost::AsCheap { costs: comes_to }
     } else if others > 0 {
-        Lost::Shared { costs: likely, chosen: least, others }
+        Lost::Shared { costs: comes_to, chosen: least, others }
     } else {
-        Lost::Overlooked { costs: likely, chosen: least }
+        Lost::Overlooked { costs: comes_to, chosen: least }
     })
 }
 

@@ -56,6 +56,7 @@ fn word(lost: Option<&Lost>) -> String {
         }
         Some(Lost::AsCheap { .. }) => "as cheap".into(),
         Some(Lost::Riskier { likely, chosen }) => format!("risky: {likely} instead of {chosen}"),
+        Some(Lost::Slower { comes_to, chosen }) => format!("slow: {comes_to} instead of {chosen}"),
         Some(Lost::Overlooked { costs, chosen }) => format!("{costs} overlooked for {chosen}"),
         Some(Lost::Covered { launch }) => format!("{launch} is on its way"),
     }

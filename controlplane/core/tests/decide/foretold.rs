@@ -294,7 +294,9 @@ fn every_offering_is_bought_or_has_a_reason_that_is_true() {
                     assert_eq!(alone, *costs, "{case}");
                 }
                 Lost::Shared { .. } => panic!("{case}: with nobody"),
-                Lost::Overlooked { .. } | Lost::Riskier { .. } => panic!("{case}"),
+                Lost::Overlooked { .. } | Lost::Riskier { .. } | Lost::Slower { .. } => {
+                    panic!("{case}")
+                }
                 Lost::CheaperZone { price, .. } => {
                     assert!(*price <= offer.offering.price, "{case}")
                 }

@@ -205,7 +205,7 @@ fn an_order_is_the_same_whoever_asks() {
     let (first, later) = (ask(written), ask(Epoch(written.0 + 6)));
     assert_eq!(later.epoch, Epoch(written.0 + 6), "the term of the leader that asks");
     assert_eq!(later.intended, written, "the term in which the intent was written");
-    assert_eq!(LaunchOrder { epoch: first.epoch, ..later }, first);
+    assert_eq!(LaunchOrder { epoch: first.epoch, ..*later }, *first);
 }
 
 /// One that did not boot, and that the leader wants gone.

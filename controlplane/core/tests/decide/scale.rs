@@ -181,6 +181,7 @@ fn a_launch_says_what_it_was_decided_on() {
         offerings: 2,
         // All eight cores are used, so this is its price by the core.
         price_per_core: Micros(45_000),
+        links: Micros(0),
         committed: Micros(100_000),
     };
     let expected = LaunchRequested {

@@ -11,6 +11,7 @@ use schema::event::{
     LaunchRefused, LaunchRequested, LaunchesFrozen, LeaderElected, LeaderRenewed, PolicySet,
 };
 use schema::id::{AuthorId, IdError, InstanceId, LaunchId};
+use schema::policy::worth::Links;
 use schema::policy::{Offering, Policy};
 use schema::record::Record;
 use schema::requirements::{Constraint, Market, Requirements};
@@ -55,7 +56,15 @@ pub(crate) fn gpus(count: u64, resources: Resources) -> Resources {
 /// Something to buy, on demand, at a price in micro-dollars per hour.
 pub(crate) fn offering(kind: &str, resources: Resources, price: u64) -> Offering {
     let (kind, zone, market) = (kind.into(), "z".into(), Market::OnDemand);
-    Offering { kind, zone, market, price: Micros(price), cap: None, resources }
+    Offering {
+        kind,
+        zone,
+        market,
+        price: Micros(price),
+        cap: None,
+        resources,
+        links: Links::default(),
+    }
 }
 
 /// Two cores.

@@ -12,6 +12,7 @@ use controlplane_core::cloud::LaunchOrder;
 use flate2::{Compression, GzBuilder};
 use schema::id::{ClusterId, LaunchId, MAX_ID};
 use schema::policy::Offering;
+use schema::policy::worth::Links;
 use schema::requirements::Market;
 use schema::resources::Resources;
 use schema::unit::{Epoch, LogTime, Micros};
@@ -195,7 +196,15 @@ fn longest(arch: Arch) -> Intent {
         cluster: cluster.unwrap_or_else(|_| ClusterId::lowest()),
         launch: launch.unwrap_or_else(|_| LaunchId::lowest()),
         attempt: u32::MAX,
-        offering: Offering { kind, zone, market, price: Micros(0), cap: None, resources },
+        offering: Offering {
+            kind,
+            zone,
+            market,
+            price: Micros(0),
+            cap: None,
+            resources,
+            links: Links::default(),
+        },
         count: 1,
         settings: None,
         requested: LogTime(u64::MAX / 2),

@@ -7,6 +7,7 @@ use replay_core::state::instance::Phase;
 use replay_core::state::launch::{LaunchStatus, OfferingKey, key};
 use schema::policy::Offering;
 use schema::policy::Policy;
+use schema::policy::worth::Links;
 use schema::requirements::Market;
 use schema::resources::Resources;
 use schema::unit::{Micros, Millis};
@@ -28,6 +29,7 @@ fn sold(kind: &str, zone: &str, market: Market, price: u64) -> Offering {
         market,
         price: Micros(price),
         cap: None,
+        links: Links::default(),
         resources,
     }
 }

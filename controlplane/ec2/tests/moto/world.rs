@@ -11,6 +11,7 @@ use ec2_core::request::Token;
 use ec2_core::{Config, Intent, userdata};
 use schema::id::{ClusterId, InstanceId, LaunchId};
 use schema::policy::Offering;
+use schema::policy::worth::Links;
 use schema::requirements::Market;
 use schema::resources::Resources;
 use schema::unit::{Epoch, LogTime, Micros};
@@ -169,6 +170,7 @@ pub(crate) fn order_of(cluster: &str, launch: &str, count: u32) -> LaunchOrder {
             market: Market::Spot,
             price: Micros(96_000),
             cap: None,
+            links: Links::default(),
             resources: Resources {
                 cpu: 2000,
                 memory: 8 << 30,

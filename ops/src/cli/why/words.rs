@@ -2,6 +2,7 @@
 
 use schema::event::{Event, Scored};
 use schema::resources::{Resources, show_bytes, show_cpu};
+use schema::unit::Micros;
 use schema::why::{GrantWhy, LaunchWhy};
 use serde_json::Value;
 
@@ -121,8 +122,9 @@ fn granted(why: &GrantWhy) -> String {
 /// Why something is launched.
 pub(crate) fn launched(why: &LaunchWhy) -> String {
     match why {
-        LaunchWhy::Demand { requests, offerings, price_per_core, committed } => format!(
-            "for {requests} waiting; the cheapest of {offerings} that would do, {}/h for each core in use; {}/h committed before",
+        LaunchWhy::Demand { requests, offerings, price_per_core, links, committed } => format!(
+            "for {requests} waiting; the cheapest of {offerings} that would do{}, {}/h for each core in use; {}/h committed before",
+            counted(*links),
             price_per_core.dollars(),
             committed.dollars()
         ),
@@ -131,6 +133,14 @@ pub(crate) fn launched(why: &LaunchWhy) -> String {
         }
         LaunchWhy::MinInstances { floor } => format!("at least {floor} are to be there"),
         LaunchWhy::Unknown => "for a reason that a newer version knows".to_owned(),
+    }
+}
+
+/// What was taken off its price for the rank.
+fn counted(links: Micros) -> String {
+    match links {
+        Micros(0) => String::new(),
+        links => format!(" once its network and EBS throughput count for {}/h", links.dollars()),
     }
 }
 

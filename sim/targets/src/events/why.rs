@@ -2,6 +2,7 @@
 
 use crate::dice::Dice;
 use schema::resources::{Dimension, Shortage};
+use schema::unit::Micros;
 use schema::why::{
     DrainWhy, FailureClass, GrantWhy, LaunchWhy, OomSource, OomVictim, PendingWhy, RefusalClass,
     RefusalScope, RefusedWhy, RevokedWhy, TerminateWhy,
@@ -103,6 +104,7 @@ pub(super) fn launch(dice: &mut Dice<'_>) -> LaunchWhy {
             requests: dice.short(),
             offerings: dice.short(),
             price_per_core: dice.price(),
+            links: if dice.rarely(2) { dice.price() } else { Micros(0) },
             committed: dice.price(),
         },
         1 => LaunchWhy::MinInstances { floor: dice.short() },

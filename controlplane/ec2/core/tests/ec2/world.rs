@@ -8,6 +8,7 @@ use ec2_core::volume::Slicing;
 use ec2_core::{Intent, RunRequest};
 use schema::id::{ClusterId, LaunchId};
 use schema::policy::Offering;
+use schema::policy::worth::Links;
 use schema::requirements::Market;
 use schema::resources::Resources;
 use schema::unit::{Epoch, LogTime, Micros};
@@ -74,6 +75,7 @@ pub(crate) fn offering() -> Offering {
         market: Market::Spot,
         price: Micros(806_400),
         cap: None,
+        links: Links::default(),
         resources: Resources {
             cpu: 16_000,
             memory: 64 << 30,

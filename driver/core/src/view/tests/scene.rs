@@ -11,6 +11,7 @@ use schema::event::{
     LeaderRenewed, LeaderResigned, LogDigest, Usage,
 };
 use schema::id::{AllocId, AuthorId, ClusterId, DriverId, ExecId, InstanceId, LaunchId};
+use schema::policy::worth::Links;
 use schema::policy::{Offering, Policy};
 use schema::record::Record;
 use schema::requirements::{Constraint, Market, Requirements};
@@ -58,7 +59,15 @@ fn amount(count: u64) -> Resources {
 
 fn offering() -> Offering {
     let (kind, zone, market) = ("local.large".into(), "local-a".into(), Market::OnDemand);
-    Offering { kind, zone, market, price: Micros(96_000), cap: None, resources: amount(64) }
+    Offering {
+        kind,
+        zone,
+        market,
+        price: Micros(96_000),
+        cap: None,
+        resources: amount(64),
+        links: Links::default(),
+    }
 }
 
 impl Scene {
