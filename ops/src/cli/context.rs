@@ -15,7 +15,8 @@ use std::sync::Arc;
 /// Which cluster.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ClusterArgs {
-    /// Where its log is: nats://HOST:PORT, http://HOST:PORT, file://DIR
+    /// Where its log is: nats://HOST:PORT, tls://HOST:PORT[?ca=/PATH/ca.pem], http://HOST:PORT,
+    /// file://DIR
     #[arg(long, global = true, env = "FLEETLOG_LOG")]
     pub(crate) log: Option<String>,
     /// Its name

@@ -43,6 +43,9 @@ impl Config {
         if self.log.ca.as_ref().is_some_and(|ca| !ca.contains("-----BEGIN CERTIFICATE-----")) {
             return Err("log.ca holds no certificate in PEM".into());
         }
+        if self.log.ca.is_some() && ["?ca=", "&ca="].iter().any(|ca| self.log.url.contains(ca)) {
+            return Err("log.url names a ca, and log.ca is another; leave out one".into());
+        }
         self.check_own()?;
         userdata::check_size(self)
     }

@@ -34,7 +34,7 @@ type Wrong = (fn(&mut Config), &'static str);
 
 #[test]
 fn what_is_wrong_is_said_in_a_sentence() {
-    let cases: [Wrong; 36] = [
+    let cases: [Wrong; 37] = [
         (|c| c.region = "".into(), "region \"\""),
         (|c| c.subnets[1].zone = "us-west-2a".into(), "zone us-west-2a has two subnets"),
         (|c| c.subnets.clear(), "names no subnet"),
@@ -79,6 +79,13 @@ fn what_is_wrong_is_said_in_a_sentence() {
         (|c| c.metadata.hop_limit = 0, "hop_limit must be between 1"),
         (|c| c.log.url = "http://a".into(), "does not begin with nats:// or tls://"),
         (|c| c.log.ca = Some("MIIB".into()), "no certificate in PEM"),
+        (
+            |c| {
+                c.log.url = "tls://a?replicas=3&ca=/etc/ssl/own.pem".into();
+                c.log.ca = Some("-----BEGIN CERTIFICATE-----".into());
+            },
+            "log.ca is another",
+        ),
         (|c| c.ssh_keys = vec!["AAAA".into()], "is no public key"),
         (|c| own(c, "etc/motd", "0644"), "is no absolute path"),
         (|c| own(c, "/etc/motd", "644"), "four octal digits"),
