@@ -22,8 +22,8 @@ mod outcome;
 use consoles::{Consoles, Turn};
 use outcome::{Outcome, Refusal};
 
-/// How often the cloud is asked what there is.
-const LIST_EVERY: Millis = Millis(500);
+/// How often the cloud is asked what there is, unless it says otherwise.
+pub const LIST_EVERY: Millis = Millis(500);
 /// Wait before an effect with an unknown answer is repeated.
 const REPEAT: Millis = Millis(200);
 
@@ -266,10 +266,10 @@ impl Effects {
         Some(Refusal { class, message, scope, back_off: Millis(0) })
     }
 
-    /// The cloud is asked every now and then what there is. That changes nothing: it needs no proof
-    /// that this replica still leads.
-    pub fn list(&mut self, now: Moment) -> Option<Call> {
-        let due = self.listed.is_none_or(|at| now.since(at) >= LIST_EVERY);
+    /// The cloud is asked every so often what there is, and by each new leader at once. That changes
+    /// nothing: it needs no proof that this replica still leads.
+    pub fn list(&mut self, now: Moment, every: Millis) -> Option<Call> {
+        let due = self.listed.is_none_or(|at| now.since(at) >= every);
         (due && !self.listing).then(|| {
             (self.listing, self.listed) = (true, Some(now));
             Call::List

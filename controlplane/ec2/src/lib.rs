@@ -171,6 +171,10 @@ impl Cloud for Ec2Cloud {
         }
     }
 
+    fn list_every(&self) -> Millis {
+        self.settings.config.list_every
+    }
+
     async fn list(&self) -> Result<Vec<Seen>, CloudError> {
         match self.look_now().await {
             Ok(look) => {

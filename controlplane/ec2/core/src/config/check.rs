@@ -12,6 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 const SHORTEST_EXPIRY: Millis = Millis::from_secs(30);
 /// A day: what has not joined by then never will.
 const LONGEST_EXPIRY: Millis = Millis::from_secs(24 * 3600);
+/// With up to a thousand instances, a tenth of the calls that an account has.
+const SHORTEST_LIST: Millis = Millis(500);
+/// An orphan is one at two looks, half a minute apart: it is to be found within two minutes.
+const LONGEST_LIST: Millis = Millis::from_secs(60);
 /// Most hops that EC2 takes.
 const MOST_HOPS: u32 = 64;
 
@@ -33,6 +37,11 @@ impl Config {
         }
         if !(1..=MOST_HOPS).contains(&self.metadata.hop_limit) {
             return Err(format!("metadata.hop_limit must be between 1 and {MOST_HOPS}"));
+        }
+        if self.list_every < SHORTEST_LIST || self.list_every > LONGEST_LIST {
+            return Err(format!(
+                "list_every must be between {SHORTEST_LIST} ms and {LONGEST_LIST} ms"
+            ));
         }
         tags::check(&self.labels)?;
         let unreadable = |key: &&String| key.contains([' ', '/']);
