@@ -62,6 +62,11 @@ pub(crate) fn id<T: std::str::FromStr<Err = schema::id::IdError>>(text: &str) ->
     text.parse().map_err(|error: schema::id::IdError| Usage(error.to_string()).into())
 }
 
+/// A cluster by its name, or the one that is meant where none is given.
+pub(crate) fn named(name: Option<&str>) -> anyhow::Result<ClusterId> {
+    id(name.unwrap_or("default"))
+}
+
 impl Context {
     pub(crate) fn find(args: &ClusterArgs, output: Output) -> anyhow::Result<Context> {
         let noted = noted();
@@ -70,7 +75,7 @@ impl Context {
         let none = "no cluster: give --log, set FLEETLOG_LOG, or start one with `fleetlog up`";
         let url = url.ok_or_else(|| Usage(none.to_owned()))?;
         let cluster = args.cluster.clone().or(noted.map(|noted| noted.cluster));
-        let cluster = id(cluster.as_deref().unwrap_or("default"))?;
+        let cluster = named(cluster.as_deref())?;
         Ok(Context { url, cluster, output })
     }
 
