@@ -2,9 +2,11 @@
 //! next leader may repeat whatever its predecessor began.
 
 use async_trait::async_trait;
+use controlplane_core::effects::LIST_EVERY;
 use controlplane_core::prices::{Prices, SpotScore};
 use schema::id::InstanceId;
 use schema::policy::Policy;
+use schema::unit::Millis;
 
 pub mod local;
 
@@ -61,6 +63,12 @@ pub trait Cloud: Send + Sync + 'static {
     async fn console(&self, instance: &InstanceId) -> Option<String> {
         let _ = instance;
         None
+    }
+
+    /// How often whoever leads asks for that list. Nothing waits for it but to notice what nobody told:
+    /// instances that went by themselves, and such as nothing accounts for.
+    fn list_every(&self) -> Millis {
+        LIST_EVERY
     }
 
     /// All instances of the cluster that the cloud knows of.

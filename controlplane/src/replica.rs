@@ -157,6 +157,7 @@ async fn run(
     let me = Me { cluster, replica, incarnation: Uuid::now_v7() };
     let world = World { me: me.clone(), log, telemetry, cloud, told };
     let mut core = Core::new(clock.now(), me, policy);
+    core.list_every(world.cloud.list_every());
     world.cloud.settings().into_iter().for_each(|settings| core.settings(settings));
     let (mut led, mut priced, mut measured) = (None, None, None);
     loop {

@@ -74,9 +74,14 @@ pub(crate) struct Row {
 impl Row {
     /// A thing with its id among its fields.
     pub(crate) fn new(id: &impl ToString, thing: &impl Serialize, cells: Vec<String>) -> Row {
-        let mut json = serde_json::to_value(thing).unwrap_or_default();
-        json["id"] = id.to_string().into();
-        Row { cells: std::iter::once(id.to_string()).chain(cells).collect(), json }
+        let mut row = Row::of(thing, std::iter::once(id.to_string()).chain(cells).collect());
+        row.json["id"] = id.to_string().into();
+        row
+    }
+
+    /// A thing that has no id.
+    pub(crate) fn of(thing: &impl Serialize, cells: Vec<String>) -> Row {
+        Row { cells, json: serde_json::to_value(thing).unwrap_or_default() }
     }
 }
 

@@ -81,6 +81,29 @@ fn a_credential_of_another_launch_lets_nobody_join() {
     assert!(agent.has_joined());
 }
 
+/// A log whose certificate no image trusts: an instance reaches it by what the settings name, and not
+/// without.
+#[test]
+fn an_instance_trusts_whom_the_settings_name() {
+    let account = Account::with_tls();
+    let cluster = Cluster::start(&account, "genomics", "ubuntu", 0);
+    let run = cluster.begin("exit 3");
+    let id = account.instance_of(&cluster.name);
+    let files = instance::files(&account.user_data(&id));
+    let mut alone = files.clone();
+    let told = alone.get_mut(instance::CONFIG).expect("the agent's file");
+    let mut without: Value = serde_json::from_str(told).expect("JSON");
+    without.as_object_mut().expect("an object").remove("ca_file").expect("it is told");
+    *told = without.to_string();
+    let mut agent = cluster.bring_up_with(&id, &alone);
+    assert_ne!(agent.exit_code(), Some(0), "{}", agent.said());
+    assert!(agent.said().contains("signed by nobody whom this machine trusts"), "{}", agent.said());
+    assert!(!agent.has_joined());
+    let agent = cluster.bring_up_with(&id, &files);
+    assert_eq!(cluster::end(run).0, 3);
+    assert!(agent.has_joined());
+}
+
 /// What EC2 announces to an instance is on the log, and another instance is launched in its place before
 /// the time is over.
 #[test]

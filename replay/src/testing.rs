@@ -1,5 +1,7 @@
 //! For tests of this and other crates: a real nats-server, or three of them, on loopback.
 
+mod authority;
+
 use std::fs;
 use std::io;
 use std::io::{Read, Write};
@@ -7,6 +9,8 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+pub use authority::Authority;
 
 const START: Duration = Duration::from_secs(60);
 const ATTEMPTS: u32 = 5;
@@ -16,6 +20,7 @@ const POLL: Duration = Duration::from_millis(20);
 pub struct NatsServer {
     dir: PathBuf,
     config: PathBuf,
+    scheme: &'static str,
     port: u16,
     monitor: u16,
     child: Option<Child>,
@@ -108,6 +113,21 @@ impl NatsServer {
         })
     }
 
+    /// The same; whoever comes must speak TLS, and is shown a certificate by this authority.
+    ///
+    /// # Errors
+    /// As [`NatsServer::start`].
+    pub fn start_with_tls(dir: &Path, authority: &Authority) -> io::Result<NatsServer> {
+        let (certificate, key) = authority.sign("127.0.0.1", dir)?;
+        let more = format!("tls {{ cert_file: {certificate:?}, key_file: {key:?} }}");
+        attempt(|| {
+            let mut server = NatsServer::configure(dir, "alone", lasting_port()?, &more)?;
+            server.scheme = "tls";
+            server.up()?;
+            Ok(server)
+        })
+    }
+
     fn configure(dir: &Path, name: &str, port: u16, more: &str) -> io::Result<NatsServer> {
         let dir = dir.join(name);
         fs::create_dir_all(&dir)?;
@@ -119,13 +139,13 @@ impl NatsServer {
              jetstream {{ store_dir: {store:?}, sync_interval: always }}\n{more}\n"
         );
         fs::write(&config, text)?;
-        Ok(NatsServer { dir, config, port, monitor, child: None })
+        Ok(NatsServer { dir, config, scheme: "nats", port, monitor, child: None })
     }
 
     /// Where it answers.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.port)
+        format!("{}://127.0.0.1:{}", self.scheme, self.port)
     }
 
     /// Where its files are; copy them only while it is down.

@@ -23,6 +23,8 @@ mod remote;
 mod rollover;
 #[path = "conformance/support.rs"]
 mod support;
+#[path = "conformance/tls.rs"]
+mod tls;
 #[path = "conformance/writing.rs"]
 mod writing;
 

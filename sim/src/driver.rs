@@ -193,11 +193,16 @@ impl Driver {
         let ended = !self.core.view().allocs.values().any(open);
         let all = self.asked >= self.wants && self.core.view().allocs.len() >= self.asked;
         if all && ended && self.writer.is_empty() {
-            if self.core.view().left {
-                (self.up, self.done) = (false, true);
-            } else {
-                self.write(DriverLeft { driver: self.id.clone() });
-            }
+            self.leave();
+        }
+    }
+
+    /// It has no more to do: it says so, and is done once the log has it.
+    fn leave(&mut self) {
+        if self.core.view().left {
+            (self.up, self.done) = (false, true);
+        } else {
+            self.write(DriverLeft { driver: self.id.clone() });
         }
     }
 

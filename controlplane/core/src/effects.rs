@@ -16,14 +16,16 @@ use schema::unit::{Epoch, Millis};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+mod asked;
 mod consoles;
 mod outcome;
 
+use asked::Asked;
 use consoles::{Consoles, Turn};
 use outcome::{Outcome, Refusal};
 
-/// How often the cloud is asked what there is.
-const LIST_EVERY: Millis = Millis(500);
+/// How often the cloud is asked what there is, unless it says otherwise.
+pub const LIST_EVERY: Millis = Millis(500);
 /// Wait before an effect with an unknown answer is repeated.
 const REPEAT: Millis = Millis(200);
 
@@ -72,21 +74,18 @@ pub struct Effects {
     gone: BTreeMap<InstanceId, String>,
     strays: Strays,
     consoles: Consoles,
-    listing: bool,
-    listed: Option<Moment>,
-    pricing: bool,
-    priced: Option<Moment>,
-    scoring: bool,
-    scored: Option<Moment>,
+    lists: Asked,
+    prices: Asked,
+    scores: Asked,
 }
 
 impl Effects {
     /// Drops all that was under way: whoever leads next starts from the state.
     pub fn forget(&mut self) {
-        let Effects { listing, pricing, scoring, .. } = *self;
+        let (lists, prices) = (self.lists.anew(), self.prices.anew());
         // What may be asked so many times a day is not asked again because another term begins.
-        let scored = self.scored;
-        *self = Effects { listing, pricing, scoring, scored, ..Effects::default() };
+        let scores = self.scores;
+        *self = Effects { lists, prices, scores, ..Effects::default() };
     }
 
     /// Instances that the cloud says are no more.
@@ -126,11 +125,11 @@ impl Effects {
                     TerminateAnswer::Going | TerminateAnswer::Unknown(_) => self.repeat(now, key),
                 }
             }
-            News::Priced(_) => self.pricing = false,
-            News::Scored(_) => self.scoring = false,
+            News::Priced(_) => self.prices.done(),
+            News::Scored(_) => self.scores.done(),
             News::Console(id, text) => self.consoles.take(id, text.as_deref()),
             News::Listed(seen) => {
-                self.listing = false;
+                self.lists.done();
                 if let Some(seen) = seen {
                     let there = |seen: &Seen| seen.state == SeenState::There;
                     let (there, gone): (Vec<_>, Vec<_>) = seen.into_iter().partition(there);
@@ -267,25 +266,17 @@ impl Effects {
         Some(Refusal { class, message, scope, back_off: Millis(0) })
     }
 
-    /// The cloud is asked every now and then what there is. That changes nothing: it needs no proof
-    /// that this replica still leads.
-    pub fn list(&mut self, now: Moment) -> Option<Call> {
-        let due = self.listed.is_none_or(|at| now.since(at) >= LIST_EVERY);
-        (due && !self.listing).then(|| {
-            (self.listing, self.listed) = (true, Some(now));
-            Call::List
-        })
+    /// The cloud is asked every so often what there is, and by each new leader at once. That changes
+    /// nothing: it needs no proof that this replica still leads.
+    pub fn list(&mut self, now: Moment, every: Millis) -> Option<Call> {
+        self.lists.begin(now, every).then_some(Call::List)
     }
 
     /// The cloud is asked for prices as often as the policy says.
     pub fn price(&mut self, now: Moment, policy: &Policy) -> Option<Call> {
         let every = policy.spot.price_every;
-        let wanted = every > Millis(0) && !self.pricing;
-        let due = wanted && self.priced.is_none_or(|at| now.since(at) >= every);
-        due.then(|| {
-            (self.pricing, self.priced) = (true, Some(now));
-            Call::Prices(Box::new(policy.clone()))
-        })
+        let due = every > Millis(0) && self.prices.begin(now, every);
+        due.then(|| Call::Prices(Box::new(policy.clone())))
     }
 
     /// The cloud is asked how likely spot is to be had as often as the policy says, and only while somebody
@@ -294,19 +285,17 @@ impl Effects {
         let policy = &state.head.policy;
         let every = policy.spot.score_every;
         let allowed = every > Millis(0) && policy.types.markets.contains(&Market::Spot);
-        let due = allowed && !self.scoring && self.scored.is_none_or(|at| now.since(at) >= every);
-        (due && wants_spot(state)).then(|| {
-            (self.scoring, self.scored) = (true, Some(now));
-            Call::Scores(Box::new(policy.clone()))
-        })
+        // Whether anybody wants it takes a look at all instances: only when it is due.
+        let wanted = allowed && self.scores.is_due(now, every) && wants_spot(state);
+        (wanted && self.scores.begin(now, every)).then(|| Call::Scores(Box::new(policy.clone())))
     }
 }
 
 fn wants_spot(state: &State) -> bool {
-    let waiting = state.index.waiting.iter().filter_map(|(_, _, id)| state.allocs.get(id));
-    let live = state.index.live_instances.iter().filter_map(|id| state.instances.get(id));
-    waiting.into_iter().any(|alloc| alloc.constraint.market != Some(Market::OnDemand))
-        || live.into_iter().any(|instance| instance.offering.market == Market::Spot)
+    let mut waiting = state.index.waiting.iter().filter_map(|(_, _, id)| state.allocs.get(id));
+    let mut live = state.index.live_instances.iter().filter_map(|id| state.instances.get(id));
+    waiting.any(|alloc| alloc.constraint.market != Some(Market::OnDemand))
+        || live.any(|instance| instance.offering.market == Market::Spot)
 }
 
 /// What the cloud is told: a pure function of the folded intent, but for the term, which is a label.

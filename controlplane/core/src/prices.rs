@@ -54,26 +54,31 @@ pub fn news(state: &State, prices: &Prices) -> Vec<Event> {
         }
     }
     let changed = changed.into_iter().flat_map(|((source, zone), all)| {
-        let record = |some: &[Offering]| seen(source, zone, some.to_vec(), Vec::new());
-        all.chunks(MAX_PRICES).map(record).collect::<Vec<_>>()
+        records(source, zone, &all, |seen, some| seen.offerings = some)
     });
     // Whoever tells all that there is tells what is not there any more.
     let source = prices.offers.iter().map(|(source, _)| *source).max();
     let source = source.unwrap_or(PriceSource::Shipped);
-    let gone = gone.into_iter().flat_map(|(zone, all)| {
-        let record = |some: &[Withdrawn]| seen(source, zone, Vec::new(), some.to_vec());
-        all.chunks(MAX_PRICES).map(record).collect::<Vec<_>>()
-    });
+    let gone = gone
+        .into_iter()
+        .flat_map(|(zone, all)| records(source, zone, &all, |seen, some| seen.withdrawn = some));
     changed.chain(gone).take(MAX_RECORDS).collect()
 }
 
-fn seen(
+/// The records that say all this of a zone; `put` is where it stands in one.
+fn records<T: Clone>(
     source: PriceSource,
     zone: &SmolStr,
-    offerings: Vec<Offering>,
-    withdrawn: Vec<Withdrawn>,
-) -> Event {
-    PriceSeen { source, zone: zone.clone(), offerings, withdrawn, scores: Vec::new() }.into()
+    all: &[T],
+    put: impl Fn(&mut PriceSeen, Vec<T>),
+) -> Vec<Event> {
+    let record = |some: &[T]| {
+        let (offerings, withdrawn, scores) = (Vec::new(), Vec::new(), Vec::new());
+        let mut seen = PriceSeen { source, zone: zone.clone(), offerings, withdrawn, scores };
+        put(&mut seen, some.to_vec());
+        seen.into()
+    };
+    all.chunks(MAX_PRICES).map(record).collect()
 }
 
 /// How likely spot of a class of types is to be had in a zone.
@@ -93,15 +98,10 @@ pub fn scored(scores: &[SpotScore]) -> Vec<Event> {
     for one in scores {
         zones.entry(&one.zone).or_default().push(one.scored.clone());
     }
-    let records = zones.into_iter().flat_map(|(zone, all)| {
-        let record = |some: &[Scored]| {
-            let (source, scores) = (PriceSource::Api, some.to_vec());
-            let (offerings, withdrawn) = (Vec::new(), Vec::new());
-            PriceSeen { source, zone: zone.clone(), offerings, withdrawn, scores }.into()
-        };
-        all.chunks(MAX_PRICES).map(record).collect::<Vec<Event>>()
+    let told = zones.into_iter().flat_map(|(zone, all)| {
+        records(PriceSource::Api, zone, &all, |seen, some| seen.scores = some)
     });
-    records.take(MAX_RECORDS).collect()
+    told.take(MAX_RECORDS).collect()
 }
 
 /// Whether the log is to say what this source says of an offering. What the cloud has told is not replaced by

@@ -4,7 +4,7 @@
 
 mod next;
 
-use crate::effects::{Call, Effects, News};
+use crate::effects::{Call, Effects, LIST_EVERY, News};
 use crate::hearing::{BEAT, Hearing, SILENCE};
 use crate::moment::Moment;
 use crate::prices::{Prices, scored};
@@ -104,6 +104,8 @@ pub struct Replica {
     scores: Vec<Event>,
     /// The settings that its cloud launches by, if that has any.
     settings: Option<String>,
+    /// How often its cloud is asked what there is.
+    list_every: Millis,
     term: Option<Term>,
     round: Option<(Round, Purpose)>,
 }
@@ -132,6 +134,7 @@ impl Replica {
             prices: None,
             scores: Vec::new(),
             settings: None,
+            list_every: LIST_EVERY,
             term: None,
             round: None,
         }
@@ -240,6 +243,11 @@ impl Replica {
         self.settings = Some(settings);
     }
 
+    /// How often its cloud is to be asked what there is, while it leads.
+    pub fn list_every(&mut self, every: Millis) {
+        self.list_every = every;
+    }
+
     /// It is to stop, and to resign first if it leads.
     pub fn stop(&mut self) {
         self.stopping = true;
@@ -297,7 +305,7 @@ impl Replica {
             self.clocks.beat = now + BEAT;
             wanted.push(Do::Beat(epoch));
         }
-        wanted.extend(self.effects.list(now).map(Do::Call));
+        wanted.extend(self.effects.list(now, self.list_every).map(Do::Call));
         wanted.extend(self.effects.price(now, &self.state.head.policy).map(Do::Call));
         wanted.extend(self.effects.score(now, &self.state).map(Do::Call));
         if self.round.is_none() && self.fresh(now) {

@@ -23,7 +23,12 @@ use std::pin::Pin;
 use std::time::SystemTime;
 
 /// Rows on a page: the most that EC2 gives.
-const PAGE: i32 = 1000;
+pub(crate) const PAGE: i32 = 1000;
+
+/// What names the page behind this one, if there is one.
+pub(crate) fn following(token: Option<&str>) -> Option<String> {
+    token.filter(|token| !token.is_empty()).map(str::to_owned)
+}
 
 /// EC2, at the pace that it asks for.
 pub(crate) struct Api {
@@ -78,7 +83,7 @@ impl Api {
             let page = self.made(Call::Describe, Box::pin(sent.send())).await?;
             let found = page.reservations().iter().flat_map(|of| of.instances());
             rows.extend(found.map(wire::row));
-            next = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+            next = following(page.next_token());
             if next.is_none() {
                 return Ok(rows);
             }
@@ -96,7 +101,7 @@ impl Api {
             let sent = sent.set_next_token(next.take());
             let page = self.made(Call::Describe, Box::pin(sent.send())).await?;
             prices.extend(page.spot_price_history().iter().filter_map(wire::spot_price));
-            next = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+            next = following(page.next_token());
             if next.is_none() {
                 return Ok(prices);
             }
@@ -119,7 +124,7 @@ impl Api {
             let sent = sent.single_availability_zone(true).set_next_token(next.take());
             let page = self.made(Call::Describe, Box::pin(sent.send())).await?;
             scores.extend(page.spot_placement_scores().iter().filter_map(wire::score));
-            next = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+            next = following(page.next_token());
             if next.is_none() {
                 return Ok(scores);
             }
@@ -155,7 +160,7 @@ impl Api {
             let sent = sent.set_filters(Some(filters.to_vec())).set_next_token(next.take());
             let page = self.made(Call::Describe, Box::pin(sent.send())).await?;
             found.extend(page.images().iter().filter_map(wire::image));
-            next = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+            next = following(page.next_token());
             if next.is_none() {
                 return Ok(found);
             }

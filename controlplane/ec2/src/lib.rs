@@ -35,6 +35,7 @@ pub mod pace;
 mod prices;
 mod scores;
 mod terminate;
+mod told;
 mod wire;
 mod zone;
 
@@ -95,7 +96,7 @@ pub struct Ec2Cloud {
     other: Mutex<Option<(Arc<str>, Arc<Frozen>)>>,
     zones: BTreeMap<SmolStr, Zone>,
     spot: prices::Spot,
-    scores: scores::Scores,
+    scores: told::Told,
     catalogue: Catalogue,
     doubts: Mutex<launch::Doubts>,
     looks: look::Looks,
@@ -126,7 +127,7 @@ impl Ec2Cloud {
             other: Mutex::default(),
             zones,
             spot: prices::Spot::default(),
-            scores: scores::Scores::default(),
+            scores: told::Told::default(),
             catalogue: Catalogue::shipped()?,
             doubts: Mutex::default(),
             looks: look::Looks::default(),
@@ -169,6 +170,10 @@ impl Cloud for Ec2Cloud {
                 None
             }
         }
+    }
+
+    fn list_every(&self) -> Millis {
+        self.settings.config.list_every
     }
 
     async fn list(&self) -> Result<Vec<Seen>, CloudError> {

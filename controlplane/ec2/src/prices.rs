@@ -3,6 +3,7 @@
 //! does is a service of its own, which the roles of fleets mostly may not ask.
 
 use crate::error::ApiError;
+use crate::told::Told;
 use crate::wire::filter_any;
 use crate::{Ec2Cloud, lock};
 use catalogue::{Catalogue, SpotPrices};
@@ -16,7 +17,6 @@ use schema::unit::Micros;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What instances are priced as: EC2 has other prices where an operating system is paid for.
 const PRODUCT: &str = "Linux/UNIX";
@@ -27,8 +27,7 @@ const MOST_VALUES: usize = 200;
 #[derive(Default)]
 pub(crate) struct Spot {
     prices: Mutex<SpotPrices>,
-    /// Whether they could not be had the last time.
-    unknown: AtomicBool,
+    told: Told,
 }
 
 /// A price that EC2 tells, of what is called so by EC2.
@@ -95,21 +94,8 @@ impl Ec2Cloud {
             // Nothing is bought as spot, or nothing at all.
             Ok(_) | Err(_) => return false,
         };
-        let failed = asked.is_err();
-        let before = self.spot.unknown.swap(failed, Ordering::Relaxed);
-        match asked {
-            Ok(prices) => {
-                if before {
-                    tracing::info!("spot prices are told again");
-                }
-                *lock(&self.spot.prices) = prices;
-            }
-            Err(error) if before => tracing::debug!(%error, "spot prices are still not told"),
-            Err(error) => {
-                tracing::warn!(%error, "spot prices are not told: those that were seen last count");
-            }
-        }
-        !failed
+        self.spot.told.heard("spot prices", "those that were seen last count", &asked);
+        asked.map(|prices| *lock(&self.spot.prices) = prices).is_ok()
     }
 
     async fn ask_prices(&self, kinds: &[SmolStr]) -> Result<SpotPrices, ApiError> {

@@ -13,33 +13,18 @@ use schema::policy::Policy;
 use schema::policy::kind::KindName;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Of fewer types a score says nothing.
 const FEWEST: usize = 3;
 /// Most types in one question that EC2 takes.
 const MOST: usize = 1000;
 
-/// Whether scores could not be had the last time.
-#[derive(Default)]
-pub(crate) struct Scores {
-    unknown: AtomicBool,
-}
-
 impl Ec2Cloud {
     /// Asks EC2 for placement scores. What cannot be had is said once, and changes nothing.
     pub(crate) async fn see_scores(&self, policy: &Policy) -> Option<Vec<SpotScore>> {
         let classes = self.classes(policy).ok().filter(|classes| !classes.is_empty())?;
         let asked = self.ask_scores(policy, classes).await;
-        let before = self.scores.unknown.swap(asked.is_err(), Ordering::Relaxed);
-        match &asked {
-            Ok(_) if before => tracing::info!("placement scores are told again"),
-            Ok(_) => {}
-            Err(error) if before => tracing::debug!(%error, "placement scores are still not told"),
-            Err(error) => {
-                tracing::warn!(%error, "placement scores are not told: spot is bought without");
-            }
-        }
+        self.scores.heard("placement scores", "spot is bought without", &asked);
         asked.ok()
     }
 

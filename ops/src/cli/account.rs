@@ -1,7 +1,7 @@
 //! The account on EC2 that a cluster runs in: `fleet verify`, and what `fleet sync` asks of it.
 
 use super::cloud::read_settings;
-use super::context::{ClusterArgs, id, when};
+use super::context::{ClusterArgs, named, when};
 use super::fleet::known;
 use super::show::word;
 use super::sync::Shown;
@@ -62,7 +62,7 @@ pub(super) async fn listed(settings: &Path, cluster: &ClusterId) -> anyhow::Resu
 fn name(args: &ClusterArgs, state: Option<&State>) -> anyhow::Result<ClusterId> {
     match state.and_then(|state| state.head.cluster.clone()) {
         Some(cluster) => Ok(cluster),
-        None => id(args.cluster.as_deref().unwrap_or("default")),
+        None => named(args.cluster.as_deref()),
     }
 }
 
@@ -82,9 +82,9 @@ fn refused(state: &State) -> Vec<(String, String)> {
 pub(super) fn show(checks: &[Check], output: Output) -> ExitCode {
     let row = |check: &Check| {
         let of = if check.of.is_empty() { "-".to_owned() } else { check.of.clone() };
-        let cells = [check.check.to_owned(), of, said(check.status), check.found.clone()];
-        let cells = cells.into_iter().chain([check.todo.clone()]);
-        Row { cells: cells.collect(), json: serde_json::to_value(check).unwrap_or_default() }
+        let Check { check: what, status, found, todo, .. } = check;
+        let cells = vec![what.to_string(), of, said(*status), found.clone(), todo.clone()];
+        Row::of(check, cells)
     };
     let all: Vec<Row> = checks.iter().map(row).collect();
     rows(output, &["check", "of", "status", "found", "what to do"], &all);

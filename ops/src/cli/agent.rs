@@ -14,6 +14,7 @@ use clap::Args;
 use controlplane::cloud::local::process::{birth, hold, interruption};
 use ec2_core::credential::Credential;
 use ec2_core::userdata::AgentFile;
+use replay::log::jetstream::trusting;
 use schema::event::Interruption;
 use schema::id::ClusterId;
 use std::ffi::OsString;
@@ -85,7 +86,7 @@ async fn on_ec2(file: &Path) -> anyhow::Result<ExitCode> {
     let endpoint = std::env::var(METADATA).ok().filter(|endpoint| !endpoint.is_empty());
     let mut metadata = Imds::new(endpoint.as_deref().unwrap_or(ENDPOINT))?;
     let instance = metadata.instance().await?;
-    let (log, telemetry) = replay::log::open(&told.log, &told.cluster, false).await?;
+    let (log, telemetry) = replay::log::open(&log_of(&told), &told.cluster, false).await?;
     let mut resources = told.promised;
     // A type has less than its name says, and nobody knows how much less before it runs.
     resources.memory = agent::memory::usable().unwrap_or(resources.memory);
@@ -107,12 +108,12 @@ async fn on_ec2(file: &Path) -> anyhow::Result<ExitCode> {
 fn told(file: &Path) -> anyhow::Result<AgentFile> {
     let wrong = |error: String| Usage(format!("{}: {error}", file.display()));
     let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
-    let told: AgentFile = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-    if told.ca_file.is_some() {
-        let what = "ca_file: this build trusts the image's certificates alone";
-        return Err(wrong(what.to_owned()).into());
-    }
-    Ok(told)
+    Ok(serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?)
+}
+
+fn log_of(told: &AgentFile) -> String {
+    let AgentFile { log, ca_file, .. } = told;
+    ca_file.as_ref().map_or_else(|| log.clone(), |ca| trusting(log, ca))
 }
 
 /// One that is not of this very attempt says that the instance is not what it was meant to be. What is

@@ -15,7 +15,8 @@ use std::sync::Arc;
 /// Which cluster.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ClusterArgs {
-    /// Where its log is: nats://HOST:PORT, http://HOST:PORT, file://DIR
+    /// Where its log is: nats://HOST:PORT, tls://HOST:PORT[?ca=/PATH/ca.pem], http://HOST:PORT,
+    /// file://DIR
     #[arg(long, global = true, env = "FLEETLOG_LOG")]
     pub(crate) log: Option<String>,
     /// Its name
@@ -61,6 +62,11 @@ pub(crate) fn id<T: std::str::FromStr<Err = schema::id::IdError>>(text: &str) ->
     text.parse().map_err(|error: schema::id::IdError| Usage(error.to_string()).into())
 }
 
+/// A cluster by its name, or the one that is meant where none is given.
+pub(crate) fn named(name: Option<&str>) -> anyhow::Result<ClusterId> {
+    id(name.unwrap_or("default"))
+}
+
 impl Context {
     pub(crate) fn find(args: &ClusterArgs, output: Output) -> anyhow::Result<Context> {
         let noted = noted();
@@ -69,7 +75,7 @@ impl Context {
         let none = "no cluster: give --log, set FLEETLOG_LOG, or start one with `fleetlog up`";
         let url = url.ok_or_else(|| Usage(none.to_owned()))?;
         let cluster = args.cluster.clone().or(noted.map(|noted| noted.cluster));
-        let cluster = id(cluster.as_deref().unwrap_or("default"))?;
+        let cluster = named(cluster.as_deref())?;
         Ok(Context { url, cluster, output })
     }
 

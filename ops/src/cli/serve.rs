@@ -1,7 +1,7 @@
 //! The processes of a cluster: `up` and `controller`.
 
 use super::cloud::{Chosen, CloudArgs};
-use super::context::{ClusterArgs, Context, Noted, id, note};
+use super::context::{ClusterArgs, Context, Noted, id, named, note};
 use crate::output::{OURS, Output, say};
 use anyhow::Context as _;
 use clap::Args;
@@ -64,7 +64,7 @@ pub(crate) struct ControllerArgs {
 }
 
 pub(crate) async fn up(args: UpArgs, names: ClusterArgs) -> anyhow::Result<ExitCode> {
-    let cluster: ClusterId = id(names.cluster.as_deref().unwrap_or("default"))?;
+    let cluster = named(names.cluster.as_deref())?;
     let dir = match args.dir.clone() {
         Some(dir) => dir,
         None => default_dir()?.join(cluster.as_str()),

@@ -1,7 +1,7 @@
 //! The network that a cluster is given in an account: `fleet setup`.
 
 use super::account::show;
-use super::context::{ClusterArgs, id};
+use super::context::{ClusterArgs, named};
 use crate::output::{Output, Usage, in_full, print, say};
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -52,7 +52,7 @@ pub(super) async fn setup(
     names: &ClusterArgs,
     output: Output,
 ) -> anyhow::Result<ExitCode> {
-    let cluster: ClusterId = id(names.cluster.as_deref().unwrap_or("default"))?;
+    let cluster = named(names.cluster.as_deref())?;
     let from = args.from.as_deref().map_or_else(|| Ok(Map::new()), settings)?;
     let region = args.region.as_deref().or_else(|| from.get("region")?.as_str());
     let region = region.ok_or_else(|| Usage("which region? give --region".to_owned()))?.to_owned();

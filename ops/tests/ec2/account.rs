@@ -2,8 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use replay::testing::NatsServer;
+use replay::log::jetstream::trusting;
+use replay::testing::{Authority, NatsServer};
 use sim_ec2::{Moto, Options, Proxy, Truth};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -16,19 +18,44 @@ pub(crate) struct Account {
     pub(crate) proxy: Proxy,
     /// The log's server, which clusters share as well.
     pub(crate) log: NatsServer,
+    /// Who signed its certificate, in PEM; it speaks TLS then.
+    pub(crate) ca: Option<String>,
     _moto: Moto,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Account {
     pub(crate) fn start() -> Account {
+        Account::by(|dir| (NatsServer::start(dir).expect("a nats-server"), None))
+    }
+
+    /// One whose log is reached by TLS alone, with a certificate that no machine trusts by itself.
+    pub(crate) fn with_tls() -> Account {
+        let own = Authority::new("own").expect("an authority");
+        Account::by(|dir| {
+            std::fs::write(dir.join("ca.pem"), own.certificate()).expect("written");
+            let log = NatsServer::start_with_tls(dir, &own).expect("a nats-server");
+            (log, Some(own.certificate()))
+        })
+    }
+
+    fn by(log: impl FnOnce(&Path) -> (NatsServer, Option<String>)) -> Account {
         let dir = tempfile::tempdir().expect("a directory");
         let moto = Moto::start(dir.path()).expect("a moto server");
-        let log = NatsServer::start(dir.path()).expect("a nats-server");
+        let (log, ca) = log(dir.path());
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let proxy = runtime.block_on(Proxy::start(moto.url(), Options::default()));
         let proxy = proxy.expect("a proxy");
-        Account { runtime, proxy, log, _moto: moto, _dir: dir }
+        Account { runtime, proxy, log, ca, _moto: moto, dir }
+    }
+
+    /// Where the log is, for whoever is on this machine.
+    pub(crate) fn log_url(&self) -> String {
+        let ca = self.dir.path().join("ca.pem");
+        match self.ca {
+            Some(_) => trusting(&self.log.url(), ca.to_str().expect("text")),
+            None => self.log.url(),
+        }
     }
 
     /// Lets a command reach this account.

@@ -35,7 +35,7 @@ impl Cluster {
     /// One with these settings.
     pub(crate) fn by(account: &Account, name: &str, settings: &Value) -> Cluster {
         let dir = tempfile::tempdir().expect("a directory");
-        let log = account.log.url();
+        let log = account.log_url();
         let write = |file: &str, text: &str| {
             let path = dir.path().join(file);
             std::fs::write(&path, text).expect("written");
@@ -186,7 +186,7 @@ pub(crate) fn settings(account: &Account, flavour: &str, bytes: usize) -> Value 
             "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
         }},
         "files": [{"path": "/etc/motd", "content": content}],
-        "log": {"url": account.log.url()},
+        "log": {"url": account.log.url(), "ca": account.ca},
     })
 }
 

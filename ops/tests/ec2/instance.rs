@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 pub(crate) const CREDENTIAL: &str = "/etc/fleetlog/credential";
-const CONFIG: &str = "/etc/fleetlog/agent.json";
+pub(crate) const CONFIG: &str = "/etc/fleetlog/agent.json";
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 
@@ -72,9 +72,10 @@ impl Agent {
             write(&under(&root, path), content);
         }
         let mut told: Value = serde_json::from_str(&files[CONFIG]).expect("the agent's file");
-        for key in ["credential_file", "joined_file", "dir"] {
-            let path = under(&root, told[key].as_str().expect("a path"));
-            told[key] = path.to_str().expect("text").into();
+        for key in ["credential_file", "joined_file", "dir", "ca_file"] {
+            let Some(path) = told.get_mut(key) else { continue };
+            let at = under(&root, path.as_str().expect("a path"));
+            *path = at.to_str().expect("text").into();
         }
         write(&under(&root, CONFIG), &told.to_string());
         let metadata = tokio::runtime::Runtime::new().expect("a runtime");

@@ -6,12 +6,14 @@
 //! are unsound on replicated streams; a timed-out publish may still land, so it is unresolved and
 //! never taken as refused.
 
+mod address;
 mod append;
 mod connection;
 mod consumer;
 mod reader;
 mod stream;
 mod telemetry;
+mod trust;
 
 use super::{AppendError, Entry, Fence, Identity, Log, OpenError, ReadError, Reader, Telemetry};
 use append::Condition;
@@ -25,6 +27,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use stream::{Lost, Shape};
 
+pub use address::trusting;
 pub use connection::{OLDEST_SERVER, connect, new_enough};
 
 /// How long a rollover tries to write the first record of the next generation.
@@ -43,23 +46,24 @@ pub struct JetStreamLog {
 }
 
 /// Opens the newest generation of the log of this cluster; makes the first one if `create` and there
-/// is none. Several servers are named with commas; `?replicas=3` asks for a replicated stream.
+/// is none. Several servers are named with commas; `?replicas=3` asks for a replicated stream, `?ca=FILE`
+/// for TLS with certificates that are signed by who is in that file alone.
 ///
 /// # Errors
-/// [`OpenError`]: out of reach, too old, missing, or a stream with other settings.
+/// [`OpenError`]: out of reach, not to be trusted, too old, missing, or a stream with other settings.
 pub async fn open(
     url: &str,
     cluster: &ClusterId,
     create: bool,
 ) -> Result<(Arc<dyn Log>, Arc<dyn Telemetry>), OpenError> {
-    let (_, shape) = stream::parse(url)?;
-    let connection = connection::open(url).await?;
+    let address = address::parse(url)?;
+    let connection = connection::open(url, &address).await?;
     let context = connection.context.clone();
     let newest = stream::newest(&context, cluster).await.map_err(|reason| broken(url, reason))?;
     if newest == 0 && !create {
         return Err(OpenError::Missing { cluster: cluster.to_string(), url: url.to_owned() });
     }
-    let log = JetStreamLog::at(connection, url, cluster, shape, newest.max(1)).await?;
+    let log = JetStreamLog::at(connection, url, cluster, address.shape, newest.max(1)).await?;
     stream::telemetry(&context, cluster).await.map_err(|reason| broken(url, reason))?;
     let telemetry = telemetry::NatsTelemetry::new(context.client());
     Ok((Arc::new(log), Arc::new(telemetry)))

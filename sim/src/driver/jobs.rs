@@ -4,7 +4,7 @@
 use super::Driver;
 use crate::scenario::Job;
 use driver_core::view::{AllocView, ExecEnd};
-use schema::event::{AllocFreed, AllocRequested, DriverLeft, ExecConfig, ExecSubmitted};
+use schema::event::{AllocFreed, AllocRequested, ExecConfig, ExecSubmitted};
 use schema::id::{AllocId, ExecId};
 use schema::requirements::{Constraint, Requirements};
 use std::collections::BTreeMap;
@@ -52,11 +52,7 @@ impl Driver {
         }
         let done = self.tasks.iter().all(|task| matches!(task.at, At::Done));
         if done && self.writer.is_empty() {
-            if self.core.view().left {
-                (self.up, self.done) = (false, true);
-            } else {
-                self.write(DriverLeft { driver: self.id.clone() });
-            }
+            self.leave();
         }
     }
 

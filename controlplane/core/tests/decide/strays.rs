@@ -98,6 +98,24 @@ fn an_orphan_that_goes_by_itself_is_written_off() {
 }
 
 #[test]
+fn the_cloud_is_asked_what_there_is_every_so_often_and_one_answer_at_a_time() {
+    let mut effects = Effects::default();
+    let every = Millis::from_secs(5);
+    assert_eq!(effects.list(Moment(0), every), Some(Call::List));
+    assert_eq!(effects.list(Moment(9000), every), None, "it has not answered");
+    effects.take(Moment(9000), News::Listed(None));
+    assert_eq!(effects.list(Moment(9000), every), Some(Call::List));
+    effects.take(Moment(9100), News::Listed(Some(Vec::new())));
+    assert_eq!(effects.list(Moment(13_999), every), None);
+    assert_eq!(effects.list(Moment(14_000), every), Some(Call::List));
+    // The next term asks at once, but not while a question is under way.
+    effects.forget();
+    assert_eq!(effects.list(Moment(14_000), every), None);
+    effects.take(Moment(14_100), News::Listed(None));
+    assert_eq!(effects.list(Moment(14_100), every), Some(Call::List));
+}
+
+#[test]
 fn what_a_list_names_once_is_no_stray_yet() {
     let w = World::new();
     let mut effects = Effects::default();

@@ -1,7 +1,7 @@
 //! The looks at an account, as plain rows.
 
 use super::Account;
-use crate::api::Api;
+use crate::api::{Api, PAGE, following};
 use crate::error::{ApiError, Failed};
 use crate::wire;
 use aws_sdk_ec2::types::{Filter, LocationType, SecurityGroup, Subnet};
@@ -11,17 +11,8 @@ use ec2_core::bucket::Call;
 use smol_str::SmolStr;
 use std::collections::BTreeSet;
 
-/// Rows on a page.
-const PAGE: i32 = 1000;
-
 /// From everywhere.
 const ANYWHERE: [&str; 2] = ["0.0.0.0/0", "::/0"];
-
-/// A filter for any of these values.
-fn any<'a>(name: &str, values: impl Iterator<Item = &'a str>) -> Filter {
-    let values: Vec<String> = values.map(str::to_owned).collect();
-    Filter::builder().name(name).set_values(Some(values)).build()
-}
 
 impl Account {
     /// Names and ids of the region's zones.
@@ -35,7 +26,7 @@ impl Account {
         name: &str,
         values: impl Iterator<Item = &'a str>,
     ) -> Asked<Vec<SubnetRow>> {
-        let filter = any(name, values);
+        let filter = wire::filter_any(name, values);
         self.patiently(|| self.api.subnets(&filter)).await
     }
 
@@ -45,7 +36,7 @@ impl Account {
         name: &str,
         values: impl Iterator<Item = &'a str>,
     ) -> Asked<Vec<GroupRow>> {
-        let filter = any(name, values);
+        let filter = wire::filter_any(name, values);
         self.patiently(|| self.api.groups(&filter)).await
     }
 
@@ -98,7 +89,7 @@ impl Api {
             let kinds = page.instance_type_offerings().iter();
             let kinds = kinds.filter_map(|one| one.instance_type());
             sold.extend(kinds.map(|kind| SmolStr::new(kind.as_str())));
-            next = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+            next = following(page.next_token());
             if next.is_none() {
                 return Ok(sold);
             }

@@ -24,8 +24,7 @@ impl Account {
     /// # Errors
     /// What EC2 said.
     pub async fn zone_names(&self) -> Asked<Vec<SmolStr>> {
-        let zones = self.patiently(|| self.api.standard_zones()).await?;
-        Ok(zones)
+        self.patiently(|| self.api.standard_zones()).await
     }
 
     /// What there is that has the cluster's tag.

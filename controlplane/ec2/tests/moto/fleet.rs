@@ -57,6 +57,7 @@ impl Fleet {
         let me = Me { cluster, replica, incarnation: Uuid::from_u128(1) };
         let mut core = Replica::new(Moment(0), me, policy);
         core.settings(cloud.settings().expect("settings"));
+        core.list_every(cloud.list_every());
         let mut fleet = Fleet {
             core,
             cloud,

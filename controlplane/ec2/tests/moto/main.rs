@@ -5,6 +5,7 @@ mod crash;
 mod fleet;
 mod launch;
 mod life;
+mod lists;
 mod prices;
 mod refusal;
 mod storm;

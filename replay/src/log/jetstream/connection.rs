@@ -1,7 +1,8 @@
 //! Connecting: which servers will do, and how a lost connection is noticed.
 
 use super::super::OpenError;
-use super::stream;
+use super::address::{self, Address};
+use super::{broken, trust};
 use async_nats::Event;
 use async_nats::jetstream::{self, Context};
 use std::time::Duration;
@@ -19,9 +20,9 @@ const WAITING: usize = 1 << 17;
 /// Connects to servers that will do, as [`super::open`] does: for what is beside the log.
 ///
 /// # Errors
-/// [`OpenError`]: out of reach, or too old.
+/// [`OpenError`]: out of reach, not to be trusted, or too old.
 pub async fn connect(url: &str) -> Result<Context, OpenError> {
-    Ok(open(url).await?.context)
+    Ok(open(url, &address::parse(url)?).await?.context)
 }
 
 /// A connection that tells when it was made again.
@@ -57,11 +58,11 @@ fn tell(event: &Event) {
     }
 }
 
-pub(super) async fn open(url: &str) -> Result<Connection, OpenError> {
-    let (servers, _) = stream::parse(url)?;
+pub(super) async fn open(url: &str, address: &Address) -> Result<Connection, OpenError> {
+    let ca = address.ca.as_deref();
     let unreachable = |reason: String| OpenError::Unreachable { url: url.to_owned(), reason };
     let (count, mut made) = watch::channel(0);
-    let options = async_nats::ConnectOptions::new()
+    let mut options = async_nats::ConnectOptions::new()
         .connection_timeout(CONNECT)
         .ping_interval(PING)
         .subscription_capacity(WAITING)
@@ -72,7 +73,13 @@ pub(super) async fn open(url: &str) -> Result<Connection, OpenError> {
             tell(&event);
             std::future::ready(())
         });
-    let client = options.connect(&servers).await.map_err(|e| unreachable(e.to_string()))?;
+    if let Some(ca) = ca {
+        trust::check(ca).await.map_err(|reason| broken(url, reason))?;
+        // Read again at each connection. Without TLS there is none, whatever the URL begins with.
+        options = options.add_root_certificates(ca.to_owned()).require_tls(true);
+    }
+    let connected = options.connect(&address.servers).await;
+    let client = connected.map_err(|error| unreachable(trust::reason(&error, ca)))?;
     let info = client.server_info();
     let (found, jetstream) = (info.version, info.jetstream);
     if !new_enough(&found) {

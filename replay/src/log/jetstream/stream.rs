@@ -17,22 +17,10 @@ const NOT_FOUND: u64 = 10059;
 const DUPLICATES: Duration = Duration::from_millis(100);
 
 /// How a stream is replicated.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {
     /// As asked for; a stream that is there may have any number if none was.
-    replicas: Option<usize>,
-}
-
-/// The servers and the shape that a URL names.
-pub(super) fn parse(url: &str) -> Result<(Vec<String>, Shape), OpenError> {
-    let (servers, query) = url.split_once('?').unwrap_or((url, ""));
-    let servers = servers.split(',').map(str::to_owned).collect();
-    let replicas = query.strip_prefix("replicas=").and_then(|text| text.parse().ok());
-    match replicas {
-        Some(1 | 3 | 5) => Ok((servers, Shape { replicas })),
-        None if query.is_empty() => Ok((servers, Shape { replicas: None })),
-        _ => Err(broken(url, "only ?replicas=1, 3 or 5 may follow the servers")),
-    }
+    pub(super) replicas: Option<usize>,
 }
 
 pub(super) fn name(cluster: &ClusterId, generation: u32) -> String {

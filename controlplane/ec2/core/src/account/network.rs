@@ -8,6 +8,9 @@ use std::collections::BTreeSet;
 /// Free addresses below which a subnet soon refuses launches.
 const FEW: u32 = 16;
 
+/// What to do where there is none of what is named.
+const ANOTHER: &str = "name another one, or make one with `fleetlog fleet setup --make`";
+
 /// A row of `DescribeSubnets`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubnetRow {
@@ -93,8 +96,7 @@ fn vpcs(rows: &[SubnetRow]) -> BTreeSet<&SmolStr> {
 
 fn subnet(id: &str, zone: &str, row: Option<&SubnetRow>) -> Check {
     let Some(row) = row else {
-        let todo = "name another one, or make one with `fleetlog fleet setup --make`";
-        return Check::missing("subnet", id, "there is none", todo);
+        return Check::missing("subnet", id, "there is none", ANOTHER);
     };
     let place = format!("in {} of {}", row.zone, row.vpc);
     if row.zone != zone && row.zone_id != zone {
@@ -135,8 +137,7 @@ pub fn groups(
 
 fn group(id: &str, row: Option<&GroupRow>, vpcs: &BTreeSet<&SmolStr>) -> Check {
     let Some(row) = row else {
-        let todo = "name another one, or make one with `fleetlog fleet setup --make`";
-        return Check::missing("security group", id, "there is none", todo);
+        return Check::missing("security group", id, "there is none", ANOTHER);
     };
     let found = format!("in {}", row.vpc);
     if !vpcs.is_empty() && !vpcs.contains(&row.vpc) {

@@ -12,6 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 const SHORTEST_EXPIRY: Millis = Millis::from_secs(30);
 /// A day: what has not joined by then never will.
 const LONGEST_EXPIRY: Millis = Millis::from_secs(24 * 3600);
+/// With up to a thousand instances, a tenth of the calls that an account has.
+const SHORTEST_LIST: Millis = Millis(500);
+/// An orphan is one at two looks, half a minute apart: it is to be found within two minutes.
+const LONGEST_LIST: Millis = Millis::from_secs(60);
 /// Most hops that EC2 takes.
 const MOST_HOPS: u32 = 64;
 
@@ -34,6 +38,11 @@ impl Config {
         if !(1..=MOST_HOPS).contains(&self.metadata.hop_limit) {
             return Err(format!("metadata.hop_limit must be between 1 and {MOST_HOPS}"));
         }
+        if self.list_every < SHORTEST_LIST || self.list_every > LONGEST_LIST {
+            return Err(format!(
+                "list_every must be between {SHORTEST_LIST} ms and {LONGEST_LIST} ms"
+            ));
+        }
         tags::check(&self.labels)?;
         let unreadable = |key: &&String| key.contains([' ', '/']);
         if let (true, Some(key)) = (self.metadata.tags, self.labels.keys().find(unreadable)) {
@@ -42,6 +51,9 @@ impl Config {
         url("log.url", &self.log.url, &["nats://", "tls://"])?;
         if self.log.ca.as_ref().is_some_and(|ca| !ca.contains("-----BEGIN CERTIFICATE-----")) {
             return Err("log.ca holds no certificate in PEM".into());
+        }
+        if self.log.ca.is_some() && ["?ca=", "&ca="].iter().any(|ca| self.log.url.contains(ca)) {
+            return Err("log.url names a ca, and log.ca is another; leave out one".into());
         }
         self.check_own()?;
         userdata::check_size(self)

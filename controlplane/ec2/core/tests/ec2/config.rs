@@ -17,6 +17,16 @@ fn settings_that_name_only_what_they_must_will_do() {
     assert_eq!(config.metadata.hop_limit, 1);
     assert_eq!((config.root.size, config.root.kind), (200, VolumeType::Gp3));
     assert_eq!((config.bootstrap_expiry, config.immortal), (Millis::from_secs(600), false));
+    assert_eq!(config.list_every, Millis::from_secs(5));
+}
+
+#[test]
+fn how_often_instances_are_listed_is_written_only_if_it_is_not_the_usual() {
+    let mut config = plain(Flavour::Ubuntu);
+    let text = |config: &Config| serde_json::to_string(config).expect("JSON");
+    assert!(!text(&config).contains("list_every"));
+    config.list_every = Millis::from_secs(20);
+    assert_eq!(serde_json::from_str::<Config>(&text(&config)).expect("settings"), config);
 }
 
 #[test]
@@ -34,7 +44,7 @@ type Wrong = (fn(&mut Config), &'static str);
 
 #[test]
 fn what_is_wrong_is_said_in_a_sentence() {
-    let cases: [Wrong; 36] = [
+    let cases: [Wrong; 39] = [
         (|c| c.region = "".into(), "region \"\""),
         (|c| c.subnets[1].zone = "us-west-2a".into(), "zone us-west-2a has two subnets"),
         (|c| c.subnets.clear(), "names no subnet"),
@@ -76,9 +86,18 @@ fn what_is_wrong_is_said_in_a_sentence() {
             "st1 takes no data.throughput",
         ),
         (|c| c.bootstrap_expiry = Millis(29_999), "between 30000 ms"),
+        (|c| c.list_every = Millis(499), "list_every must be between 500 ms"),
+        (|c| c.list_every = Millis(60_001), "and 60000 ms"),
         (|c| c.metadata.hop_limit = 0, "hop_limit must be between 1"),
         (|c| c.log.url = "http://a".into(), "does not begin with nats:// or tls://"),
         (|c| c.log.ca = Some("MIIB".into()), "no certificate in PEM"),
+        (
+            |c| {
+                c.log.url = "tls://a?replicas=3&ca=/etc/ssl/own.pem".into();
+                c.log.ca = Some("-----BEGIN CERTIFICATE-----".into());
+            },
+            "log.ca is another",
+        ),
         (|c| c.ssh_keys = vec!["AAAA".into()], "is no public key"),
         (|c| own(c, "etc/motd", "0644"), "is no absolute path"),
         (|c| own(c, "/etc/motd", "644"), "four octal digits"),
