@@ -5,6 +5,7 @@ use crate::world::{World, ZONE, accepted, order};
 use controlplane::cloud::Cloud as _;
 use replay_core::state::instance::Phase;
 use schema::id::InstanceId;
+use schema::policy::worth::Links;
 use schema::policy::{Offering, Policy};
 use schema::requirements::Market;
 use schema::resources::Resources;
@@ -21,6 +22,7 @@ fn policy() -> Policy {
         market: Market::OnDemand,
         price: Micros(96_000),
         cap: None,
+        links: Links::default(),
         resources: Resources { cpu: 2000, memory: 8 << 30, ..Resources::default() },
     };
     Policy {
