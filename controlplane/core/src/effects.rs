@@ -213,6 +213,10 @@ impl Effects {
         let mut creating = self.creating();
         for effect in plan(state) {
             let key = effect.key();
+            // What came of it is still to be written.
+            if self.outcomes.contains_key(&key) {
+                continue;
+            }
             if let Some(refusal) = self.futile(&key, &effect, state, epoch) {
                 self.outcomes.insert(key, Outcome::Refused(refusal));
                 continue;
@@ -258,7 +262,7 @@ impl Effects {
     ) -> Option<Refusal> {
         let Effect::Launch(_, intent) = effect else { return None };
         let known = self.sent.contains(key) || self.running.contains(key);
-        if known || self.outcomes.contains_key(key) || intent.epoch != epoch {
+        if known || intent.epoch != epoch {
             return None;
         }
         let (scope, rest) = state.resting(&intent.offering)?;

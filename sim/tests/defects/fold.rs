@@ -73,6 +73,11 @@ pub(crate) const DEFECTS: &[Defect] = &[
                 "budget: policy.max_hourly_cost.minus(committed),",
                 "budget: policy.max_hourly_cost.minus(if ON { Micros(0) } else { committed }),",
             ),
+            (
+                "controlplane/core/src/decide/scale.rs",
+                "if committed.plus(asked) > limit {",
+                "if !ON && committed.plus(asked) > limit {",
+            ),
         ],
     },
     Defect {

@@ -31,7 +31,7 @@ pub(crate) const LEARNT: &[(u64, &str, &str)] = &[
         "a fence follows the subject of elections, not whatever record looks like an election",
     ),
     (
-        21,
+        16,
         "forgets-too-early",
         "an end that is in the journal alone is known to the runtime alone once the journal is lost",
     ),

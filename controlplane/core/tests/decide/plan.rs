@@ -178,6 +178,7 @@ fn what_has_been_refused_since_it_was_decided_is_not_sent() {
         w.refuse_as("i-1", class.clone(), scope, Millis::from_secs(60));
         effects.outcomes(Moment(0), &w.state);
         let sent = calls(&mut effects, 1000, &w);
+        assert!(calls(&mut effects, 1000, &w).is_empty(), "nor before that is written");
         for event in effects.outcomes(Moment(1000), &w.state) {
             let Event::LaunchRefused(e) = &event else { panic!("{event:?}") };
             assert_eq!((&e.class, e.scope), (&class, Some(scope)));
