@@ -7,6 +7,12 @@ bench() {
     in_root cargo run --locked --release -q -p fleetlog-packing -- "${@:2}"
     return
   fi
+  if [ "${1:-}" = ec2 ]; then
+    nats_server
+    moto_server
+    in_root cargo bench --locked -q -p fleetlog-ops --features ec2 --bench ec2 -- "${@:2}"
+    return
+  fi
   install_tools
   nats_server
   in_root cargo build --locked --release -p fleetlog-ops

@@ -22,6 +22,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
 
 const TICK: Duration = Duration::from_millis(100);
+/// How long an agent that comes up waits at first for what names its instance: mostly there is nothing yet.
+const FIRST: Duration = Duration::from_millis(5);
 /// How long an agent that goes waits for what its runtimes still have to do.
 const LAST: Duration = Duration::from_secs(1);
 
@@ -85,8 +87,10 @@ pub(crate) struct Turn {
 
 /// Reads to the end of what the log holds for this instance.
 pub(crate) async fn catch_up(reader: &mut dyn Reader, core: &mut Core) -> Result<(), ReadError> {
+    let mut wait = FIRST;
     loop {
-        let batch = reader.next_batch(TICK).await?;
+        let batch = reader.next_batch(wait).await?;
+        wait = TICK.min(wait * 2);
         fold(core, &batch);
         if batch.pending == 0 {
             return Ok(());

@@ -1,7 +1,7 @@
 //! A whole cluster on a real log, in this process: two replicas, a local cloud, each part with a
 //! connection of its own.
 
-use super::fresh_cluster;
+use super::measure::fresh_cluster;
 use crate::tasks::{Directory, Home, agents};
 use anyhow::Context;
 use controlplane::cloud::local::LocalCloud;

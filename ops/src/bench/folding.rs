@@ -1,6 +1,6 @@
 //! The fold from bytes to state as a replay does it, beside decoding alone.
 
-use super::{Figure, per_second};
+use super::measure::{Figure, per_second};
 use replay::log::Stored;
 use replay_core::State;
 use schema::codec;

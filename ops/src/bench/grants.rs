@@ -2,21 +2,15 @@
 //! second, beside appending as many requests and grants without deciding anything.
 
 use super::fleet::Fleet;
-use super::{Figure, fresh_cluster, milliseconds, per_second, quantile};
-use bytes::Bytes;
+use super::measure::{Aside, Figure, milliseconds, per_second, quantile};
 use driver::{Alloc, AllocOptions, AllocRequest, Driver};
 use futures::future::try_join_all;
-use replay::log::{Entry, Log, MAX_ROUND};
 use schema::requirements::Requirements;
 use schema::resources::Resources;
-use schema::subject;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const SINGLE: usize = 300;
 const MANY: usize = 2000;
-/// Bytes of a request, and of a grant, as they are on the log.
-const RECORD: usize = 400;
 
 fn small() -> AllocOptions {
     let amount = Resources { cpu: 100, memory: 1 << 20, ..Resources::default() };
@@ -53,31 +47,6 @@ pub(super) async fn grants(url: &str) -> anyhow::Result<[Figure; 3]> {
     driver.leave().await?;
     fleet.stop().await?;
     Ok([p50, p99, rate])
-}
-
-/// A log that nobody folds, on the same server.
-struct Aside {
-    log: Arc<dyn Log>,
-    subject: String,
-}
-
-impl Aside {
-    async fn open(url: &str) -> anyhow::Result<Aside> {
-        let cluster = fresh_cluster()?;
-        let (log, _) = replay::log::open(url, &cluster, true).await?;
-        Ok(Aside { log, subject: subject::election(&cluster) })
-    }
-
-    /// Appends this many records, in rounds as large as a log takes.
-    async fn publish(&self, count: usize) -> anyhow::Result<Duration> {
-        let payload = Bytes::from(vec![0; RECORD]);
-        let all = vec![Entry { subject: self.subject.clone(), payload }; count];
-        let since = Instant::now();
-        for round in all.chunks(MAX_ROUND) {
-            self.log.append(round, None).await?;
-        }
-        Ok(since.elapsed())
-    }
 }
 
 /// Many requests at once, until the last of them is granted.

@@ -1,6 +1,7 @@
 //! Replay from JetStream, beside an ordered consumer that does nothing with what it gets.
 
-use super::{Figure, history, per_second};
+use super::history;
+use super::measure::{Figure, per_second};
 use anyhow::ensure;
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::consumer::pull::OrderedConfig;

@@ -3,7 +3,7 @@
 
 use super::crowd::{Crowd, PENDING, buying, need, preempting, tell};
 use super::history::Writer;
-use super::{Figure, milliseconds};
+use super::measure::{Figure, milliseconds};
 use anyhow::{Context, ensure};
 use controlplane_core::decide::MAX_ROUND;
 use controlplane_core::{Sight, decide};

@@ -1,7 +1,7 @@
 //! Plain processes from submission to end, beside a shell tool that does nothing but spawn them.
 
 use super::fleet::Fleet;
-use super::{Figure, per_second};
+use super::measure::{Figure, per_second};
 use anyhow::{Context, ensure};
 use driver::{Alloc, AllocOptions, ExecEnd};
 use futures::{StreamExt, TryStreamExt};
