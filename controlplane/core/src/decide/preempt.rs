@@ -12,13 +12,13 @@ use schema::event::{AllocPreempted, AllocSpared};
 use schema::id::{AllocId, InstanceId};
 use schema::policy::Preemption;
 use schema::resources::Resources;
-use schema::unit::Millis;
 use schema::why::PendingWhy::{self, Preempting};
 use schema::why::RevokedWhy;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Most of those who wait for whom others are looked for in one round.
+/// Most of those who wait for whom others are looked for in one round, beside those to whom others give way
+/// already.
 const MOST: usize = 64;
 
 /// Where others give way to somebody who waits: for this reason, if nothing else was to be had.
@@ -31,16 +31,21 @@ pub(super) fn promises<'a>(
     }
     let mut promised: BTreeMap<&InstanceId, (&AllocId, i32)> = BTreeMap::new();
     for (id, alloc) in waiting {
-        let AllocStatus::Waiting { why: Some(Preempting { instance, .. }), .. } = &alloc.status
-        else {
-            continue;
-        };
+        let Some(instance) = promise(alloc) else { continue };
         let known = promised.entry(instance).or_insert((id, alloc.priority));
         if known.1 < alloc.priority {
             *known = (id, alloc.priority);
         }
     }
     promised
+}
+
+/// Where others were last said to give way to this one.
+fn promise(alloc: &Alloc) -> Option<&InstanceId> {
+    let AllocStatus::Waiting { why: Some(Preempting { instance, .. }), .. } = &alloc.status else {
+        return None;
+    };
+    Some(instance)
 }
 
 pub(super) fn decide(draft: &mut Draft<'_>) {
@@ -107,11 +112,10 @@ fn spare(draft: &mut Draft<'_>, id: &AllocId) {
 fn give<'a>(draft: &mut Draft<'a>, way: Way<'a>) {
     let head = &draft.state.head;
     let (time, notice) = (head.time, head.policy.fairness.notice);
-    let left = |giving: &Giving<'_>| {
-        let told = giving.grant.notice.as_ref();
-        told.map_or(notice, |told| told.until.since(time).min(notice))
+    let until = |giving: &Giving<'_>| {
+        giving.grant.notice.as_ref().map_or(time + notice, |notice| notice.until)
     };
-    let left = way.giving.iter().map(left).max().unwrap_or_default();
+    let last = way.giving.iter().map(until).max().unwrap_or(time);
     for giving in way.giving.iter().filter(|giving| !giving.is_told_of(way.by)) {
         draft.push(AllocPreempted {
             alloc: giving.id.clone(),
@@ -124,7 +128,7 @@ fn give<'a>(draft: &mut Draft<'a>, way: Way<'a>) {
         });
     }
     let told = way.giving.iter().all(|giving| giving.is_told_of(way.by));
-    if told && left == Millis(0) {
+    if told && last <= time {
         for giving in &way.giving {
             draft.revoke(giving.id, RevokedWhy::Preempted { by: way.by.clone() });
         }
@@ -132,7 +136,8 @@ fn give<'a>(draft: &mut Draft<'a>, way: Way<'a>) {
     draft.claimed.insert(way.instance.clone(), way.by.clone());
     let allocs = u32::try_from(way.giving.len()).unwrap_or(u32::MAX);
     if let Some((_, why)) = draft.waits.iter_mut().find(|(id, _)| *id == way.by) {
-        *why = PendingWhy::Preempting { instance: way.instance.clone(), allocs, left };
+        let (instance, left) = (way.instance.clone(), last.since(time));
+        *why = PendingWhy::Preempting { instance, allocs, left };
     }
 }
 
@@ -170,12 +175,12 @@ fn ways<'a>(draft: &Draft<'a>) -> Vec<Way<'a>> {
     askers.sort_by_key(|(_, alloc)| Reverse(alloc.priority));
     let Some((_, highest)) = askers.first() else { return Vec::new() };
     let mut places = Places::of(draft, highest.priority);
-    let mut ways = Vec::new();
+    let (mut ways, mut new) = (Vec::new(), 0);
     for (id, alloc) in askers {
-        if ways.len() == MOST {
-            break;
-        }
-        ways.extend(places.way(draft, id, alloc));
+        let kept = places.kept(draft, id, alloc);
+        let way = if kept.is_none() && new < MOST { places.way(draft, id, alloc) } else { None };
+        new += usize::from(way.is_some());
+        ways.extend(kept.or(way));
     }
     ways
 }
@@ -204,8 +209,18 @@ impl<'a> Places<'a> {
         Places { left, hopeless: Vec::new() }
     }
 
-    /// Who gives way to this one, and where: where some have notice for it already and no more are needed; or
-    /// those of whom the highest has the lowest priority, and then whose work is worth least.
+    /// Who gives way to this one already, if no more are needed.
+    fn kept(&mut self, draft: &Draft<'a>, id: &'a AllocId, alloc: &'a Alloc) -> Option<Way<'a>> {
+        let instance = promise(alloc)?;
+        let place = self.left.get(instance).filter(|place| draft.open_to(id, alloc, place.id))?;
+        let giving = place.give(id, &alloc.requirements.floor(), alloc.priority)?;
+        let told = giving.iter().all(|giving| giving.is_told_of(id));
+        let kept = told.then(|| self.left.remove(instance)).flatten();
+        kept.map(|place| Way { by: id, over: alloc.priority, instance: place.id, giving })
+    }
+
+    /// Who gives way to this one, and where: those of whom the highest has the lowest priority, and then whose
+    /// work is worth least. Those who have notice for it already count for nothing.
     fn way(&mut self, draft: &Draft<'a>, id: &'a AllocId, alloc: &'a Alloc) -> Option<Way<'a>> {
         let (need, over) = (alloc.requirements.floor(), alloc.priority);
         let most = budget::most(draft, alloc);
@@ -223,23 +238,16 @@ impl<'a> Places<'a> {
                 && budget::affords(alloc, most, of)
                 && draft.open_to(id, alloc, place.id)
         };
-        let promised =
-            |place: &Place<'a>| draft.promised.get(place.id).is_some_and(|(by, _)| *by == id);
         let found = self.left.values().filter(suits).filter_map(|place| {
             let giving = place.give(id, &need, over)?;
             let more = || giving.iter().filter(|giving| !giving.is_told_of(id));
-            let rank = match (promised(place), more().count(), giving.len()) {
-                (true, 0, _) => 0,
-                (_, _, 0) => 1,
-                _ => 2,
-            };
             let highest = more().map(|giving| giving.alloc.priority).max();
             let worth = more().fold(0_u128, |sum, giving| sum.saturating_add(giving.worth));
-            Some(((rank, highest, worth, place.id), giving))
+            Some(((!giving.is_empty(), highest, worth, place.id), giving))
         });
         match found.min_by(|(a, _), (b, _)| a.cmp(b)) {
             // There will be room without anybody's giving way.
-            Some(((1, ..), _)) => None,
+            Some(((false, ..), _)) => None,
             Some(((.., instance), giving)) => {
                 self.left.remove(instance);
                 Some(Way { by: id, over, instance, giving })

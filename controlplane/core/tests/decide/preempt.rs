@@ -295,6 +295,40 @@ fn who_is_no_longer_needed_is_spared() {
     }
 }
 
+#[test]
+fn a_notice_that_was_given_is_kept_whatever_the_policy_becomes() {
+    let mut w = World::new();
+    full(&mut w);
+    hold(&mut w, "a-1", "i-1", cores(4), 0);
+    ask(&mut w, "a-2", cores(4), 1);
+    w.rounds();
+    w.policy(|p| p.fairness.notice = Millis(0));
+    w.secs(29);
+    assert_eq!(w.rounds(), [""; 0], "it still has a second");
+    w.secs(1);
+    assert_eq!(w.rounds(), ["a-1 revoked: for a-2"]);
+}
+
+/// More of them than are looked after in one round.
+#[test]
+fn nobody_is_spared_because_others_come_first() {
+    const MANY: u32 = 100;
+    let mut w = World::new();
+    all_full(&mut w, MANY);
+    for n in 1..=MANY {
+        hold(&mut w, &format!("a-{n}"), &format!("i-{n}"), cores(4), 0);
+        ask(&mut w, &format!("b-{n}"), cores(4), 1);
+    }
+    w.rounds();
+    ask(&mut w, "c-1", cores(4), 2);
+    w.rounds();
+    let noticed = w.state.index.notices.len();
+    assert_eq!(noticed, MANY as usize, "one has gone to who asked with more");
+    w.secs(30);
+    let revoked = w.rounds().iter().filter(|told| told.contains("revoked")).count();
+    assert_eq!(revoked, MANY as usize);
+}
+
 fn preempts(alloc: &str, by: &str) -> AllocPreempted {
     AllocPreempted {
         alloc: id(alloc),
