@@ -11,8 +11,7 @@ use schema::event::{
     LaunchRefused, LaunchRequested, LaunchesFrozen, LeaderElected, LeaderRenewed, PolicySet,
 };
 use schema::id::{AuthorId, IdError, InstanceId, LaunchId};
-use schema::policy::worth::Links;
-use schema::policy::{Offering, Policy};
+use schema::policy::{Offering, Policy, worth::Links};
 use schema::record::Record;
 use schema::requirements::{Constraint, Market, Requirements};
 use schema::resources::Resources;
@@ -56,15 +55,8 @@ pub(crate) fn gpus(count: u64, resources: Resources) -> Resources {
 /// Something to buy, on demand, at a price in micro-dollars per hour.
 pub(crate) fn offering(kind: &str, resources: Resources, price: u64) -> Offering {
     let (kind, zone, market) = (kind.into(), "z".into(), Market::OnDemand);
-    Offering {
-        kind,
-        zone,
-        market,
-        price: Micros(price),
-        cap: None,
-        resources,
-        links: Links::default(),
-    }
+    let (price, cap, links) = (Micros(price), None, Links::default());
+    Offering { kind, zone, market, price, cap, resources, links }
 }
 
 /// Two cores.
