@@ -114,7 +114,7 @@ impl Ec2Cloud {
         let api = Api::new(client);
         let images = image::settle(&api, &settings.config).await?;
         let zones = zone::settle(&api, &settings.config).await?;
-        let frozen = Frozen { config: settings.config.clone(), images };
+        let frozen = Frozen::of(&settings.config, images);
         let text = frozen.text().map_err(OpenError::Settings)?;
         if text.len() > MAX_SETTINGS {
             let what = format!("{} bytes are more than fit in a record", text.len());

@@ -261,7 +261,7 @@ impl Config {
         Millis::from_secs(600)
     }
 
-    fn usual_list() -> Millis {
+    pub(crate) fn usual_list() -> Millis {
         Millis::from_secs(5)
     }
 

@@ -16,6 +16,14 @@ pub struct Frozen {
 }
 
 impl Frozen {
+    /// Of what settings say, what a request takes: what is only how the leader works is left as usual, so that
+    /// nothing that runs is taken for launched by others.
+    #[must_use]
+    pub fn of(config: &Config, images: BTreeMap<Arch, Image>) -> Frozen {
+        let config = Config { list_every: Config::usual_list(), ..config.clone() };
+        Frozen { config, images }
+    }
+
     /// The same settings give the same text.
     ///
     /// # Errors

@@ -1,11 +1,13 @@
 //! What is wrong with settings is said when they are read.
 
 use crate::world::{FLAVOURS, full, plain};
+use ec2_core::Frozen;
 use ec2_core::cloudinit::{CloudFile, CloudUnit, Flavour};
 use ec2_core::config::{Arch, Config, Data, ImageRule, Root};
 use ec2_core::volume::{Slicing, VolumeType};
 use schema::resources::Resources;
 use schema::unit::Millis;
+use std::collections::BTreeMap;
 
 #[test]
 fn settings_that_name_only_what_they_must_will_do() {
@@ -27,6 +29,16 @@ fn how_often_instances_are_listed_is_written_only_if_it_is_not_the_usual() {
     assert!(!text(&config).contains("list_every"));
     config.list_every = Millis::from_secs(20);
     assert_eq!(serde_json::from_str::<Config>(&text(&config)).expect("settings"), config);
+}
+
+/// Or all that runs would be taken for launched by other settings.
+#[test]
+fn what_no_request_takes_makes_no_other_settings_of_these() {
+    let config = plain(Flavour::Ubuntu);
+    let written = |config: &Config| Frozen::of(config, BTreeMap::new()).text().expect("a text");
+    let slower = Config { list_every: Millis::from_secs(20), ..config.clone() };
+    assert_eq!(written(&slower), written(&config));
+    assert_ne!(written(&Config { monitoring: true, ..config.clone() }), written(&config));
 }
 
 #[test]
