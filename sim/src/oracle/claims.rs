@@ -109,8 +109,8 @@ impl Claims {
                 self.expire(state, e)
             }
             Event::AllocPreempted(e) => {
-                let policy = self.policies.range(..=record.cause).next_back();
-                self.notices.give(state, e, policy.map(|(_, policy)| policy))
+                let fairness = self.in_force(record.cause).map(|policy| policy.fairness.clone());
+                self.notices.give(state, e, fairness)
             }
             Event::AllocSpared(e) => self.notices.spare(&e.alloc),
             Event::AllocRevoked(e) => {

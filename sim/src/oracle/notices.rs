@@ -3,7 +3,7 @@
 use replay_core::State;
 use schema::event::{AllocPreempted, AllocRevoked};
 use schema::id::AllocId;
-use schema::policy::{Policy, Preemption};
+use schema::policy::{Fairness, Preemption};
 use schema::unit::LogTime;
 use schema::why::RevokedWhy;
 use std::collections::BTreeMap;
@@ -13,16 +13,15 @@ use std::collections::BTreeMap;
 pub(super) struct Notices(BTreeMap<AllocId, LogTime>);
 
 impl Notices {
-    /// Notice has been given by who went by this policy.
+    /// Notice has been given by who went by this.
     pub(super) fn give(
         &mut self,
         state: &State,
         e: &AllocPreempted,
-        policy: Option<&Policy>,
+        fairness: Option<Fairness>,
     ) -> Option<String> {
         let end = state.head.time + e.notice;
         self.0.entry(e.alloc.clone()).or_insert(end);
-        let fairness = policy.map(|policy| &policy.fairness);
         if fairness.is_none_or(|f| f.preemption == Preemption::Never || f.notice != e.notice) {
             return Some(format!("{} is to give way, which the policy does not say", e.alloc));
         }

@@ -103,6 +103,10 @@ impl<'a> Room<'a> {
 
     /// Takes those that free so much in all, each as much as it is weighed at; none if all of them do not.
     fn take(&mut self, over: u64, weigh: impl Fn(&Instance) -> u64) -> Option<Vec<&'a InstanceId>> {
+        // Enough goes anyway: nothing needs to be looked through.
+        if over == 0 {
+            return Some(Vec::new());
+        }
         let mut freed: u64 = 0;
         let (taken, left): (Vec<_>, Vec<_>) = self.left.iter().copied().partition(|leaving| {
             let weight = if freed < over { weigh(leaving.instance) } else { 0 };
