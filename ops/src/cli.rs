@@ -22,6 +22,7 @@ mod start;
 mod steer;
 mod sync;
 mod verify;
+mod volumes;
 mod why;
 mod why_not;
 

@@ -3,7 +3,6 @@
 use crate::parse::{At, Fault, lines};
 use schema::policy::kind::KindName;
 use schema::policy::types::{ACCELERATOR, Arch, GPU, LOCAL_HDD, LOCAL_SSD, Traits};
-use schema::policy::volume::VolumeRule;
 use schema::policy::worth::Links;
 use schema::resources::Resources;
 use schema::unit::Millis;
@@ -17,7 +16,6 @@ const OS_FINDS_PERMILLE: u64 = 967;
 const KEPT_PERCENT: u64 = 5;
 
 const MIB: u64 = 1 << 20;
-const GIB: u64 = 1 << 30;
 const GB: u64 = 1_000_000_000;
 
 /// An instance type.
@@ -145,18 +143,10 @@ impl InstanceType {
         found.saturating_mul(MIB) / 100 * (100 - KEPT_PERCENT)
     }
 
-    /// Size in GiB of the data volume that the rule gives it; none if its own disks do.
+    /// What allocs can use of it where it is given so many bytes of disk. What an instance is rather than
+    /// has (`arch-arm64`, `local-ssd`) is counted once for each vCPU.
     #[must_use]
-    pub fn data_gib(&self, rule: &VolumeRule) -> Option<u64> {
-        let gib = rule.data_gib(&self.name);
-        let enough = self.disks.is_some_and(|disks| disks.bytes() >= gib.saturating_mul(GIB));
-        (!(rule.local_first && enough)).then_some(gib)
-    }
-
-    /// What allocs can use of it. What an instance is rather than has (`arch-arm64`, `local-ssd`) is
-    /// counted once for each vCPU.
-    #[must_use]
-    pub fn usable(&self, rule: &VolumeRule) -> Resources {
+    pub fn usable(&self, disk: u64) -> Resources {
         let vcpu = u64::from(self.vcpu);
         let mut features = BTreeMap::from([(self.arch.feature().into(), vcpu)]);
         if let Some(disks) = self.disks {
@@ -181,8 +171,6 @@ impl InstanceType {
             features.insert(ACCELERATOR.into(), u64::from(*count));
             features.insert(feature(name), u64::from(*count));
         }
-        let own = || self.disks.map_or(0, |disks| disks.bytes());
-        let disk = self.data_gib(rule).map_or_else(own, |gib| gib.saturating_mul(GIB));
         Resources { cpu: vcpu * 1000, memory: self.usable_memory(), disk, features }
     }
 }

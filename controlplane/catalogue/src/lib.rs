@@ -9,12 +9,14 @@ mod kind;
 mod list;
 mod parse;
 mod prices;
+mod volumes;
 
 pub use data::{Files, SHIPPED};
 pub use kind::{DiskKind, Disks, Ebs, Gpu, InstanceType, Network};
 pub use list::{Barred, Listed, Nowhere, Quote, SpotPrices};
 pub use parse::Fault;
 pub use prices::{Region, Sold, VolumePrice};
+pub use volumes::{Given, Volume, Volumes};
 
 use smol_str::SmolStr;
 use std::collections::BTreeMap;

@@ -3,10 +3,11 @@
 use crate::Catalogue;
 use crate::kind::InstanceType;
 use crate::prices::{Region, Sold};
+use crate::volumes::{Volumes, hourly};
 use schema::policy::types::{NotAllowed, TypeRules};
-use schema::policy::volume::{VolumeKind, VolumeRule};
 use schema::policy::{Offering, Policy};
 use schema::requirements::Market;
+use schema::resources::Resources;
 use schema::unit::Micros;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -23,6 +24,9 @@ pub enum Barred {
     /// It is not sold as spot.
     #[error("it is not sold as spot")]
     NoSpot,
+    /// There are no such volumes as it would be given.
+    #[error("no such volumes: {0}")]
+    NoVolume(String),
 }
 
 /// Where nothing can be bought.
@@ -34,9 +38,6 @@ pub enum Nowhere {
     /// No such zone in the region.
     #[error("region {0} has no zone {1:?}; it has {2}")]
     Zone(String, String, String),
-    /// Nothing says what volumes of this kind cost in the region.
-    #[error("what {0} volumes cost in region {1} is not known")]
-    Volume(VolumeKind, String),
 }
 
 /// What one instance costs, its volumes included, in micro-dollars per hour.
@@ -55,8 +56,10 @@ pub struct Listed<'a> {
     pub kind: &'a InstanceType,
     /// Where it is sold, and for how much.
     pub sold: &'a Sold,
-    /// What the volumes of one cost, in micro-dollars per hour.
-    pub volumes: Micros,
+    /// What the volumes of one cost, in micro-dollars per hour, or why there are no such volumes.
+    pub volumes: Result<Micros, String>,
+    /// What allocs can use of one.
+    pub usable: Resources,
     /// What it costs on demand, if that is known, and why it may not be bought so.
     pub on_demand: (Option<Quote>, Option<Barred>),
     /// What it costs as spot, if that is known, and why it may not be bought so.
@@ -73,10 +76,11 @@ impl Listed<'_> {
     /// The same for spot where such an instance alone costs so much per hour there.
     #[must_use]
     pub fn spot_at(&self, rules: &TypeRules, price: Micros) -> (Option<Quote>, Option<Barred>) {
-        let Some(full) = self.on_demand.0.filter(|_| self.kind.spot) else {
+        let full = self.on_demand.0.filter(|_| self.kind.spot);
+        let (Some(full), Ok(volumes)) = (full, &self.volumes) else {
             return self.spot.clone();
         };
-        let price = price.plus(self.volumes);
+        let price = price.plus(*volumes);
         let quote = Quote { price, cap: full.price.max(price) };
         (Some(quote), barred(self.kind, rules, Market::Spot, Some(quote)))
     }
@@ -96,37 +100,32 @@ impl Catalogue {
         self.regions.get(name).ok_or_else(|| Nowhere::Region(name.to_owned(), all()))
     }
 
-    /// All types that are sold in a region, by name.
+    /// All types that are sold in a region, by name, with the volumes that they are given.
     ///
     /// # Errors
-    /// [`Nowhere`]: there is no such region, or no price there for the volumes that the rule wants.
+    /// [`Nowhere`]: there is no such region.
     pub fn list(
         &self,
         region: &str,
         rules: &TypeRules,
-        volume: &VolumeRule,
+        volumes: &dyn Volumes,
     ) -> Result<Vec<Listed<'_>>, Nowhere> {
         let found = self.region(region)?;
         let rows = self.types.values().filter_map(|kind| Some((kind, found.sold.get(&kind.name)?)));
-        let listed = |(kind, sold): (_, _)| {
-            let extra =
-                volumes(kind, found, volume).map_err(|v| Nowhere::Volume(v, region.into()))?;
-            Ok(listed(kind, sold, extra, rules))
-        };
-        rows.map(listed).collect()
+        Ok(rows.map(|(kind, sold)| listed(kind, sold, rules, (region, found), volumes)).collect())
     }
 
-    /// What may be bought in these zones of a region, by the policy's rules for types and volumes: spot for
-    /// what was seen, and where nothing was, for what it mostly costs.
+    /// What may be bought in these zones of a region, by the policy's rules for types and with the volumes
+    /// that they are given: spot for what was seen, and where nothing was, for what it mostly costs.
     ///
     /// # Errors
-    /// [`Nowhere`]: there is no such region or zone, or no price there for the volumes that the policy
-    /// wants.
+    /// [`Nowhere`]: there is no such region or zone.
     pub fn offerings(
         &self,
         region: &str,
         zones: &[SmolStr],
         policy: &Policy,
+        volumes: &dyn Volumes,
         seen: &SpotPrices,
     ) -> Result<Vec<Offering>, Nowhere> {
         let all = &self.region(region)?.zones;
@@ -135,8 +134,7 @@ impl Catalogue {
         }
         let zones: Vec<_> = all.iter().enumerate().filter(|(_, z)| zones.contains(z)).collect();
         let mut offerings = Vec::new();
-        for listed in self.list(region, &policy.types, &policy.volume)? {
-            let resources = listed.kind.usable(&policy.volume);
+        for listed in self.list(region, &policy.types, volumes)? {
             let links = listed.kind.links();
             for (_, zone) in zones.iter().filter(|(at, _)| listed.sold.in_zone(*at)) {
                 let spot = seen.get(&(listed.kind.name.clone(), (*zone).clone()));
@@ -152,7 +150,7 @@ impl Catalogue {
                         market,
                         price,
                         cap: (cap > price).then_some(cap),
-                        resources: resources.clone(),
+                        resources: listed.usable.clone(),
                         links,
                     })
                 }));
@@ -165,38 +163,47 @@ impl Catalogue {
     ///
     /// # Errors
     /// As [`Catalogue::list`].
-    pub fn spot_types(&self, region: &str, policy: &Policy) -> Result<Vec<SmolStr>, Nowhere> {
+    pub fn spot_types(
+        &self,
+        region: &str,
+        policy: &Policy,
+        volumes: &dyn Volumes,
+    ) -> Result<Vec<SmolStr>, Nowhere> {
         let free = |listed: &Listed<'_>| listed.spot_at(&policy.types, Micros(0)).1.is_none();
-        let listed = self.list(region, &policy.types, &policy.volume)?;
+        let listed = self.list(region, &policy.types, volumes)?;
         Ok(listed.into_iter().filter(free).map(|listed| listed.kind.name.clone()).collect())
     }
-}
-
-/// What the volumes of one instance cost, in micro-dollars per hour.
-fn volumes(kind: &InstanceType, region: &Region, rule: &VolumeRule) -> Result<Micros, VolumeKind> {
-    let price = |kind: VolumeKind| region.volumes.get(&kind).ok_or(kind);
-    let root = price(VolumeKind::Gp3)?.hourly(VolumeKind::Gp3, rule.root_gib, None, None);
-    let Some(gib) = kind.data_gib(rule) else { return Ok(root) };
-    let data = price(rule.kind)?.hourly(rule.kind, gib, rule.iops, rule.throughput);
-    Ok(root.plus(data))
 }
 
 fn listed<'a>(
     kind: &'a InstanceType,
     sold: &'a Sold,
-    volumes: Micros,
     rules: &TypeRules,
+    (name, region): (&str, &Region),
+    volumes: &dyn Volumes,
 ) -> Listed<'a> {
-    let judged = |market: Market, quote| (quote, barred(kind, rules, market, quote));
-    let full = sold.on_demand.map(|price| price.plus(volumes));
+    let given = volumes.given(kind).and_then(|given| {
+        let unknown = |kind| format!("what {kind} costs in {name} is not known");
+        Ok((hourly(&given.volumes, region).map_err(unknown)?, given.disk))
+    });
+    let volumes = given.clone().map(|(price, _)| price);
+    let full = sold.on_demand.zip(volumes.clone().ok()).map(|(price, more)| price.plus(more));
+    let typical = sold.typical_spot().zip(volumes.clone().ok()).map(|(one, more)| one.plus(more));
+    let judged = |market: Market, quote| match &volumes {
+        Ok(_) => (quote, barred(kind, rules, market, quote)),
+        Err(why) => {
+            let none = || Barred::NoVolume(why.clone());
+            (None, Some(by_rules(kind, rules).unwrap_or_else(none)))
+        }
+    };
     let on_demand = judged(Market::OnDemand, full.map(|price| Quote { price, cap: price }));
-    let typical = sold.typical_spot().map(|price| price.plus(volumes));
     let spot = if kind.spot {
         judged(Market::Spot, full.zip(typical).map(|(cap, price)| Quote { price, cap }))
     } else {
         (None, Some(by_rules(kind, rules).unwrap_or(Barred::NoSpot)))
     };
-    Listed { kind, sold, volumes, on_demand, spot }
+    let usable = kind.usable(given.map_or(0, |(_, disk)| disk));
+    Listed { kind, sold, volumes, usable, on_demand, spot }
 }
 
 fn by_rules(kind: &InstanceType, rules: &TypeRules) -> Option<Barred> {

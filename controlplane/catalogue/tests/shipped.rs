@@ -4,11 +4,14 @@
 #[path = "../examples/make/pack.rs"]
 mod pack;
 
-use catalogue::{Barred, Catalogue, DiskKind, Files, InstanceType, Quote, SHIPPED, SpotPrices};
+use catalogue::{
+    Barred, Catalogue, DiskKind, Files, InstanceType, Nowhere, Quote, SHIPPED, SpotPrices, Volumes,
+};
 use schema::policy::types::{Accelerators, Arch, LocalDisk, NotAllowed, TypeRules};
 use schema::policy::volume::{VolumeKind, VolumeRule};
 use schema::policy::{Offering, Policy};
 use schema::requirements::Market;
+use schema::resources::Resources;
 use schema::unit::{Micros, Millis};
 use smol_str::SmolStr;
 use std::path::Path;
@@ -21,6 +24,22 @@ fn shipped() -> Catalogue {
 
 fn kind<'a>(catalogue: &'a Catalogue, name: &str) -> &'a InstanceType {
     catalogue.types.get(name).unwrap_or_else(|| panic!("there is no {name}"))
+}
+
+/// What may be bought with the volumes of the policy.
+fn sold(
+    catalogue: &Catalogue,
+    region: &str,
+    zones: &[SmolStr],
+    policy: &Policy,
+    seen: &SpotPrices,
+) -> Result<Vec<Offering>, Nowhere> {
+    catalogue.offerings(region, zones, policy, &policy.volume, seen)
+}
+
+/// What allocs can use of one with the volumes of this rule.
+fn usable(kind: &InstanceType, rule: &VolumeRule) -> Resources {
+    kind.usable(rule.given(kind).expect("a rule always gives some").disk)
 }
 
 /// Without volumes, so that prices are those of instances alone.
@@ -120,16 +139,16 @@ fn usable_memory_is_what_was_measured_less_what_is_kept() {
 #[test]
 fn usable_resources_name_what_can_be_asked_for() {
     let (catalogue, rule) = (shipped(), VolumeRule::default());
-    let usable = |name: &str| kind(&catalogue, name).usable(&rule);
-    let p4 = usable("p4d.24xlarge");
+    let of = |name: &str| usable(kind(&catalogue, name), &rule);
+    let p4 = of("p4d.24xlarge");
     assert_eq!((p4.cpu, p4.feature("gpu"), p4.feature("gpu-a100")), (96_000, 8, 8));
-    assert_eq!(usable("m7g.large").feature("arch-arm64"), 2);
-    assert_eq!(usable("c7i.xlarge").feature("arch-x86-64"), 4);
-    assert_eq!(usable("inf2.48xlarge").feature("inferentia2"), 12);
-    assert_eq!(usable("g6f.large").feature("gpu"), 0);
-    assert_eq!(usable("g6f.large").feature("accelerator"), 1);
+    assert_eq!(of("m7g.large").feature("arch-arm64"), 2);
+    assert_eq!(of("c7i.xlarge").feature("arch-x86-64"), 4);
+    assert_eq!(of("inf2.48xlarge").feature("inferentia2"), 12);
+    assert_eq!(of("g6f.large").feature("gpu"), 0);
+    assert_eq!(of("g6f.large").feature("accelerator"), 1);
     for kind in catalogue.types.values() {
-        assert_eq!(kind.usable(&rule).check(), Ok(()), "{}", kind.name);
+        assert_eq!(usable(kind, &rule).check(), Ok(()), "{}", kind.name);
         let own = kind.parts().burstable() || kind.parts().bare_metal();
         assert!(
             kind.vcpu > 0
@@ -143,7 +162,7 @@ fn usable_resources_name_what_can_be_asked_for() {
 #[test]
 fn disk_is_a_volume_by_the_rule_or_its_own() {
     let catalogue = shipped();
-    let disk = |name: &str, rule: &VolumeRule| kind(&catalogue, name).usable(rule).disk;
+    let disk = |name: &str, rule: &VolumeRule| usable(kind(&catalogue, name), rule).disk;
     let mut rule = VolumeRule::default();
     assert_eq!(disk("m5.large", &rule), 300 << 30);
     assert_eq!(disk("m5d.large", &rule), 300 << 30, "75 GB are less");
@@ -192,6 +211,33 @@ fn volumes_are_part_of_the_price() {
     assert_eq!(hourly(None, Some(855)), Micros(40_000), "$0.04 for each MiB/s beyond");
 }
 
+/// One kind of volume that nothing says the price of bars all that would be given one, and nothing else.
+#[test]
+fn what_has_no_such_volumes_is_not_bought() {
+    let mut catalogue = shipped();
+    let region = catalogue.regions.get_mut(REGION).expect("a region");
+    region.volumes.remove(&VolumeKind::St1);
+    let (rules, kind) = (TypeRules::default(), VolumeKind::St1);
+    let rule = VolumeRule { kind, ..VolumeRule::default() };
+    let listed = catalogue.list(REGION, &rules, &rule).expect("a region");
+    let why = |name: &str| {
+        let one = listed.iter().find(|listed| listed.kind.name == name).expect("it is sold");
+        (one.barred().map(ToString::to_string), one.on_demand.0.is_some())
+    };
+    let reason = "no such volumes: what st1 costs in us-east-1 is not known";
+    assert_eq!(why("m5.large"), (Some(reason.to_owned()), false));
+    assert_eq!(why("i4i.large"), (None, true), "its own disks are as large");
+    assert!(why("t3.micro").0.expect("a rule").contains("burstable"), "rules come first");
+    let zones = &catalogue.regions[REGION].zones;
+    let policy = Policy { volume: rule, ..Policy::default() };
+    let sold = sold(&catalogue, REGION, zones, &policy, &SpotPrices::new()).expect("a region");
+    let local =
+        |o: &Offering| o.resources.feature("local-ssd") + o.resources.feature("local-hdd") > 0;
+    assert!(!sold.is_empty() && sold.iter().all(local));
+    let spot = catalogue.spot_types(REGION, &policy, &policy.volume).expect("a region");
+    assert!(!spot.contains(&"m5.large".into()) && spot.contains(&"i4i.large".into()));
+}
+
 #[test]
 fn spot_is_taken_to_cost_what_it_mostly_does_and_never_more_than_on_demand() {
     let catalogue = shipped();
@@ -214,8 +260,8 @@ fn offerings_are_sound_and_only_where_they_are_sold() {
     let catalogue = shipped();
     for (name, region) in &catalogue.regions {
         let offerings =
-            catalogue.offerings(name, &region.zones, &Policy::default(), &SpotPrices::new());
-        let offerings = offerings.expect("volumes have a price");
+            sold(&catalogue, name, &region.zones, &Policy::default(), &SpotPrices::new());
+        let offerings = offerings.expect("a region");
         assert!(offerings.len() > 1000, "{} in {name}", offerings.len());
         for offering in &offerings {
             assert_eq!(offering.check(), Ok(()));
@@ -225,13 +271,13 @@ fn offerings_are_sound_and_only_where_they_are_sold() {
     }
     let zone = |id: &str| vec![SmolStr::from(id)];
     let (policy, none) = (Policy::default(), SpotPrices::new());
-    let of = |zone: &[SmolStr]| catalogue.offerings(REGION, zone, &policy, &none);
+    let of = |zone: &[SmolStr]| sold(&catalogue, REGION, zone, &policy, &none);
     let (poor, rich) = (of(&zone("use1-az3")), of(&zone("use1-az4")));
     let (poor, rich) = (poor.expect("a zone").len(), rich.expect("a zone").len());
     assert!(poor * 10 < rich, "{poor} and {rich}");
     let wrong = of(&zone("use1-az9")).map(|found| found.len()).expect_err("no zone").to_string();
     assert!(wrong.contains("use1-az9") && wrong.contains("use1-az1"), "{wrong}");
-    let wrong = catalogue.offerings("mars", &[], &policy, &none).expect_err("no region");
+    let wrong = sold(&catalogue, "mars", &[], &policy, &none).expect_err("no region");
     assert!(wrong.to_string().contains("eu-west-1"));
 }
 
@@ -248,7 +294,7 @@ fn spot_costs_what_was_seen() {
             ..TypeRules::default()
         };
         let policy = Policy { types, ..Policy::default() };
-        let sold = catalogue.offerings(REGION, &zones, &policy, &seen).expect("a region");
+        let sold = sold(&catalogue, REGION, &zones, &policy, &seen).expect("a region");
         let told = |o: Offering| (o.zone.clone(), o.market, o.price.0, o.at_most().0);
         sold.into_iter().map(told).collect::<Vec<_>>()
     };
@@ -267,11 +313,11 @@ fn spot_costs_what_was_seen() {
     );
     assert_eq!(sold(Some(49_999)), [of(&one, Market::Spot, typical)]);
     let policy = Policy::default();
-    let types = catalogue.spot_types(REGION, &policy).expect("a region");
+    let types = catalogue.spot_types(REGION, &policy, &policy.volume).expect("a region");
     assert!(types.contains(&"m5.large".into()) && !types.contains(&"t3.micro".into()));
     let mut policy = policy;
     policy.types.markets = vec![Market::OnDemand];
-    assert!(catalogue.spot_types(REGION, &policy).expect("a region").is_empty());
+    assert!(catalogue.spot_types(REGION, &policy, &policy.volume).expect("a region").is_empty());
 }
 
 fn allowed(rules: &TypeRules, name: &str) -> Option<Barred> {
@@ -343,7 +389,7 @@ fn offerings_are_judged_as_their_types_are() {
     let policy = Policy { types: every, ..Policy::default() };
     let zones = &catalogue.regions[REGION].zones;
     let all: Vec<Offering> =
-        catalogue.offerings(REGION, zones, &policy, &SpotPrices::new()).expect("a region");
+        sold(&catalogue, REGION, zones, &policy, &SpotPrices::new()).expect("a region");
     let narrow = TypeRules {
         arch: vec![Arch::Arm64],
         local_disk: LocalDisk::Required,

@@ -98,8 +98,10 @@ pub struct Replica {
     clocks: Clocks,
     hearing: Hearing,
     effects: Effects,
-    /// What it was told of prices, until the log says the same.
+    /// What it was told of prices.
     prices: Option<Prices>,
+    /// Whether the log is known to say the same.
+    priced: bool,
     /// Placement scores that are to be written.
     scores: Vec<Event>,
     /// The settings that its cloud launches by, if that has any.
@@ -132,6 +134,7 @@ impl Replica {
             hearing: Hearing::new(now),
             effects: Effects::default(),
             prices: None,
+            priced: false,
             scores: Vec::new(),
             settings: None,
             list_every: LIST_EVERY,
@@ -225,7 +228,7 @@ impl Replica {
     /// What came of a call to the cloud.
     pub fn news(&mut self, now: Moment, news: News) {
         if let (News::Priced(Some(prices)), Some(_)) = (&news, &self.term) {
-            self.prices = Some(prices.clone());
+            self.prices(prices.clone());
         }
         if let (News::Scored(Some(scores)), Some(_)) = (&news, &self.term) {
             self.scores = scored(scores);
@@ -235,7 +238,7 @@ impl Replica {
 
     /// What may be bought now. While it leads it writes down what is new in that.
     pub fn prices(&mut self, prices: Prices) {
-        self.prices = Some(prices);
+        (self.prices, self.priced) = (Some(prices), false);
     }
 
     /// The settings that its cloud launches by now. While it leads they are in force.
@@ -360,6 +363,8 @@ impl Replica {
             Purpose::Started => self.started |= landing == Landing::Landed,
             Purpose::Election(epoch) if landing == Landing::Landed && self.holds(epoch) => {
                 self.term = Some(Term { epoch, checkpoint: Seq(0) });
+                // Whoever led before may have written others, by other settings.
+                self.priced = false;
             }
             Purpose::Decision if landing == Landing::Lost => {
                 self.term = None;

@@ -67,6 +67,8 @@ mod share;
 mod strays;
 #[path = "decide/tell.rs"]
 mod tell;
+#[path = "decide/terms.rs"]
+mod terms;
 #[path = "decide/trouble.rs"]
 mod trouble;
 #[path = "decide/world.rs"]

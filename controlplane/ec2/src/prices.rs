@@ -39,7 +39,7 @@ pub(crate) struct SpotPrice {
     pub(crate) since: i64,
 }
 
-/// What the policy allows, in the zones that have a subnet, for the architectures that have an image, each
+/// What the policy allows, with the volumes of the settings, in the zones that have a subnet, for the architectures that have an image, each
 /// with the id of its zone; nothing where the catalogue does not know those zones. `zones` are their ids,
 /// by what the settings call them.
 pub(crate) fn allowed(
@@ -55,7 +55,7 @@ pub(crate) fn allowed(
         offering.zone = name.clone();
         Some((id.clone(), offering))
     };
-    match catalogue.offerings(&config.region, &ids, policy, seen) {
+    match catalogue.offerings(&config.region, &ids, policy, config, seen) {
         Ok(mut offerings) => {
             offerings.retain(|offering| config.images.contains_key(&Arch::of(offering)));
             Some(offerings.into_iter().filter_map(called).collect())
@@ -89,7 +89,8 @@ impl Ec2Cloud {
     /// Asks EC2 what spot costs now; says whether it told. What cannot be had is said once, and changes
     /// nothing.
     pub(crate) async fn see_prices(&self, policy: &Policy) -> bool {
-        let asked = match self.catalogue.spot_types(&self.settings.config.region, policy) {
+        let config = &self.settings.config;
+        let asked = match self.catalogue.spot_types(&config.region, policy, config) {
             Ok(kinds) if !kinds.is_empty() => self.ask_prices(&kinds).await,
             // Nothing is bought as spot, or nothing at all.
             Ok(_) | Err(_) => return false,

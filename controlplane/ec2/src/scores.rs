@@ -31,7 +31,8 @@ impl Ec2Cloud {
     /// The types that may be bought as spot, by class.
     fn classes(&self, policy: &Policy) -> Result<BTreeMap<SmolStr, Vec<SmolStr>>, Nowhere> {
         let mut classes: BTreeMap<SmolStr, Vec<SmolStr>> = BTreeMap::new();
-        for kind in self.catalogue.spot_types(&self.settings.config.region, policy)? {
+        let config = &self.settings.config;
+        for kind in self.catalogue.spot_types(&config.region, policy, config)? {
             classes.entry(KindName::parse(&kind).class.into()).or_default().push(kind);
         }
         classes.retain(|_, kinds| (FEWEST..=MOST).contains(&kinds.len()));

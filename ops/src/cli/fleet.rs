@@ -3,11 +3,12 @@
 #[cfg(feature = "ec2")]
 use super::account::{VerifyArgs, verify};
 use super::context::{ClusterArgs, Context, state};
-use super::plan::{PlanArgs, plan};
+use super::plan::{PlanArgs, REGION, plan};
 use super::probe::{ProbeArgs, probe};
 #[cfg(feature = "ec2")]
 use super::setup::{SetupArgs, setup};
 use super::sync::{SyncArgs, sync};
+use super::volumes::{by, settings};
 use crate::output::{Output, Row, Usage, or_dash, rows, say};
 use catalogue::{Barred, Catalogue, Listed, Quote};
 use clap::{Args, Subcommand};
@@ -33,9 +34,9 @@ enum FleetVerb {
     /// List the instance types of a region: what they have, what they cost with their volumes, and
     /// whether the policy allows them
     Types {
-        /// The region
-        #[arg(long, default_value = "us-east-1")]
-        region: String,
+        /// The region [the settings', where the cluster has any; else us-east-1]
+        #[arg(long)]
+        region: Option<String>,
         /// Only types that this pattern matches (m7*), as if the policy allowed nothing else
         #[arg(long, value_name = "GLOB")]
         allow: Vec<String>,
@@ -61,7 +62,7 @@ pub(crate) async fn fleet(
 ) -> anyhow::Result<ExitCode> {
     match args.verb {
         FleetVerb::Types { region, allow } => {
-            types(&region, allow, known(cluster, output).await?, output)
+            types(region.as_deref(), allow, known(cluster, output).await?, output)
         }
         FleetVerb::Plan(args) => plan(&args, known(cluster, output).await?, output),
         FleetVerb::Probe(args) => probe(args, cluster, output).await,
@@ -74,11 +75,12 @@ pub(crate) async fn fleet(
 }
 
 fn types(
-    region: &str,
+    region: Option<&str>,
     allow: Vec<String>,
     found: Option<State>,
     output: Output,
 ) -> anyhow::Result<ExitCode> {
+    let config = found.as_ref().and_then(settings);
     let (mut policy, probes) = match found {
         Some(state) => (state.head.policy, state.probes),
         None => (Policy::default(), Table::default()),
@@ -89,14 +91,16 @@ fn types(
         policy.check().map_err(Usage)?;
     }
     let catalogue = Catalogue::shipped()?;
-    let listed = catalogue.list(region, &policy.types, &policy.volume);
+    let region = region.or(config.as_ref().map(|config| config.region.as_str()));
+    let volumes = by(config.as_ref(), &policy);
+    let listed = catalogue.list(region.unwrap_or(REGION), &policy.types, volumes);
     let listed = listed.map_err(|error| Usage(error.to_string()))?;
     let left_out =
         |one: &Listed<'_>| narrowed && one.barred() == Some(&Barred::Rules(NotAllowed::NotListed));
     let all: Vec<Row> = listed
         .iter()
         .filter(|one| !left_out(one))
-        .map(|one| row(one, &policy, probes.get(&one.kind.name)))
+        .map(|one| row(one, probes.get(&one.kind.name)))
         .collect();
     let heads = [
         "type",
@@ -139,9 +143,9 @@ pub(super) async fn known(cluster: &ClusterArgs, output: Output) -> anyhow::Resu
     }
 }
 
-fn row(one: &Listed<'_>, policy: &Policy, probe: Option<&Probe>) -> Row {
+fn row(one: &Listed<'_>, probe: Option<&Probe>) -> Row {
     let (kind, on_demand, spot) = (one.kind, one.on_demand.0, one.spot.0);
-    let mut usable = kind.usable(&policy.volume);
+    let mut usable = one.usable.clone();
     usable.memory = probe.map_or(usable.memory, |probe| probe.resources.memory);
     // As it was probed here, else as somebody has measured it once.
     let ready = probe.map(|probe| probe.usable).or(kind.boot);
@@ -182,6 +186,7 @@ fn reason(barred: &Barred) -> Value {
         Barred::Rules(why) => json!(why),
         Barred::NoPrice => json!({ "why": "no-price" }),
         Barred::NoSpot => json!({ "why": "no-spot" }),
+        Barred::NoVolume(said) => json!({ "why": "no-volume", "said": said }),
     }
 }
 

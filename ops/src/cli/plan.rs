@@ -4,8 +4,9 @@
 use super::ask::NeedArgs;
 use super::policy::changed;
 use super::reasons::{market, offer_json, show_offers};
+use super::volumes::{by, settings};
 use crate::output::{Output, Usage, print, say, table};
-use catalogue::{Catalogue, SpotPrices};
+use catalogue::{Catalogue, SpotPrices, Volumes};
 use clap::Args;
 use controlplane_core::explain::Wanted;
 use controlplane_core::explain::offers::{Offer, offers};
@@ -23,7 +24,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 /// Whose shipped prices stand in where there is no cluster.
-const REGION: &str = "us-east-1";
+pub(super) const REGION: &str = "us-east-1";
 
 /// Show what would be launched for something now, and why nothing else
 #[derive(Debug, Args)]
@@ -98,14 +99,16 @@ fn rehearsal(args: &PlanArgs, found: Option<State>) -> anyhow::Result<Rehearsal>
         rehearsal.policy(changed(&rehearsal.state().head.policy, &args.policy)?)?;
     }
     if let Some(region) = region {
-        let prices = shipped(region, &rehearsal.state().head.policy)?;
+        let config = settings(rehearsal.state());
+        let policy = &rehearsal.state().head.policy;
+        let prices = shipped(region, policy, by(config.as_ref(), policy))?;
         rehearsal.prices(&prices)?;
     }
     Ok(rehearsal)
 }
 
 /// All that is sold in the first zone of a region, whether the policy allows it or not.
-fn shipped(region: &str, policy: &Policy) -> anyhow::Result<Prices> {
+fn shipped(region: &str, policy: &Policy, volumes: &dyn Volumes) -> anyhow::Result<Prices> {
     let wrong = |error: catalogue::Nowhere| Usage(error.to_string());
     let catalogue = Catalogue::shipped()?;
     let zones = &catalogue.region(region).map_err(wrong)?.zones;
@@ -118,7 +121,8 @@ fn shipped(region: &str, policy: &Policy) -> anyhow::Result<Prices> {
         ..TypeRules::default()
     };
     let all = Policy { types, ..policy.clone() };
-    let offerings = catalogue.offerings(region, &zone, &all, &SpotPrices::new()).map_err(wrong)?;
+    let offerings = catalogue.offerings(region, &zone, &all, volumes, &SpotPrices::new());
+    let offerings = offerings.map_err(wrong)?;
     say(&format!("with the shipped prices of {} in {region}", zone.join(", ")));
     Ok(Prices::of(PriceSource::Shipped, offerings))
 }

@@ -4,8 +4,10 @@
 use super::context::{Context, id, state};
 use super::reasons::{offer_json, place_json, show_offers, show_places};
 use super::show::{ended, word};
+use super::volumes::{Unsold, unsold};
 use crate::output::{Output, Usage, print, say};
 use anyhow::bail;
+use catalogue::Catalogue;
 use clap::Args;
 use controlplane_core::explain::Wanted;
 use controlplane_core::explain::instances::{Place, places};
@@ -55,10 +57,14 @@ pub(crate) async fn why_not(args: WhyNotArgs, context: Context) -> anyhow::Resul
     let now = if outlook.launches { &state } else { then };
     let places = places(then, &standing, &own, &wanted);
     let offers = offers(now, &wanted, &outlook.course);
+    let unsold = unsold(&Catalogue::shipped()?, now, &wanted);
     let text = format!("{own} asks for {}: {}", wanted.floor, outlook.words);
     match context.output {
-        Output::Table => show(&text, &places, &offers, args.show),
-        Output::Json => print(&json(&own, &outlook, &places, &offers)),
+        Output::Table => {
+            show(&text, &places, &offers, args.show);
+            unsold.iter().for_each(|unsold| say(&unsold.words()));
+        }
+        Output::Json => print(&json(&own, &outlook, &places, &offers, &unsold)),
         Output::Quiet => print("waits"),
     }
     Ok(ExitCode::SUCCESS)
@@ -141,12 +147,14 @@ fn json(
     outlook: &Outlook<'_>,
     places: &[Place<'_>],
     offers: &[Offer<'_>],
+    unsold: &[Unsold],
 ) -> String {
     let places: Vec<_> = places.iter().map(place_json).collect();
     let offers: Vec<_> = offers.iter().map(offer_json).collect();
     let (fate, words) = (&outlook.fate, &outlook.words);
     let all = json!({
         "id": own, "fate": fate, "words": words, "instances": places, "offerings": offers,
+        "not_sold": unsold,
     });
     all.to_string()
 }

@@ -32,6 +32,7 @@ const CORES: [(&str, &[&str]); 7] = [
         &[
             "blake3",
             "flate2",
+            "fleetlog-catalogue",
             "fleetlog-controlplane-core",
             "fleetlog-schema",
             "saphyr-parser",

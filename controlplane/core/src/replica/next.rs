@@ -124,11 +124,10 @@ impl Replica {
 
     /// What the log does not say yet of the prices that were seen last, and then of placement scores.
     fn seen_prices(&mut self) -> Vec<Event> {
-        let Some(prices) = &self.prices else { return std::mem::take(&mut self.scores) };
+        let told = self.prices.as_ref().filter(|_| !self.priced);
+        let Some(prices) = told else { return std::mem::take(&mut self.scores) };
         let news = prices::news(&self.state, prices);
-        if news.is_empty() {
-            self.prices = None;
-        }
+        self.priced = news.is_empty();
         news
     }
 

@@ -29,7 +29,7 @@ fn sold(w: &mut World, kinds: &[&str]) {
         (volume.gib, volume.iops, volume.throughput) = (Micros(0), Micros(0), Micros(0));
     }
     let (zones, policy) = (region.zones[..1].to_vec(), &w.state.head.policy);
-    let offerings = catalogue.offerings(REGION, &zones, policy, &SpotPrices::new());
+    let offerings = catalogue.offerings(REGION, &zones, policy, &policy.volume, &SpotPrices::new());
     let prices = Prices::of(PriceSource::Shipped, offerings.expect("they are sold there"));
     assert_eq!(prices.offers.len(), kinds.len());
     news(&w.state, &prices).into_iter().for_each(|event| w.say(event));

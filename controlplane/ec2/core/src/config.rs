@@ -11,6 +11,7 @@ use smol_str::SmolStr;
 use std::collections::BTreeMap;
 
 mod check;
+mod given;
 mod image;
 
 pub use image::{FoundImage, Image, ImageRule, choose};

@@ -9,6 +9,8 @@ mod cloudinit;
 mod config;
 #[path = "ec2/credential.rs"]
 mod credential;
+#[path = "ec2/priced.rs"]
+mod priced;
 #[path = "ec2/refusal.rs"]
 mod refusal;
 #[path = "ec2/request.rs"]

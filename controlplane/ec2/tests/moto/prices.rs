@@ -15,8 +15,6 @@ type Told = BTreeMap<(String, String), (PriceSource, u64)>;
 
 fn policy(allow: &[&str]) -> Policy {
     let mut policy = Policy::default();
-    // The same volumes for all.
-    policy.volume.local_first = false;
     policy.types.allow = allow.iter().map(|kind| (*kind).into()).collect();
     policy
 }
