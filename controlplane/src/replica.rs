@@ -6,7 +6,6 @@ use crate::heartbeat::{self, Beat};
 use bytes::Bytes;
 use controlplane_core::Moment;
 use controlplane_core::effects::{Call, News};
-use controlplane_core::prices;
 use controlplane_core::replica::{Do, Halt, Replica as Core};
 use controlplane_core::round::{Answer, Append, Me};
 use replay::log::{AppendError, Batch, Entry, Fence, Log, ReadError, Telemetry};
@@ -159,13 +158,12 @@ async fn run(
     let mut core = Core::new(clock.now(), me, policy);
     core.list_every(world.cloud.list_every());
     world.cloud.settings().into_iter().for_each(|settings| core.settings(settings));
-    let (mut led, mut priced, mut measured) = (None, None, None);
+    let (mut led, mut priced) = (None, None);
     loop {
-        let probed = prices::probed(core.state());
-        if priced.as_ref() != Some(&core.state().head.policy) || probed != measured {
+        if priced.as_ref() != Some(&core.state().head.policy) {
             let policy = core.state().head.policy.clone();
             world.cloud.prices(&policy).into_iter().for_each(|prices| core.prices(prices));
-            (priced, measured) = (Some(policy), probed);
+            priced = Some(policy);
         }
         for wanted in core.step(clock.now(), Uuid::new_v4().as_u64_pair().0)? {
             if wanted == Do::Stopped {

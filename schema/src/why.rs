@@ -148,8 +148,11 @@ pub enum RefusedWhy {
         shortage: Shortage,
         /// The largest type allowed.
         largest: SmolStr,
-        /// What it has.
+        /// What it has, as far as is known.
         has: Resources,
+        /// What it was promised to have, where the last one that booted had less.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        promised: Option<Resources>,
     },
     /// The policy allows no type at all.
     NoOfferings,

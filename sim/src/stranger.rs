@@ -5,6 +5,7 @@ use crate::log::Log;
 use crate::rng::Rng;
 use replay_core::State;
 use replay_core::author::Line;
+use replay_core::snapshot::FOLD_VERSION;
 use schema::SCHEMA_VERSION;
 use schema::event::{
     AllocFreed, AllocRequested, DriverJoined, DriverLeft, Event, ExecSubmitted, Genesis,
@@ -60,7 +61,12 @@ pub(crate) fn says(
         }
         6 => {
             let term = if rng.chance(800) { next } else { epoch };
-            vec![write(record(life, 1, term, LeaderElected { replica, epoch: term }.into()))?]
+            vec![write(record(
+                life,
+                1,
+                term,
+                LeaderElected { replica, epoch: term, fold: FOLD_VERSION }.into(),
+            ))?]
         }
         7 => {
             let epoch = Epoch(epoch.0.saturating_sub(1));

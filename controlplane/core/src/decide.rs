@@ -24,8 +24,8 @@ mod worth;
 use crate::sight::Sight;
 use draft::Draft;
 pub use offer::{
-    Refused, Shut, candidates, is_for, is_tried, limits, on_market, refused_lately, rests, shut,
-    tried, zone_limit,
+    Refused, Shut, candidates, holds, is_for, is_tried, limits, on_market, refused_lately, rests,
+    shut, tried, zone_limit,
 };
 use replay_core::State;
 use schema::event::Event;

@@ -5,9 +5,8 @@ use replay_core::state::launch::{OfferingKey, key};
 use replay_core::state::market::SeenOffer;
 use schema::event::{Event, MAX_PRICES, PriceSeen, PriceSource, Scored, Withdrawn};
 use schema::policy::Offering;
-use schema::unit::{LogTime, Micros};
+use schema::unit::Micros;
 use smol_str::SmolStr;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Most records of prices in one round, so that nobody waits long for what is decided after them.
@@ -32,18 +31,16 @@ impl Prices {
 /// take is left out.
 #[must_use]
 pub fn news(state: &State, prices: &Prices) -> Vec<Event> {
-    let offers =
-        prices.offers.iter().map(|(source, offering)| (*source, measured(state, offering)));
-    let sound = offers.filter(|(_, offering)| offering.check().is_ok());
-    let sold: BTreeMap<OfferingKey, (PriceSource, Cow<'_, Offering>)> =
-        sound.map(|(source, one)| (key(&one), (source, one))).collect();
+    let sound = prices.offers.iter().filter(|(_, offering)| offering.check().is_ok());
+    let sold: BTreeMap<OfferingKey, (PriceSource, &Offering)> =
+        sound.map(|(source, one)| (key(one), (*source, one))).collect();
     let change = state.head.policy.spot.price_change;
     let mut changed: BTreeMap<(PriceSource, &SmolStr), Vec<Offering>> = BTreeMap::new();
     for (key, (source, offering)) in &sold {
         let known = state.market.get(key);
         if known.is_none_or(|seen| is_news(seen, *source, offering, change)) {
             let zone = changed.entry((*source, &offering.zone)).or_default();
-            zone.push(offering.as_ref().clone());
+            zone.push((*offering).clone());
         }
     }
     let mut gone: BTreeMap<&SmolStr, Vec<Withdrawn>> = BTreeMap::new();
@@ -123,22 +120,4 @@ fn is_news(seen: &SeenOffer, source: PriceSource, offering: &Offering, change: u
 fn differ(known: Micros, price: Micros, percent: u32) -> bool {
     let by = u128::from(known.0.abs_diff(price.0)) * 100;
     by > u128::from(known.0) * u128::from(percent)
-}
-
-/// An offering with the memory that its type was last seen to have, where it was probed.
-fn measured<'a>(state: &State, offering: &'a Offering) -> Cow<'a, Offering> {
-    match state.probes.get(&offering.kind) {
-        Some(probe) if probe.resources.memory != offering.resources.memory => {
-            let mut offering = offering.clone();
-            offering.resources.memory = probe.resources.memory;
-            Cow::Owned(offering)
-        }
-        Some(_) | None => Cow::Borrowed(offering),
-    }
-}
-
-/// When a type was last probed: what is known of prices before that promises what was not measured.
-#[must_use]
-pub fn probed(state: &State) -> Option<LogTime> {
-    state.probes.iter().map(|(_, probe)| probe.at).max()
 }

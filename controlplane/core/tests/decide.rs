@@ -21,6 +21,8 @@ mod explain;
 mod fair;
 #[path = "decide/foretold.rs"]
 mod foretold;
+#[path = "decide/found.rs"]
+mod found;
 #[path = "decide/idle.rs"]
 mod idle;
 #[path = "decide/kill.rs"]

@@ -100,10 +100,15 @@ pub fn refusal(class: &RefusalClass) -> &'static str {
 #[must_use]
 pub fn refused(why: &RefusedWhy) -> String {
     match why {
-        RefusedWhy::TooLarge { shortage: too_little, largest, has } => format!(
-            "no allowed instance type is large enough: {}; the largest type, {largest}, has {has}",
-            shortage(too_little),
-        ),
+        RefusedWhy::TooLarge { shortage: too_little, largest, has, promised } => {
+            let promised = promised.as_ref().map_or_else(String::new, |promised| {
+                format!(", as the last one that booted; promised was {promised}")
+            });
+            format!(
+                "no allowed instance type is large enough: {}; the largest type, {largest}, has {has}{promised}",
+                shortage(too_little),
+            )
+        }
         RefusedWhy::NoOfferings => "the policy allows no instance type that would do".to_owned(),
         RefusedWhy::OverBudget { asked, limit } => format!(
             "one instance that would do costs {}/h, more than the whole budget of {}/h",

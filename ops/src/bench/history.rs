@@ -6,6 +6,7 @@ use bytes::Bytes;
 use replay::fold::message;
 use replay::log::{Entry, Stored};
 use replay_core::State;
+use replay_core::snapshot::FOLD_VERSION;
 use schema::codec;
 use schema::event::{
     AllocClosed, AllocFreed, AllocGranted, AllocOpened, AllocRequested, AllocsKept, DriverJoined,
@@ -125,7 +126,11 @@ impl Writer {
         let (leader, offering) = (AuthorId::new("r-1")?, offering());
         let cluster = self.cluster.clone();
         self.put(&leader, 0, Genesis { cluster, generation: 1, policy, previous: None })?;
-        self.put(&leader, 1, LeaderElected { replica: leader.clone(), epoch: Epoch(1) })?;
+        self.put(
+            &leader,
+            1,
+            LeaderElected { replica: leader.clone(), epoch: Epoch(1), fold: FOLD_VERSION },
+        )?;
         let mut instances = Vec::new();
         for n in 0..count {
             let (launch, instance) =

@@ -13,13 +13,11 @@ use crate::output::{Output, Row, Usage, or_dash, rows, say};
 use catalogue::{Barred, Catalogue, Listed, Quote};
 use clap::{Args, Subcommand};
 use replay_core::State;
-use replay_core::state::probe::Probe;
-use replay_core::table::Table;
-use schema::policy::Policy;
 use schema::policy::types::NotAllowed;
 use schema::resources::show_bytes;
 use schema::unit::Micros;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::process::ExitCode;
 
 /// Show what instances there are to buy, and which would be
@@ -80,11 +78,9 @@ fn types(
     found: Option<State>,
     output: Output,
 ) -> anyhow::Result<ExitCode> {
-    let config = found.as_ref().and_then(settings);
-    let (mut policy, probes) = match found {
-        Some(state) => (state.head.policy, state.probes),
-        None => (Policy::default(), Table::default()),
-    };
+    let state = found.unwrap_or_default();
+    let config = settings(&state);
+    let mut policy = state.head.policy.clone();
     let narrowed = !allow.is_empty();
     if narrowed {
         policy.types.allow = allow.into_iter().map(Into::into).collect();
@@ -97,11 +93,8 @@ fn types(
     let listed = listed.map_err(|error| Usage(error.to_string()))?;
     let left_out =
         |one: &Listed<'_>| narrowed && one.barred() == Some(&Barred::Rules(NotAllowed::NotListed));
-    let all: Vec<Row> = listed
-        .iter()
-        .filter(|one| !left_out(one))
-        .map(|one| row(one, probes.get(&one.kind.name)))
-        .collect();
+    let all: Vec<Row> =
+        listed.iter().filter(|one| !left_out(one)).map(|one| row(one, &state)).collect();
     let heads = [
         "type",
         "arch",
@@ -143,10 +136,10 @@ pub(super) async fn known(cluster: &ClusterArgs, output: Output) -> anyhow::Resu
     }
 }
 
-fn row(one: &Listed<'_>, probe: Option<&Probe>) -> Row {
+fn row(one: &Listed<'_>, state: &State) -> Row {
     let (kind, on_demand, spot) = (one.kind, one.on_demand.0, one.spot.0);
-    let mut usable = one.usable.clone();
-    usable.memory = probe.map_or(usable.memory, |probe| probe.resources.memory);
+    let (probe, found) = (state.probes.get(&kind.name), state.found.get(&kind.name));
+    let usable = found.map_or(Cow::Borrowed(&one.usable), |found| found.of(&one.usable));
     // As it was probed here, else as somebody has measured it once.
     let ready = probe.map(|probe| probe.usable).or(kind.boot);
     let core = on_demand.into_iter().chain(spot).map(|quote| quote.price).min();
@@ -169,6 +162,7 @@ fn row(one: &Listed<'_>, probe: Option<&Probe>) -> Row {
         "usable": usable,
         "usable_in": ready,
         "probe": probe,
+        "found": found,
         "on_demand": on_demand.map(|quote| quote.price),
         "spot": spot.map(|quote| quote.price),
         "spot_at_most": spot.map(|quote| quote.cap),

@@ -19,7 +19,8 @@ use std::process::ExitCode;
 /// Launch one instance of a type, run something on it, measure, and end it
 ///
 /// It is launched as any other: within the budget and all caps, and only a type that the policy allows. What
-/// is measured is put on the log: from then on the type is taken to have the memory that was found.
+/// is measured is put on the log. Where it has less than was promised, that is what counts from then on, as
+/// after any other that boots.
 #[derive(Debug, Args)]
 pub(crate) struct ProbeArgs {
     /// The type
@@ -163,7 +164,8 @@ fn show(output: Output, done: &ProbeDone) {
     let heads =
         ["type", "zone", "market", "accepted", "booted", "usable", "cpu", "memory", "instance"];
     rows(output, &heads, &[Row::new(&done.kind, done, cells)]);
-    if have.memory < promised.memory {
-        say("fleetlog: it has less memory than was promised: from now on that is what counts");
+    if let Some(shortage) = have.shortage(promised) {
+        let less = describe::shortage(&shortage);
+        say(&format!("fleetlog: it has less than was promised ({less}): that is what counts now"));
     }
 }

@@ -25,6 +25,10 @@ fn lost(lost: &Lost) -> String {
     let money = |amount: &Micros| format!("{}/h", amount.dollars());
     match lost {
         Lost::TooSmall(shortage) => format!("too small: {}", describe::shortage(shortage)),
+        Lost::LessThanPromised(shortage) => format!(
+            "the last one that booted had less than promised: {}",
+            describe::shortage(shortage)
+        ),
         Lost::OtherMarket { asked } => format!("only {} will do", market(*asked)),
         Lost::OtherType => "another type or zone is asked for".to_owned(),
         Lost::NotAllowed { rule } => format!("not allowed: {rule}"),

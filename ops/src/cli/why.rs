@@ -9,7 +9,7 @@ use super::context::{Context, Folded, fold, when};
 use crate::output::{Output, Usage, print};
 use anyhow::bail;
 use clap::Args;
-use replay_core::Outcome;
+use replay_core::{Outcome, State};
 use schema::event::Event;
 use schema::subject::Aggregate;
 use schema::unit::{LogTime, Seq};
@@ -32,6 +32,8 @@ struct Step {
     event: Event,
     /// The record that it rests on.
     parent: Option<Seq>,
+    /// What can be said of it beside what it says itself.
+    note: Option<String>,
 }
 
 /// The records of a log, each with what it rests on.
@@ -43,7 +45,7 @@ struct History {
 }
 
 impl History {
-    fn add(&mut self, folded: Folded) {
+    fn add(&mut self, state: &State, folded: Folded) {
         let Folded { seq, time, outcome: Outcome::Applied, record: Some(record) } = folded else {
             return;
         };
@@ -53,8 +55,8 @@ impl History {
         for thing in rests::about(&event) {
             self.last.insert(thing, seq);
         }
-        let author = record.author.to_string();
-        self.steps.insert(seq, Step { seq, time, author, event, parent });
+        let (author, note) = (record.author.to_string(), words::note(state, &event));
+        self.steps.insert(seq, Step { seq, time, author, event, parent, note });
     }
 
     /// The records that concern an id, or have this sequence, and all that they rest on.
@@ -99,17 +101,26 @@ impl History {
 
 impl Step {
     fn line(&self, depth: usize) -> String {
-        let Step { seq, time, author, event, .. } = self;
+        let Step { seq, time, author, .. } = self;
         let indent = "  ".repeat(depth);
-        format!("{seq:>6} {} {indent}{}: {}", when(*time), author, words::of(event))
+        let words = self.words();
+        format!("{seq:>6} {} {indent}{author}: {words}", when(*time))
     }
 
     fn json(&self, depth: usize) -> Value {
         json!({
             "seq": self.seq, "time": when(self.time), "author": self.author,
             "kind": self.event.kind(), "rests_on": self.parent, "depth": depth,
-            "words": words::of(&self.event), "body": self.event,
+            "words": self.words(), "body": self.event,
         })
+    }
+
+    fn words(&self) -> String {
+        let words = words::of(&self.event);
+        match &self.note {
+            Some(note) => format!("{words}; {note}"),
+            None => words,
+        }
     }
 }
 
@@ -119,7 +130,7 @@ pub(crate) async fn why(args: WhyArgs, context: Context) -> anyhow::Result<ExitC
     }
     let log = context.open().await?;
     let mut history = History::default();
-    fold(&*log, |_, _| true, |_, folded| history.add(folded)).await?;
+    fold(&*log, |_, _| true, |state, folded| history.add(state, folded)).await?;
     let chosen = history.lineage(&args.id);
     if chosen.is_empty() {
         bail!(Usage(format!("nothing on the log concerns {:?}", args.id)));

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 /// Version of the fold: a snapshot of another one is not used, the log is replayed instead.
-pub const FOLD_VERSION: u32 = 9;
+pub const FOLD_VERSION: u32 = 10;
 
 /// Why bytes are no snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -97,6 +97,7 @@ macro_rules! snapshot {
     (@of backoffs) => { Table<crate::state::launch::OfferingKey, crate::state::launch::Backoff> };
     (@of rests) => { Table<crate::state::rest::Extent, crate::state::rest::Rest> };
     (@of orphans) => { Table<schema::id::InstanceId, crate::state::orphan::Orphan> };
+    (@of found) => { Table<smol_str::SmolStr, crate::state::found::Found> };
     (@of probes) => { Table<smol_str::SmolStr, crate::state::probe::Probe> };
     (@of settings) => { Table<u32, String> };
     (@of market) => { Table<crate::state::launch::OfferingKey, crate::state::market::SeenOffer> };
@@ -108,6 +109,6 @@ macro_rules! snapshot {
 }
 
 snapshot!(
-    authors, drivers, launches, backoffs, rests, market, scores, history, orphans, probes,
+    authors, drivers, launches, backoffs, rests, market, scores, history, orphans, found, probes,
     settings, instances, allocs, execs
 );

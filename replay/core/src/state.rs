@@ -19,6 +19,7 @@ pub mod breaker;
 pub mod budget;
 pub mod driver;
 pub mod exec;
+pub mod found;
 pub mod history;
 pub mod index;
 pub mod instance;
@@ -35,6 +36,7 @@ use author::AuthorState;
 use breaker::Breaker;
 use driver::Driver;
 use exec::Exec;
+use found::Found;
 use history::History;
 use index::Index;
 use instance::Instance;
@@ -139,6 +141,8 @@ pub struct State {
     pub history: Table<OfferingKey, History>,
     /// What the cloud has and nothing here accounts for.
     pub orphans: Table<InstanceId, Orphan>,
+    /// What instance types were found to have less of than was promised.
+    pub found: Table<SmolStr, Found>,
     /// What was measured of instance types.
     pub probes: Table<SmolStr, Probe>,
     /// Settings of the cloud that launches are made by, by their numbers.
@@ -192,6 +196,7 @@ impl Default for State {
             market: Table::default(),
             scores: Table::default(),
             history: Table::default(),
+            found: Table::default(),
             probes: Table::default(),
             orphans: Table::default(),
             settings: Table::default(),
@@ -233,6 +238,9 @@ impl State {
         }
         if !self.history.is_empty() {
             hasher.update(&self.history.sum("history").bytes());
+        }
+        if !self.found.is_empty() {
+            hasher.update(&self.found.sum("found").bytes());
         }
         if !self.probes.is_empty() {
             hasher.update(&self.probes.sum("probe").bytes());

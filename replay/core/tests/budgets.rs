@@ -65,7 +65,7 @@ impl World {
     fn new(limit: u64, policy: Policy) -> World {
         let mut world = World(State::default());
         world.said("r", Genesis { cluster: id("c"), generation: 1, policy, previous: None });
-        world.said("r", LeaderElected { replica: id("r"), epoch: Epoch(1) });
+        world.said("r", LeaderElected { replica: id("r"), epoch: Epoch(1), fold: 0 });
         world.said("d", DriverJoined { driver: id("d"), version: "1".into() });
         let max_hourly_cost = Some(Micros(limit));
         world.said("o", DriverBudgetSet { driver: id("d"), max_hourly_cost });

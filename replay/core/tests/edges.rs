@@ -69,7 +69,7 @@ impl World {
     fn new(policy: Policy) -> World {
         let mut world = World { state: State::default(), time: LogTime(1) };
         world.said("r", Genesis { cluster: id("c"), generation: 1, policy, previous: None });
-        world.said("r", LeaderElected { replica: id("r"), epoch: Epoch(1) });
+        world.said("r", LeaderElected { replica: id("r"), epoch: Epoch(1), fold: 0 });
         world.said("d", DriverJoined { driver: id("d"), version: "1".into() });
         world
     }
@@ -312,7 +312,7 @@ fn a_policy_that_was_set_before_the_log_begins_stands() {
 fn who_speaks_before_the_log_begins_counts_and_keeps_nobody_from_beginning_it() {
     let mut world = World { state: State::default(), time: LogTime(1) };
     world.said("d", DriverJoined { driver: id("d"), version: "1".into() });
-    let early = world.say("r", LeaderElected { replica: id("r"), epoch: Epoch(1) });
+    let early = world.say("r", LeaderElected { replica: id("r"), epoch: Epoch(1), fold: 0 });
     assert_eq!(early, Outcome::Void(Void::Genesis), "nobody leads before there is a cluster");
     let genesis = |cluster| {
         let policy = Policy { max_instances: 7, ..Policy::default() };
@@ -320,7 +320,7 @@ fn who_speaks_before_the_log_begins_counts_and_keeps_nobody_from_beginning_it() 
     };
     world.said("r", genesis("c"));
     assert_eq!(world.say("r", genesis("other")), Outcome::Void(Void::Genesis), "it begins once");
-    world.said("r", LeaderElected { replica: id("r"), epoch: Epoch(1) });
+    world.said("r", LeaderElected { replica: id("r"), epoch: Epoch(1), fold: 0 });
     assert_eq!(world.state.head.policy.max_instances, 7);
     assert_eq!(world.state.head.cluster, Some(id("c")));
     assert!(world.state.drivers.contains(&id("d")), "it has joined");

@@ -97,6 +97,7 @@ fn only_the_leader_of_the_current_term_is_heard() {
     let elected = |replica: &str, epoch| LeaderElected {
         replica: AuthorId::new(replica).expect("an id"),
         epoch: Epoch(epoch),
+        fold: 0,
     };
     assert_eq!(world.say("a", 1, 1, 1, LeaderRenewed {}), Outcome::Void(Void::OldEpoch));
     assert_eq!(world.say("a", 1, 2, 1, elected("a", 1)), Outcome::Applied);
@@ -111,7 +112,8 @@ fn only_the_leader_of_the_current_term_is_heard() {
 #[test]
 fn the_fence_is_whatever_came_last_on_the_subject_of_elections() {
     let mut world = World::new();
-    let elected = LeaderElected { replica: AuthorId::new("a").expect("an id"), epoch: Epoch(1) };
+    let elected =
+        LeaderElected { replica: AuthorId::new("a").expect("an id"), epoch: Epoch(1), fold: 0 };
     assert_eq!(world.say("a", 1, 1, 1, elected.clone()), Outcome::Applied);
     let fence = |world: &World| world.state.head.leader.election;
     assert_eq!(fence(&world), Seq(2));

@@ -50,7 +50,7 @@ impl World {
         };
         let policy = Policy { offerings: vec![offering.clone()], ..Policy::default() };
         world.say("r", 0, Genesis { cluster: id("c"), generation: 1, policy, previous: None });
-        world.say("r", 1, LeaderElected { replica: id("r"), epoch: Epoch(1) });
+        world.say("r", 1, LeaderElected { replica: id("r"), epoch: Epoch(1), fold: 0 });
         let (launch, why) = (id("l-1"), LaunchWhy::MinInstances { floor: 1 });
         let (attempt, count, reserved_for) = (1, 1, Vec::new());
         world.say("r", 1, LaunchRequested { launch, attempt, offering, count, reserved_for, why });

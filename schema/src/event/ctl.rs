@@ -17,6 +17,10 @@ use smol_str::SmolStr;
 
 pub use cloud::*;
 
+fn is_zero(version: &u32) -> bool {
+    *version == 0
+}
+
 /// Where a generation comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Previous {
@@ -78,6 +82,10 @@ pub struct LeaderElected {
     pub replica: AuthorId,
     /// Its term: the last valid one plus one.
     pub epoch: Epoch,
+    /// The version of the fold that it goes by; older records do not say. What folds came to note later is
+    /// noted in terms of leaders that note it, so that an older log folds to what it did.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub fold: u32,
 }
 body!(Ctl "leader-elected" LeaderElected |_e| Leader "elected");
 

@@ -97,8 +97,8 @@ pub struct DriverBudgetSet {
 }
 body!(Ops "driver-budget-set" DriverBudgetSet |e| Driver e.driver.as_str());
 
-/// Somebody has launched an instance of this type for no other end than to see what it is. What was measured
-/// last on a type counts; prices that are seen later promise its memory instead of the catalogue's.
+/// Somebody has launched an instance of this type for no other end than to see what it is. What it booted with
+/// counts as that of any other does; this says how long everything took.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProbeDone {
     /// The instance.

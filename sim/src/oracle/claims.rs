@@ -17,6 +17,7 @@ use schema::resources::Resources;
 use schema::subject::Role;
 use schema::unit::{Epoch, LogTime, Micros, Millis, Seq};
 use schema::why::{RefusalScope, RefusedWhy, TerminateWhy};
+use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What an independent reader keeps of the log to check it by: far less than the fold does.
@@ -38,6 +39,8 @@ pub(super) struct Claims {
     budgets: BTreeSet<(DriverId, Micros)>,
     /// What the cloud has refused, how far that reaches, and until when it is not asked for again.
     refused: Vec<(Offering, RefusalScope, LogTime)>,
+    /// Types that were ever found to have less than was promised.
+    short: BTreeSet<SmolStr>,
     /// Who leads, in which term.
     leader: Option<(AuthorId, Epoch)>,
     /// Who has notice to give way.
@@ -97,6 +100,7 @@ impl Claims {
             }
             Event::InstanceBooted(e) => {
                 self.born.insert(e.instance.clone(), e.launch.clone());
+                self.short.extend(state.found.iter().map(|(kind, _)| kind.clone()));
                 None
             }
             Event::AllocGranted(e) => self.grant(state, e, record.cause),
@@ -213,7 +217,12 @@ impl Claims {
             let seen = state.market.iter().map(|(_, seen)| &seen.offering);
             policy.offerings.iter().chain(seen.filter(|o| policy.types.admits(o)))
         };
-        let fitting = || sold().filter(allowed).filter(|o| o.resources.holds(&floor));
+        // One with more may have booted since that was decided.
+        let short = |o: &&Offering| self.short.contains(&o.kind);
+        let fitting = || {
+            let known = sold().filter(allowed).filter(|o| !short(o));
+            known.filter(|o| o.resources.holds(&floor))
+        };
         let so = match &e.why {
             RefusedWhy::TooLarge { .. } => fitting().next().is_none(),
             RefusedWhy::NoOfferings => sold().find(allowed).is_none(),

@@ -2,6 +2,7 @@
 
 use crate::coverage::Coverage;
 use replay_core::author::Line;
+use replay_core::snapshot::FOLD_VERSION;
 use replay_core::state::leader::Holder;
 use replay_core::{Message, Outcome, State, Void};
 use schema::SCHEMA_VERSION;
@@ -55,7 +56,11 @@ fn led(state: &mut State) -> &State {
         && let Ok(replica) = AuthorId::new("next")
     {
         let epoch = state.head.leader.epoch.next();
-        say(state, &replica, LeaderElected { replica: replica.clone(), epoch }.into());
+        say(
+            state,
+            &replica,
+            LeaderElected { replica: replica.clone(), epoch, fold: FOLD_VERSION }.into(),
+        );
     }
     state
 }

@@ -60,7 +60,7 @@ fn chosen(draft: &Draft<'_>, alloc: &Alloc) -> Result<Offering, Verdict> {
         told => return Err(told),
     }
     let open = draft.candidates().iter().copied().filter(|o| draft.open(o));
-    let fits = open.filter(|o| suits(alloc, o) && o.resources.holds(&need));
+    let fits = open.filter(|o| suits(alloc, o) && draft.holds(o, &need));
     let cheapest = fits.min_by_key(|o| (o.at_most(), &o.kind, &o.zone));
     // Something is open, or it would have been told so.
     let Some(offering) = cheapest else { return Err(Ok(None)) };

@@ -5,6 +5,7 @@ use super::offer::is_for;
 use super::scale::{Verdict, suits};
 use replay_core::state::alloc::Alloc;
 use replay_core::state::budget::{Costs, Short, share};
+use replay_core::state::instance::Instance;
 use schema::policy::Offering;
 use schema::requirements::Market;
 use schema::resources::Resources;
@@ -126,9 +127,10 @@ fn least_costs(draft: &Draft<'_>, alloc: &Alloc, need: &Resources) -> [Option<Mi
     let policy = &draft.state.head.policy;
     let buyable = |o: &&Offering| is_for(policy, o, need) && o.at_most() <= policy.max_hourly_cost;
     let candidates = || draft.candidates().iter().copied().filter(buyable);
-    let holds = |o: &&Offering| suits(alloc, o) && o.resources.holds(need);
+    let holds = |o: &&Offering| suits(alloc, o) && draft.holds(o, need);
     let now = candidates().filter(holds).filter(|o| draft.open(o)).map(|o| share(need, o)).min();
-    let living = draft.live().map(|(_, instance)| &instance.offering);
-    let ever = candidates().chain(living).filter(holds).map(|o| share(need, o)).min();
+    let could = |i: &&Instance| suits(alloc, &i.offering) && i.resources.holds(need);
+    let living = draft.live().map(|(_, instance)| instance).filter(could).map(|i| &i.offering);
+    let ever = candidates().filter(holds).chain(living).map(|o| share(need, o)).min();
     [now, ever]
 }

@@ -135,6 +135,11 @@ impl<'a> Draft<'a> {
         !self.resting(offering) && !self.zone_full(&offering.zone)
     }
 
+    /// Whether an instance of this offering will do for so much, as far as is known.
+    pub(super) fn holds(&self, offering: &Offering, need: &Resources) -> bool {
+        offer::holds(self.state, offering, need)
+    }
+
     /// What an hour of this offering comes to if its price is this: more where it may be taken away, less
     /// where its links are worth something.
     pub(super) fn worth(&self, offering: &Offering, price: Micros) -> Micros {

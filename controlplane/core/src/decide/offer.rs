@@ -27,6 +27,18 @@ pub fn is_for(policy: &Policy, offering: &Offering, floor: &Resources) -> bool {
     asks(floor) || !is_kept(policy, offering)
 }
 
+/// Whether an instance of this offering will do for so much, as far as is known of those of its type.
+#[must_use]
+pub fn holds(state: &State, offering: &Offering, need: &Resources) -> bool {
+    // What falls short of what is promised has no more than that.
+    offering.resources.holds(need) && state.believed(offering).holds(need)
+}
+
+/// The same offering with what an instance of it is taken to have.
+pub(super) fn believed(state: &State, offering: &Offering) -> Offering {
+    Offering { resources: state.believed(offering).into_owned(), ..offering.clone() }
+}
+
 /// Whether an offering is sold on this market, if that matters.
 #[must_use]
 pub fn on_market(asked: Option<Market>, offering: &Offering) -> bool {
@@ -138,7 +150,7 @@ pub fn limits(
 pub(super) fn is_kept(policy: &Policy, offering: &Offering) -> bool {
     policy.types.accelerators == Accelerators::Asked
         && asks(&offering.resources)
-        && !policy.offerings.contains(offering)
+        && !policy.offerings.iter().any(|named| key(named) == key(offering))
 }
 
 /// Whether there is an accelerator among this.

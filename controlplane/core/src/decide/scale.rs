@@ -5,18 +5,19 @@ use super::apart;
 use super::budget::{self, Affordable, Over};
 use super::draft::Draft;
 use super::fair;
-use super::offer::{asks, is_for, is_kept, on_market, refused_lately};
+use super::offer::{asks, believed, is_for, is_kept, on_market, refused_lately};
 use super::place::size;
 use super::share::Share;
 use super::worth::links;
 use crate::deadline::serves;
 use crate::pack::{Demand, Terms, Unseated, pack};
+use replay_core::State;
 use replay_core::state::alloc::{Alloc, AllocStatus};
 use replay_core::state::budget::share;
 use replay_core::state::instance::{Instance, Phase};
 use schema::event::{AllocRefused, LaunchRequested};
 use schema::id::{AllocId, LaunchId};
-use schema::policy::{Offering, Policy};
+use schema::policy::Offering;
 use schema::requirements::Market;
 use schema::resources::Resources;
 use schema::unit::Micros;
@@ -94,9 +95,10 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
     let policy = &draft.state.head.policy;
     let candidates = draft.candidates().iter().filter(|o| draft.open(o));
     let offerings: Vec<Offering> = candidates.map(|o| (*o).clone()).collect();
+    let known: Vec<Offering> = offerings.iter().map(|o| believed(draft.state, o)).collect();
     let limits = draft.limits();
     let worth = |o: &Offering| draft.worth(o, o.price);
-    let plan = pack(&demands, &offerings, |o| is_kept(policy, o), worth, &limits);
+    let plan = pack(&demands, &known, |o| is_kept(policy, o), worth, &limits);
     let kept = plan.unseated.iter().find(|(demand, _)| demands[*demand].firm);
     let kept = kept.map(|(_, why)| *why);
     let mut dear: Vec<(usize, Over)> = Vec::new();
@@ -191,8 +193,7 @@ pub(super) fn cheapest<'o>(
     need: &Resources,
 ) -> Option<&'o Offering> {
     let policy = &draft.state.head.policy;
-    let will_do =
-        |o: &&Offering| is_for(policy, o, need) && o.resources.holds(need) && draft.open(o);
+    let will_do = |o: &&Offering| is_for(policy, o, need) && draft.holds(o, need) && draft.open(o);
     let cheapest =
         offerings.filter(will_do).min_by_key(|o| (draft.worth(o, o.at_most()), &o.kind, &o.zone));
     cheapest.filter(|offering| cap(draft, offering).is_none())
@@ -314,8 +315,8 @@ fn fitting<'a>(
     let suits_it = |o: &&Offering| suits(alloc, o) && is_for(policy, o, floor);
     let allowed: Vec<&Offering> = draft.candidates().iter().copied().filter(suits_it).collect();
     let fitting: Vec<&Offering> =
-        allowed.iter().copied().filter(|o| o.resources.holds(floor)).collect();
-    let Some(why) = refusal(policy, floor, &allowed, &fitting) else { return Ok(fitting) };
+        allowed.iter().copied().filter(|o| draft.holds(o, floor)).collect();
+    let Some(why) = refusal(draft.state, floor, &allowed, &fitting) else { return Ok(fitting) };
     // Looks at every instance: only for somebody who would be refused.
     let could = |i: &Instance| serves(i) && suits(alloc, &i.offering) && i.resources.holds(floor);
     if draft.live().any(|(_, instance)| could(instance)) { Ok(fitting) } else { Err(why) }
@@ -323,23 +324,25 @@ fn fitting<'a>(
 
 /// Why nothing that may be bought will ever do; none if something will.
 fn refusal(
-    policy: &Policy,
+    state: &State,
     floor: &Resources,
     allowed: &[&Offering],
     fitting: &[&Offering],
 ) -> Option<RefusedWhy> {
-    let limit = policy.max_hourly_cost;
+    let limit = state.head.policy.max_hourly_cost;
     if let Some(asked) = fitting.iter().map(|o| o.at_most()).min() {
         return (asked > limit).then_some(RefusedWhy::OverBudget { asked, limit });
     }
-    let Some(largest) = allowed.iter().max_by_key(|o| size(&o.resources)) else {
+    let Some(largest) = allowed.iter().max_by_key(|o| size(&state.believed(o))) else {
         return Some(RefusedWhy::NoOfferings);
     };
-    let shortfall = allowed.iter().filter_map(|o| o.resources.shortage(floor));
-    let shortage = largest.resources.shortage(floor);
+    let shortfall = allowed.iter().filter_map(|o| state.believed(o).shortage(floor));
+    let has = state.believed(largest).into_owned();
+    let shortage = has.shortage(floor);
     let shortage = shortage.or_else(|| shortfall.max_by_key(|s| s.asked - s.available));
-    let (largest, has) = (largest.kind.clone(), largest.resources.clone());
-    let too_large = |shortage| RefusedWhy::TooLarge { shortage, largest, has };
+    let promised = (has != largest.resources).then(|| largest.resources.clone());
+    let largest = largest.kind.clone();
+    let too_large = |shortage| RefusedWhy::TooLarge { shortage, largest, has, promised };
     Some(shortage.map_or(RefusedWhy::NoOfferings, too_large))
 }
 

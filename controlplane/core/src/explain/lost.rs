@@ -15,6 +15,8 @@ use smol_str::SmolStr;
 pub enum Lost {
     /// It does not hold one of what is asked for.
     TooSmall(Shortage),
+    /// It would hold one by what is promised; the last of its type that booted had less, and would not.
+    LessThanPromised(Shortage),
     /// Another market is asked for.
     OtherMarket {
         /// That market.

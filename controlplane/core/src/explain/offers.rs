@@ -12,6 +12,7 @@ use replay_core::state::rest::Extent;
 use schema::policy::Offering;
 use schema::policy::types::{NotAllowed, Traits};
 use schema::requirements::Market;
+use schema::resources::Resources;
 use schema::unit::Micros;
 use schema::why::PendingWhy;
 use smol_str::SmolStr;
@@ -63,7 +64,7 @@ impl Offer<'_> {
     fn class(&self) -> u8 {
         match &self.lost {
             None => 0,
-            Some(Lost::TooSmall(_)) => 3,
+            Some(Lost::TooSmall(_) | Lost::LessThanPromised(_)) => 3,
             Some(
                 Lost::OtherMarket { .. } | Lost::OtherType | Lost::NotAllowed { .. } | Lost::Kept,
             ) => 2,
@@ -89,7 +90,8 @@ pub fn offers<'a>(state: &'a State, wanted: &Wanted, course: &Course<'_>) -> Vec
         let lost = lost.or_else(|| barred(state, offering, &tried));
         let worth = worth(state, offering, offering.price);
         let links = links(state, offering, offering.price);
-        Offer { offering, worth, links, instances: instances(wanted, offering), lost }
+        let instances = instances(wanted, &state.believed(offering));
+        Offer { offering, worth, links, instances, lost }
     });
     let mut all: Vec<Offer<'_>> = judged.collect();
     zones(&mut all);
@@ -105,8 +107,8 @@ pub fn offers<'a>(state: &'a State, wanted: &Wanted, course: &Course<'_>) -> Vec
 }
 
 /// How many of an offering hold all that is wanted.
-fn instances(wanted: &Wanted, offering: &Offering) -> Option<u32> {
-    let (need, have) = (&wanted.floor, &offering.resources);
+fn instances(wanted: &Wanted, have: &Resources) -> Option<u32> {
+    let need = &wanted.floor;
     let features = need.features.iter().map(|(name, count)| (*count, have.feature(name)));
     let plain = [(need.cpu, have.cpu), (need.memory, have.memory), (need.disk, have.disk)];
     let all = plain.into_iter().chain(features).filter(|(need, _)| *need > 0);
@@ -125,6 +127,9 @@ fn unfit(
     let (head, policy) = (&state.head, &state.head.policy);
     if let Some(shortage) = offering.resources.shortage(&wanted.floor) {
         return Some(Lost::TooSmall(shortage));
+    }
+    if let Some(shortage) = state.believed(offering).shortage(&wanted.floor) {
+        return Some(Lost::LessThanPromised(shortage));
     }
     let market = wanted.constraint.market;
     if let Some(asked) = market.filter(|_| !on_market(market, offering)) {

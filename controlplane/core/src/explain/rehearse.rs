@@ -7,6 +7,7 @@ use crate::decide::{Standing, decide, standing};
 use crate::prices::{Prices, news};
 use crate::sight::{Sight, split_mix};
 use replay_core::author::Line;
+use replay_core::snapshot::FOLD_VERSION;
 use replay_core::state::alloc::{AllocStatus, EndWhy};
 use replay_core::state::instance::Reach;
 use replay_core::state::leader::Holder;
@@ -298,7 +299,7 @@ impl Rehearsal {
             }
             Holder::Nobody | Holder::Resigned => {
                 let epoch = leader.epoch.next();
-                self.say(LeaderElected { replica: stand_in.clone(), epoch })?;
+                self.say(LeaderElected { replica: stand_in.clone(), epoch, fold: FOLD_VERSION })?;
                 Ok((stand_in, epoch))
             }
         }

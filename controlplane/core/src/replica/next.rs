@@ -8,6 +8,7 @@ use crate::hearing::SILENCE;
 use crate::moment::Moment;
 use crate::prices;
 use crate::sight::Sight;
+use replay_core::snapshot::FOLD_VERSION;
 use replay_core::state::leader::Holder;
 use schema::SCHEMA_VERSION;
 use schema::event::{
@@ -71,7 +72,7 @@ impl Replica {
         };
         let replica = self.me.replica.clone();
         if due {
-            let elected = LeaderElected { replica, epoch: epoch.next() };
+            let elected = LeaderElected { replica, epoch: epoch.next(), fold: FOLD_VERSION };
             let purpose = Purpose::Election(epoch.next());
             return Some((vec![elected.into()], epoch.next(), true, purpose));
         }

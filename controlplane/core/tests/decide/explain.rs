@@ -27,6 +27,9 @@ fn word(lost: Option<&Lost>) -> String {
     match lost {
         None => "nothing".into(),
         Some(Lost::TooSmall(s)) => format!("{} {} of {}", s.dimension, s.asked, s.available),
+        Some(Lost::LessThanPromised(s)) => {
+            format!("{} {} of {} as found", s.dimension, s.asked, s.available)
+        }
         Some(Lost::OtherType) => "another type".to_owned(),
         Some(Lost::OtherMarket { asked }) => format!("only {asked:?}"),
         Some(Lost::NotAllowed { rule }) => format!("not allowed: {rule}"),

@@ -267,6 +267,7 @@ fn every_offering_is_bought_or_has_a_reason_that_is_true() {
             let alone = || alone(&w, offer, asks);
             match lost {
                 Lost::TooSmall(_)
+                | Lost::LessThanPromised(_)
                 | Lost::OtherMarket { .. }
                 | Lost::OtherType
                 | Lost::NotAllowed { .. }

@@ -1,14 +1,13 @@
 //! What is bought of all that was seen to be sold, and what the leader writes of it.
 
 use crate::check;
-use crate::world::{World, cores, gpus, id, offering};
+use crate::world::{World, cores, gpus, offering};
 use controlplane_core::effects::{Call, Effects, News};
-use controlplane_core::prices::{Prices, news, probed};
+use controlplane_core::prices::{Prices, news};
 use controlplane_core::{Moment, decide};
-use schema::event::{Event, MAX_PRICES, PriceSeen, PriceSource, ProbeDone};
+use schema::event::{Event, MAX_PRICES, PriceSeen, PriceSource};
 use schema::policy::types::{Accelerators, TypeRules};
 use schema::policy::{Offering, Policy};
-use schema::resources::Resources;
 use schema::unit::{Micros, Millis};
 
 fn seen(w: &mut World, offerings: Vec<Offering>) {
@@ -205,37 +204,4 @@ fn prices_are_asked_for_as_often_as_the_policy_says_and_one_at_a_time() {
     effects.take(Moment(3 * every.0), News::Priced(None));
     policy.spot.price_every = Millis(0);
     assert_eq!(effects.price(Moment(9 * every.0), &policy), None);
-}
-
-#[test]
-fn a_type_that_was_probed_is_promised_with_the_memory_that_it_has() {
-    let mut w = World::new();
-    let one = offering("m7g.large", cores(2), 80);
-    let prices = Prices::of(PriceSource::Shipped, [one.clone()]);
-    let told = news(&w.state, &prices);
-    told.into_iter().for_each(|event| w.say(event));
-    assert_eq!(news(&w.state, &prices), []);
-    assert_eq!(probed(&w.state), None);
-    let mut found = one.resources.clone();
-    found.memory = 1000;
-    let done = ProbeDone {
-        instance: id("i-1"),
-        launch: id("l-1"),
-        kind: one.kind.clone(),
-        zone: one.zone.clone(),
-        market: one.market,
-        promised: one.resources.clone(),
-        resources: found.clone(),
-        accepted: Millis(1),
-        booted: Millis(2),
-        usable: Millis(3),
-    };
-    assert!(w.void(ProbeDone { resources: Resources::default(), ..done.clone() }));
-    w.say(done);
-    assert_eq!(probed(&w.state), Some(w.state.head.time));
-    let told = news(&w.state, &prices);
-    let [Event::PriceSeen(seen)] = &told[..] else { panic!("{told:?}") };
-    assert_eq!(seen.offerings, [Offering { resources: found, ..one }]);
-    told.into_iter().for_each(|event| w.say(event));
-    assert_eq!(news(&w.state, &prices), [], "once");
 }

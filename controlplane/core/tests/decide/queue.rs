@@ -143,7 +143,7 @@ fn an_instance_is_given_first_to_those_it_was_launched_for() {
                 w.made("i-1");
                 w.boot("i-1", cores(1));
             },
-            &["launch small for a-1", "a-1 waits: launching small"],
+            &["launch large for a-1", "a-1 waits: launching large"],
         ),
     ]);
 }

@@ -93,7 +93,8 @@ fn a_refusal_has_its_figures() {
     let mut w = World::new();
     w.ask("a-1", cores(9));
     let shortage = Shortage { dimension: Dimension::Cpu, asked: 9000, available: 8000 };
-    let why = RefusedWhy::TooLarge { shortage, largest: "large".into(), has: cores(8) };
+    let why =
+        RefusedWhy::TooLarge { shortage, largest: "large".into(), has: cores(8), promised: None };
     let refused = AllocRefused { alloc: id("a-1"), driver: id("d-1"), why };
     assert_eq!(w.round(), [Event::from(refused)]);
 }

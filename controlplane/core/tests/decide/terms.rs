@@ -6,6 +6,7 @@ use controlplane_core::prices::Prices;
 use controlplane_core::replica::{Do, Replica};
 use controlplane_core::round::{Answer, Me};
 use replay_core::author::Line;
+use replay_core::snapshot::FOLD_VERSION;
 use replay_core::state::launch::key;
 use replay_core::{Message, State};
 use schema::codec;
@@ -88,7 +89,7 @@ fn whoever_leads_again_writes_its_own_prices_beside_its_own_settings() {
     // It is cut off: another leads, with larger volumes, and resigns.
     one.other(Epoch(0), LeaderChallenged { replica: id("r-3"), epoch: Epoch(2) });
     one.now += 5000;
-    one.other(Epoch(3), LeaderElected { replica: id("r-3"), epoch: Epoch(3) });
+    one.other(Epoch(3), LeaderElected { replica: id("r-3"), epoch: Epoch(3), fold: FOLD_VERSION });
     one.other(Epoch(3), CloudConfigured { settings: "large volumes".into() });
     let (source, zone) = (PriceSource::Shipped, mine.zone.clone());
     let theirs = vec![Offering { price: Micros(200), ..mine.clone() }];

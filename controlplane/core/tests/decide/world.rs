@@ -3,7 +3,7 @@
 use crate::tell::tell;
 use controlplane_core::{Sight, decide};
 use replay_core::state::instance::{Instance, Phase};
-use replay_core::{Message, Outcome, State, invariant};
+use replay_core::{Message, Outcome, State, invariant, snapshot::FOLD_VERSION};
 use schema::codec;
 use schema::event::{
     AllocClosed, AllocFreed, AllocGranted, AllocRequested, AllocsKept, DriverJoined, Event,
@@ -88,7 +88,7 @@ impl World {
         let (offerings, replace) = (vec![small(), large()], false);
         let policy = Policy { offerings, replace, ..Policy::default() };
         world.say(Genesis { cluster: id("test"), generation: 1, policy, previous: None });
-        world.say(LeaderElected { replica: id("r-1"), epoch: Epoch(1) });
+        world.say(LeaderElected { replica: id("r-1"), epoch: Epoch(1), fold: FOLD_VERSION });
         world.say(DriverJoined { driver: id("d-1"), version: "0".into() });
         world
     }
@@ -114,6 +114,7 @@ impl World {
         };
         let subject = Subject::of(&id("test"), &author, &event).to_string();
         let number = self.numbers.entry((event.role(), author.clone())).or_default();
+        let epoch = self.state.head.leader.epoch;
         *number += 1;
         let record = Record {
             version: schema::SCHEMA_VERSION,
@@ -121,7 +122,7 @@ impl World {
             incarnation: Uuid::from_u128(1),
             number: *number,
             cause: self.state.head.applied,
-            epoch: Epoch(u64::from(event.role() == Role::Ctl)),
+            epoch: if event.role() == Role::Ctl { epoch } else { Epoch(0) },
             must_understand: false,
             event,
         };
@@ -256,7 +257,7 @@ impl World {
         self.booted(id(instance), launch_of(instance), resources);
     }
 
-    fn booted(&mut self, instance: InstanceId, launch: LaunchId, resources: Resources) {
+    pub(crate) fn booted(&mut self, instance: InstanceId, launch: LaunchId, resources: Resources) {
         self.say(InstanceBooted {
             address: format!("http://{instance}"),
             instance,
@@ -331,7 +332,6 @@ impl World {
     pub(crate) fn keep(&mut self, alloc: &str, interval: Millis) {
         self.say(AllocsKept { driver: id("d-1"), allocs: vec![id(alloc)], interval });
     }
-
     pub(crate) fn free(&mut self, alloc: &str, instance: &str) {
         let (alloc, driver, instance) = (id(alloc), id("d-1"), id(instance));
         self.say(AllocFreed { alloc, driver, instance });

@@ -1,5 +1,6 @@
 //! Events in a few words, with their figures.
 
+use replay_core::State;
 use schema::event::{Event, Scored};
 use schema::resources::{Resources, show_bytes, show_cpu};
 use schema::unit::Micros;
@@ -91,6 +92,15 @@ pub(super) fn of(event: &Event) -> String {
         ),
         event => plainly(event),
     }
+}
+
+/// What the state after it tells beside: of an instance that has less than was promised, how much less.
+pub(super) fn note(state: &State, event: &Event) -> Option<String> {
+    let Event::InstanceBooted(e) = event else { return None };
+    let offering = &state.instances.get(&e.instance)?.offering;
+    let shortage = e.resources.shortage(&offering.resources)?;
+    let less = driver::describe::shortage(&shortage);
+    Some(format!("less than promised ({less}): that is what counts of {} now", offering.kind))
 }
 
 /// The last lines of a text, each further in than what stands before it.

@@ -196,9 +196,10 @@ impl State {
             instance.phase = Phase::Up;
             instance.resources = e.resources.clone();
             instance.idle_since = time;
-            let key = key(&instance.offering);
+            let (key, instance) = (key(&instance.offering), instance.clone());
             self.head.pending = self.head.pending.saturating_sub(1);
             self.backoffs.remove(&key);
+            self.note_found(&instance);
             self.works_again();
         }
         Ok(())

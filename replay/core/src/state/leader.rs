@@ -27,6 +27,13 @@ pub struct Leader {
     pub election: Seq,
     /// A challenge that no record of the term has answered.
     pub challenge: Option<Challenge>,
+    /// The version of the fold that the holder goes by; 0 where its election did not say.
+    #[serde(default, skip_serializing_if = "is_unsaid")]
+    pub fold: u32,
+}
+
+fn is_unsaid(version: &u32) -> bool {
+    *version == 0
 }
 
 /// Whether someone leads.
@@ -110,6 +117,7 @@ impl State {
         leader.epoch = e.epoch;
         leader.holder = Holder::Replica(e.replica.clone());
         leader.challenge = None;
+        leader.fold = e.fold;
         Ok(())
     }
 

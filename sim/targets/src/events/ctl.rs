@@ -32,9 +32,12 @@ fn cluster(kind: &str, dice: &mut Dice<'_>) -> Option<Event> {
         LeaderChallenged::KIND => {
             LeaderChallenged { replica: dice.replica(), epoch: Epoch(dice.number()) }.into()
         }
-        LeaderElected::KIND => {
-            LeaderElected { replica: dice.replica(), epoch: Epoch(dice.number()) }.into()
+        LeaderElected::KIND => LeaderElected {
+            replica: dice.replica(),
+            epoch: Epoch(dice.number()),
+            fold: u32::try_from(dice.number() % 16).unwrap_or(0),
         }
+        .into(),
         LeaderRenewed::KIND => LeaderRenewed {}.into(),
         LeaderResigned::KIND => LeaderResigned {}.into(),
         SchemaActivated::KIND => SchemaActivated { version: dice.short() }.into(),

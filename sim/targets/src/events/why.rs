@@ -71,7 +71,7 @@ pub(super) fn refused(dice: &mut Dice<'_>) -> RefusedWhy {
     match dice.below(7) {
         0 => {
             let (shortage, largest) = (shortage(dice), dice.text().into());
-            RefusedWhy::TooLarge { shortage, largest, has: dice.resources() }
+            RefusedWhy::TooLarge { shortage, largest, has: dice.resources(), promised: None }
         }
         1 => RefusedWhy::NoOfferings,
         2 => RefusedWhy::OverBudget { asked: dice.price(), limit: dice.price() },

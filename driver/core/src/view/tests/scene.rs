@@ -94,7 +94,11 @@ impl Scene {
         let cluster = self.cluster.clone();
         self.by("r-1", 0, Genesis { cluster, generation: 1, policy, previous: None });
         for epoch in 1..=2 {
-            self.by("r-1", epoch, LeaderElected { replica: id("r-1"), epoch: Epoch(epoch) });
+            self.by(
+                "r-1",
+                epoch,
+                LeaderElected { replica: id("r-1"), epoch: Epoch(epoch), fold: 0 },
+            );
             if epoch == 1 {
                 self.by("r-1", epoch, LeaderResigned {});
             }
