@@ -133,6 +133,13 @@ pub enum PendingWhy {
         /// How long until what they have not given back is taken.
         left: Millis,
     },
+    /// Nothing that may be bought will ever do; something that there is would, once it has room.
+    NothingToBuy {
+        /// Why nothing that may be bought will do.
+        reason: Box<RefusedWhy>,
+        /// How many instances there are that would.
+        busy: u32,
+    },
     /// Written by a newer version.
     #[serde(other)]
     Unknown,

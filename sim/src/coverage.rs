@@ -44,6 +44,7 @@ labels!(pending PENDING PendingWhy {
     PendingWhy::LabelBudget { .. } => "label-budget",
     PendingWhy::MaxPerZone { .. } => "max-per-zone",
     PendingWhy::Preempting { .. } => "preempting",
+    PendingWhy::NothingToBuy { .. } => "nothing-to-buy",
 } PendingWhy::Unknown);
 labels!(refused REFUSED RefusedWhy {
     RefusedWhy::TooLarge { .. } => "too-large",

@@ -79,6 +79,14 @@ pub fn pending(why: &PendingWhy) -> String {
             "pending: {allocs} of lower priority have {} s to leave {instance}",
             left.0.div_ceil(1000)
         ),
+        PendingWhy::NothingToBuy { reason, busy } => {
+            let one = if *busy == 1 {
+                "the one instance".to_owned()
+            } else {
+                format!("one of {busy} instances")
+            };
+            format!("pending: {one} that would do is to have room; {}", refused(reason))
+        }
         PendingWhy::Unknown => "pending, for a reason that a newer version knows".to_owned(),
     }
 }

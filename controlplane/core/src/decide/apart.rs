@@ -48,6 +48,7 @@ pub(super) fn holds_up(
         | PendingWhy::LabelBudget { .. }
         | PendingWhy::MaxPerZone { .. }
         | PendingWhy::Preempting { .. }
+        | PendingWhy::NothingToBuy { .. }
         | PendingWhy::Unknown => None,
     }
 }

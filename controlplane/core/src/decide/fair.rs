@@ -47,7 +47,7 @@ fn steps(draft: &Draft<'_>, alloc: &Alloc) -> i64 {
 /// Whether it has waited for so long, for nothing that is on its way, that room is kept for it.
 pub(super) fn starves(draft: &Draft<'_>, alloc: &Alloc) -> bool {
     use schema::why::PendingWhy::{
-        BackedOff, Breaker, Budget, Frozen, MaxInstances, MaxPending, MaxPerZone,
+        BackedOff, Breaker, Budget, Frozen, MaxInstances, MaxPending, MaxPerZone, NothingToBuy,
     };
     let AllocStatus::Waiting { why: Some(why), reserved: None } = &alloc.status else {
         return false;
@@ -61,6 +61,7 @@ pub(super) fn starves(draft: &Draft<'_>, alloc: &Alloc) -> bool {
             | BackedOff { .. }
             | Frozen
             | Breaker { .. }
+            | NothingToBuy { .. }
     );
     capped && is_firm(draft, alloc)
 }

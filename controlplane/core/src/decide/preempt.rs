@@ -150,6 +150,7 @@ fn is_held_by_others(why: &PendingWhy) -> bool {
         | PendingWhy::NamedInstanceBusy { .. }
         | PendingWhy::BackedOff { .. }
         | PendingWhy::Frozen
+        | PendingWhy::NothingToBuy { .. }
         | PendingWhy::Breaker { .. } => true,
         // What is under way ends before long, and an own budget is not to be had from others.
         PendingWhy::Launching { .. }

@@ -97,6 +97,7 @@ impl<'a> Room<'a> {
             | PendingWhy::DriverBudget { .. }
             | PendingWhy::LabelBudget { .. }
             | PendingWhy::Preempting { .. }
+            | PendingWhy::NothingToBuy { .. }
             | PendingWhy::Unknown => None,
         }
     }

@@ -304,13 +304,13 @@ pub(super) fn suits(alloc: &Alloc, offering: &Offering) -> bool {
         && alone.is_none_or(|alone| alone.takes(&offering.kind, &offering.zone))
 }
 
-/// Offerings that are large enough, or why there are none. What runs already may be larger than
-/// anything that may be bought now, so nobody is refused whom a living instance could hold.
+/// Offerings that are large enough, or why none may ever be bought: what is told then. What runs already may
+/// be larger than anything that may be bought now, so nobody is refused whom a living instance could hold.
 fn fitting<'a>(
     draft: &Draft<'a>,
     alloc: &Alloc,
     floor: &Resources,
-) -> Result<Vec<&'a Offering>, RefusedWhy> {
+) -> Result<Vec<&'a Offering>, Verdict> {
     let policy = &draft.state.head.policy;
     let suits_it = |o: &&Offering| suits(alloc, o) && is_for(policy, o, floor);
     let allowed: Vec<&Offering> = draft.candidates().iter().copied().filter(suits_it).collect();
@@ -319,7 +319,12 @@ fn fitting<'a>(
     let Some(why) = refusal(draft.state, floor, &allowed, &fitting) else { return Ok(fitting) };
     // Looks at every instance: only for somebody who would be refused.
     let could = |i: &Instance| serves(i) && suits(alloc, &i.offering) && i.resources.holds(floor);
-    if draft.live().any(|(_, instance)| could(instance)) { Ok(fitting) } else { Err(why) }
+    // Nobody who is to have one alone is given what runs.
+    let any = alloc.constraint.alone.is_none();
+    let busy = draft.live().filter(|(_, instance)| any && could(instance)).count();
+    let busy = u32::try_from(busy).unwrap_or(u32::MAX);
+    let waits = |reason| Ok(Some(PendingWhy::NothingToBuy { reason: Box::new(reason), busy }));
+    Err(if busy > 0 { waits(why) } else { Err(why) })
 }
 
 /// Why nothing that may be bought will ever do; none if something will.
@@ -348,7 +353,10 @@ fn refusal(
 
 /// Whether something may be launched now that is large enough, and what is to be waited for if not.
 pub(super) fn judge(draft: &Draft<'_>, alloc: &Alloc, floor: &Resources) -> Verdict {
-    let fitting = fitting(draft, alloc, floor)?;
+    let fitting = match fitting(draft, alloc, floor) {
+        Ok(fitting) => fitting,
+        Err(told) => return told,
+    };
     let head = &draft.state.head;
     if let Some(why) = draft.shut() {
         return Ok(Some(why));

@@ -30,13 +30,16 @@ fn pending(draft: &mut Draft<'_>, id: &AllocId, why: &PendingWhy) {
 
 /// Figures alone are no news: a budget that is full is the same reason at every level.
 fn changed(before: &PendingWhy, after: &PendingWhy) -> bool {
-    use PendingWhy::{BackedOff, Launching, Preempting};
+    use PendingWhy::{BackedOff, Launching, NothingToBuy, Preempting};
     match (before, after) {
         (Launching { launch: a, .. }, Launching { launch: b, .. }) => a != b,
         (BackedOff { kind: a, class: of_a, .. }, BackedOff { kind: b, class: of_b, .. }) => {
             (a, of_a) != (b, of_b)
         }
         (Preempting { instance: a, .. }, Preempting { instance: b, .. }) => a != b,
+        (NothingToBuy { reason: a, .. }, NothingToBuy { reason: b, .. }) => {
+            std::mem::discriminant(&**a) != std::mem::discriminant(&**b)
+        }
         _ => std::mem::discriminant(before) != std::mem::discriminant(after),
     }
 }

@@ -143,7 +143,7 @@ fn only_instances_that_hold_all_of_it_are_candidates() {
                 w.give("a-0", "i-1", gpus(1, cores(1)));
                 w.ask("a-1", gpus(1, cores(1)));
             },
-            &["a-1 waits: frozen"],
+            &["a-1 waits: nothing to buy (feature gpu 1 of 0 in large), 1 busy"],
         ),
         (
             "the market that is asked for",

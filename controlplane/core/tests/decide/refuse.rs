@@ -3,9 +3,9 @@
 use crate::check;
 use crate::world::{World, cores, gib, gpus, id, offering};
 use schema::event::{AllocRefused, Event, TerminateRequested};
-use schema::requirements::Market;
+use schema::requirements::{Alone, Market};
 use schema::resources::{Dimension, Resources, Shortage};
-use schema::unit::Micros;
+use schema::unit::{Micros, Millis};
 use schema::why::{RefusedWhy, TerminateWhy};
 
 /// Name, what has happened, and whether it is refused.
@@ -97,6 +97,84 @@ fn a_refusal_has_its_figures() {
         RefusedWhy::TooLarge { shortage, largest: "large".into(), has: cores(8), promised: None };
     let refused = AllocRefused { alloc: id("a-1"), driver: id("d-1"), why };
     assert_eq!(w.round(), [Event::from(refused)]);
+}
+
+/// What runs is large enough and busy: the reason says so, and why nothing else is to be had, whatever else
+/// keeps things from being launched.
+#[test]
+fn what_could_hold_it_is_waited_for_where_nothing_may_be_bought() {
+    fn busy(w: &mut World) {
+        w.up("i-1", cores(16));
+        w.give("a-0", "i-1", cores(16));
+        w.ask("a-1", cores(16));
+    }
+    check(&[
+        ("too small", busy, &["a-1 waits: nothing to buy (cpu 16000 of 8000 in large), 1 busy"]),
+        (
+            "frozen as well: a thaw would not help",
+            |w| {
+                busy(w);
+                w.freeze();
+            },
+            &["a-1 waits: nothing to buy (cpu 16000 of 8000 in large), 1 busy"],
+        ),
+        (
+            "no type is allowed",
+            |w| {
+                w.policy(|p| p.offerings.clear());
+                busy(w);
+            },
+            &["a-1 waits: nothing to buy (no offerings), 1 busy"],
+        ),
+        (
+            "no budget at all",
+            |w| {
+                busy(w);
+                w.policy(|p| {
+                    p.offerings = vec![offering("huge", cores(16), 900_000)];
+                    p.max_hourly_cost = Micros(0);
+                });
+            },
+            &["a-1 waits: nothing to buy (costs 900000 of 0), 1 busy"],
+        ),
+        (
+            "of two that would do",
+            |w| {
+                w.up("i-2", cores(17));
+                w.give("a-2", "i-2", cores(17));
+                busy(w);
+            },
+            &["a-1 waits: nothing to buy (cpu 16000 of 8000 in large), 2 busy"],
+        ),
+        (
+            "what boots with less than promised is not there for it",
+            |w| {
+                w.policy(|p| p.offerings = vec![offering("short", cores(16), 100)]);
+                busy(w);
+                w.booting("i-2", offering("short", cores(16), 100));
+                w.boot("i-2", cores(12));
+            },
+            &["a-1 waits: nothing to buy (cpu 16000 of 12000 in short), 1 busy"],
+        ),
+        (
+            "who is to have one alone has nothing to wait for",
+            |w| {
+                w.up("i-1", cores(16));
+                w.ask_with("a-1", cores(16), |a| a.constraint.alone = Some(Alone::default()));
+            },
+            &["a-1 refused: cpu 16000 of 8000 in large"],
+        ),
+        (
+            "what may be bought and rests is another reason",
+            |w| {
+                w.policy(|p| p.offerings = vec![offering("huge", cores(16), 900)]);
+                w.launch("i-2", offering("huge", cores(16), 900), &[]);
+                w.refuse("i-2", Millis::from_secs(60));
+                busy(w);
+            },
+            &["a-1 waits: huge rests"],
+        ),
+    ]);
 }
 
 #[test]

@@ -68,6 +68,9 @@ fn pending(why: &PendingWhy) -> String {
         PendingWhy::MaxPerZone { limit } => format!("at most {limit} in each zone"),
         PendingWhy::Breaker { failures } => format!("{failures} did not boot"),
         PendingWhy::Preempting { instance, allocs, .. } => format!("{allocs} to leave {instance}"),
+        PendingWhy::NothingToBuy { reason, busy } => {
+            format!("nothing to buy ({}), {busy} busy", refused(reason))
+        }
         PendingWhy::Frozen => "frozen".into(),
         PendingWhy::Unknown => "unknown".into(),
     }

@@ -22,7 +22,7 @@ pub(super) fn grant(dice: &mut Dice<'_>) -> GrantWhy {
 }
 
 pub(super) fn pending(dice: &mut Dice<'_>) -> PendingWhy {
-    match dice.below(13) {
+    match dice.below(14) {
         0 => {
             let launch = dice.place().launch;
             PendingWhy::Launching { launch, kind: dice.text().into(), price: dice.price() }
@@ -52,6 +52,10 @@ pub(super) fn pending(dice: &mut Dice<'_>) -> PendingWhy {
         11 => {
             let (instance, allocs) = (dice.instance(), dice.short());
             PendingWhy::Preempting { instance, allocs, left: dice.millis() }
+        }
+        12 => {
+            let reason = Box::new(refused(dice));
+            PendingWhy::NothingToBuy { reason, busy: dice.short() }
         }
         _ => PendingWhy::Unknown,
     }
