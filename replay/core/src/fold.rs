@@ -192,6 +192,7 @@ impl State {
             Event::LaunchesThawed(_) => {
                 self.head.frozen = false;
                 self.works_again();
+                self.mended();
                 Ok(())
             }
         }

@@ -68,7 +68,8 @@ pub struct LaunchesFrozen {
 }
 body!(Ops "launches-frozen" LaunchesFrozen |_e| Policy "launches");
 
-/// Launches go on.
+/// Launches go on: also where nothing booted, and where the cloud refused for what a person has to mend
+/// (permissions, settings). It is tried at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaunchesThawed {}
 body!(Ops "launches-thawed" LaunchesThawed |_e| Policy "launches");

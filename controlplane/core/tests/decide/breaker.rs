@@ -3,8 +3,12 @@
 
 use crate::check;
 use crate::world::{World, cores, id, small};
-use schema::event::{BreakerTripped, Event, InstanceKilled, LaunchesThawed};
-use schema::unit::Millis;
+use replay_core::snapshot::FOLD_VERSION;
+use schema::event::{
+    BreakerTripped, Event, InstanceKilled, LaunchesThawed, LeaderElected, LeaderResigned,
+};
+use schema::unit::{Epoch, Millis};
+use schema::why::{RefusalClass, RefusalScope};
 
 const BOOT: Millis = Millis(600_000);
 
@@ -180,4 +184,38 @@ fn it_does_not_trip_where_something_booted_since_it_was_decided() {
     w.gone("i-2");
     w.rounds();
     assert!(!w.void(tripped(&w)));
+}
+
+/// The first launch was refused for this, as far as this; what is launched once it has been thawed, of two who
+/// wait.
+fn thawed(fold: u32, class: RefusalClass, scope: RefusalScope) -> usize {
+    let mut w = World::new();
+    w.say(LeaderResigned {});
+    w.say(LeaderElected { replica: id("r-1"), epoch: Epoch(2), fold });
+    w.policy(|p| p.offerings.truncate(1));
+    w.launch("i-1", small(), &[]);
+    w.refuse_as("i-1", class, scope, Millis::from_secs(600));
+    w.ask("a-1", cores(2));
+    w.ask("a-2", cores(2));
+    assert_eq!(launches(&mut w), 0, "it rests");
+    w.say(LaunchesThawed {});
+    launches(&mut w)
+}
+
+/// An operator who has mended what was refused has it tried at once, by one launch: it may not be mended.
+#[test]
+fn thaw_lifts_what_a_person_had_to_mend() {
+    use RefusalClass::{Authorisation, Capacity, Configuration, Quota};
+    use RefusalScope::{Account, Offering, QuotaGroup, Zone};
+    for (class, scope, tried) in [
+        (Authorisation, Account, 1),
+        (Configuration, Account, 1),
+        (Configuration, Zone, 1),
+        (Capacity, Offering, 0),
+        (Quota, QuotaGroup, 0),
+        (Quota, Account, 0),
+    ] {
+        assert_eq!(thawed(FOLD_VERSION, class.clone(), scope), tried, "{class:?} {scope:?}");
+        assert_eq!(thawed(9, class, scope), 0, "in a term of an older leader");
+    }
 }

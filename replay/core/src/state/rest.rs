@@ -20,6 +20,9 @@ use smol_str::SmolStr;
 /// A calm of this length after a rest makes up for half of the refusals before.
 const CALM: Millis = Millis::from_secs(600);
 
+/// The version of the fold that lets an operator end rests first.
+const SINCE: u32 = 10;
+
 /// As far as a refusal may reach.
 const SCOPES: [RefusalScope; 5] = [
     RefusalScope::Offering,
@@ -147,6 +150,30 @@ impl State {
         for extent in Extent::around(offering) {
             if self.rests.get(&extent).is_some_and(|rest| rest.until <= time) {
                 self.rests.remove(&extent);
+            }
+        }
+    }
+
+    /// An operator wants launches to go on: what was refused until somebody mends something may be tried at
+    /// once, by one launch like all that is on trial. Noted from the first leader on that folds so: what older
+    /// logs fold to is as it was.
+    pub(crate) fn mended(&mut self) {
+        if self.head.leader.fold < SINCE {
+            return;
+        }
+        let time = self.head.time;
+        let by_hand = |rest: &Rest| match rest.class {
+            RefusalClass::Configuration | RefusalClass::Authorisation => time < rest.until,
+            RefusalClass::Capacity
+            | RefusalClass::Quota
+            | RefusalClass::Abandoned
+            | RefusalClass::Unknown => false,
+        };
+        let rests = self.rests.iter().filter(|(_, rest)| by_hand(rest));
+        let extents: Vec<Extent> = rests.map(|(extent, _)| extent.clone()).collect();
+        for extent in extents {
+            if let Some(rest) = self.rests.get_mut(&extent) {
+                rest.until = time;
             }
         }
     }
