@@ -3,7 +3,8 @@
 
 use async_trait::async_trait;
 use controlplane_core::effects::LIST_EVERY;
-use controlplane_core::prices::{Prices, SpotScore};
+use controlplane_core::prices::{Prices, SpotScore, TypesTold};
+use replay_core::State;
 use schema::id::InstanceId;
 use schema::policy::Policy;
 use schema::unit::Millis;
@@ -50,6 +51,19 @@ pub trait Cloud: Send + Sync + 'static {
     async fn scores_now(&self, policy: &Policy) -> Option<Vec<SpotScore>> {
         let _ = policy;
         None
+    }
+
+    /// What the types have that this policy may allow, where they are sold, and what they cost by the list;
+    /// asked for once a day, by whoever leads. Nothing if this cloud has nothing to tell, or cannot.
+    async fn types_now(&self, policy: &Policy) -> Option<TypesTold> {
+        let _ = policy;
+        None
+    }
+
+    /// What was told of types is what the log says now: what is sold is to be told by that from here on.
+    /// Said at the start, and whenever the log says something else of them.
+    fn types_known(&self, state: &State) {
+        let _ = state;
     }
 
     /// The settings that launches are made by, if this cloud has any: what an order's call takes from

@@ -158,12 +158,15 @@ async fn run(
     let mut core = Core::new(clock.now(), me, policy);
     core.list_every(world.cloud.list_every());
     world.cloud.settings().into_iter().for_each(|settings| core.settings(settings));
-    let (mut led, mut priced) = (None, None);
+    let (mut led, mut priced, mut known) = (None, None, None);
     loop {
-        if priced.as_ref() != Some(&core.state().head.policy) {
-            let policy = core.state().head.policy.clone();
+        let state = core.state();
+        let seen = Some(state.head.typed);
+        if priced.as_ref() != Some(&state.head.policy) || seen != known {
+            let policy = state.head.policy.clone();
+            world.cloud.types_known(state);
             world.cloud.prices(&policy).into_iter().for_each(|prices| core.prices(prices));
-            priced = Some(policy);
+            (priced, known) = (Some(policy), seen);
         }
         for wanted in core.step(clock.now(), Uuid::new_v4().as_u64_pair().0)? {
             if wanted == Do::Stopped {
@@ -296,6 +299,7 @@ async fn answer(cloud: &dyn Cloud, call: Call) -> News {
         }
         Call::Prices(policy) => News::Priced(cloud.prices_now(&policy).await),
         Call::Scores(policy) => News::Scored(cloud.scores_now(&policy).await),
+        Call::Types(policy) => News::Typed(cloud.types_now(&policy).await),
         Call::Console(instance) => {
             let shown = tokio::time::timeout(CONSOLE, cloud.console(&instance)).await;
             News::Console(instance, shown.ok().flatten())

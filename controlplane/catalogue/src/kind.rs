@@ -43,7 +43,7 @@ pub struct InstanceType {
     pub network: Network,
     /// Its link to EBS, if it has one of its own.
     pub ebs: Option<Ebs>,
-    /// Most volumes that it can have.
+    /// Most volumes that it can have; 0 if that is not known.
     pub max_volumes: u32,
     /// Whether it is sold as spot.
     pub spot: bool,

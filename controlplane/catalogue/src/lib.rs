@@ -3,12 +3,14 @@
 //!
 //! A [`Catalogue`] is data alone. [`Catalogue::list`] holds it against the rules of a policy and says of
 //! each type what it costs or why it may not be bought; [`Catalogue::offerings`] are those that may.
+//! [`Catalogue::with`] puts what the cloud told in the place of what is shipped.
 
 mod data;
 mod kind;
 mod list;
 mod parse;
 mod prices;
+mod told;
 mod volumes;
 
 pub use data::{Files, SHIPPED};

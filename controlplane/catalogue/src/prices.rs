@@ -79,6 +79,25 @@ impl Sold {
         Some(Micros(full.saturating_mul(left).div_ceil(100)))
     }
 
+    /// Most zones that a region may have.
+    pub(crate) const MOST_ZONES: usize = 32;
+
+    /// What is sold nowhere, at no price.
+    pub(crate) fn nowhere() -> Sold {
+        Sold { on_demand: None, savings: None, interruption: None, zones: 0 }
+    }
+
+    /// Whether it is sold in no zone.
+    pub(crate) fn is_nowhere(&self) -> bool {
+        self.zones == 0
+    }
+
+    /// It is sold in the zone at this place, or not any more.
+    pub(crate) fn put(&mut self, at: usize, sold: bool) {
+        let bit = u32::try_from(at).ok().and_then(|at| 1u32.checked_shl(at)).unwrap_or(0);
+        if sold { self.zones |= bit } else { self.zones &= !bit }
+    }
+
     /// Whether it is sold in the zone at this place of the region's list.
     #[must_use]
     pub fn in_zone(&self, at: usize) -> bool {
@@ -96,7 +115,7 @@ pub(crate) fn parse(
         let mut names = line.split(',');
         let name = names.next().unwrap_or_default();
         let zones: Vec<SmolStr> = names.map(SmolStr::from).collect();
-        if name.is_empty() || zones.is_empty() || zones.len() > 32 {
+        if name.is_empty() || zones.is_empty() || zones.len() > Sold::MOST_ZONES {
             return Err(at.fault("a region has a name and 1 to 32 zones"));
         }
         regions.push((SmolStr::from(name), Region { zones, ..Region::default() }));

@@ -4,7 +4,7 @@
 use crate::cloud::{LaunchAnswer, LaunchOrder, Seen, SeenState, TerminateAnswer};
 use crate::moment::Moment;
 use crate::plan::{Effect, EffectKey, plan};
-use crate::prices::{Prices, SpotScore};
+use crate::prices::{Prices, SpotScore, TypesTold};
 use crate::strays::Strays;
 use replay_core::State;
 use replay_core::state::launch::Launch;
@@ -20,7 +20,7 @@ mod asked;
 mod consoles;
 mod outcome;
 
-use asked::Asked;
+use asked::{Asked, Daily};
 use consoles::{Consoles, Turn};
 use outcome::{Outcome, Refusal};
 
@@ -44,6 +44,8 @@ pub enum Call {
     Prices(Box<Policy>),
     /// Tell how likely spot is to be had of what this policy allows.
     Scores(Box<Policy>),
+    /// Tell what the types that this policy may allow have, where they are sold, and their list price.
+    Types(Box<Policy>),
 }
 
 /// What came of a call.
@@ -61,6 +63,8 @@ pub enum News {
     Priced(Option<Prices>),
     /// How likely spot is to be had; nothing if the cloud could not tell.
     Scored(Option<Vec<SpotScore>>),
+    /// What there is of types; nothing if the cloud could not tell, or has nothing to tell.
+    Typed(Option<TypesTold>),
 }
 
 /// The effects of one term.
@@ -77,6 +81,7 @@ pub struct Effects {
     lists: Asked,
     prices: Asked,
     scores: Asked,
+    types: Daily,
 }
 
 impl Effects {
@@ -84,8 +89,8 @@ impl Effects {
     pub fn forget(&mut self) {
         let (lists, prices) = (self.lists.anew(), self.prices.anew());
         // What may be asked so many times a day is not asked again because another term begins.
-        let scores = self.scores;
-        *self = Effects { lists, prices, scores, ..Effects::default() };
+        let (scores, types) = (self.scores, std::mem::take(&mut self.types));
+        *self = Effects { lists, prices, scores, types, ..Effects::default() };
     }
 
     /// Instances that the cloud says are no more.
@@ -127,6 +132,7 @@ impl Effects {
             }
             News::Priced(_) => self.prices.done(),
             News::Scored(_) => self.scores.done(),
+            News::Typed(told) => self.types.done(told.is_some_and(|told| !told.partly)),
             News::Console(id, text) => self.consoles.take(id, text.as_deref()),
             News::Listed(seen) => {
                 self.lists.done();
@@ -281,6 +287,11 @@ impl Effects {
         let every = policy.spot.price_every;
         let due = every > Millis(0) && self.prices.begin(now, every);
         due.then(|| Call::Prices(Box::new(policy.clone())))
+    }
+
+    /// The cloud is asked what it has of types once a day, and when the rules for types have changed.
+    pub fn types(&mut self, now: Moment, policy: &Policy) -> Option<Call> {
+        self.types.begin(now, &policy.types).then(|| Call::Types(Box::new(policy.clone())))
     }
 
     /// The cloud is asked how likely spot is to be had as often as the policy says, and only while somebody

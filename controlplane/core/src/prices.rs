@@ -1,10 +1,12 @@
-//! What a leader writes of the prices that it sees: what differs from what the log says.
+//! What a leader writes of the prices and types that it sees: what differs from what the log says.
 
 use replay_core::State;
 use replay_core::state::launch::{OfferingKey, key};
 use replay_core::state::market::SeenOffer;
-use schema::event::{Event, MAX_PRICES, PriceSeen, PriceSource, Scored, Withdrawn};
+use schema::event::{Event, MAX_PRICES, PriceSeen, PriceSource, Scored, TypeSeen, Withdrawn};
 use schema::policy::Offering;
+use schema::policy::types::{Traits, TypeRules};
+use schema::requirements::Market;
 use schema::unit::Micros;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -70,8 +72,14 @@ fn records<T: Clone>(
     put: impl Fn(&mut PriceSeen, Vec<T>),
 ) -> Vec<Event> {
     let record = |some: &[T]| {
-        let (offerings, withdrawn, scores) = (Vec::new(), Vec::new(), Vec::new());
-        let mut seen = PriceSeen { source, zone: zone.clone(), offerings, withdrawn, scores };
+        let mut seen = PriceSeen {
+            source,
+            zone: zone.clone(),
+            offerings: Vec::new(),
+            withdrawn: Vec::new(),
+            scores: Vec::new(),
+            types: Vec::new(),
+        };
         put(&mut seen, some.to_vec());
         seen.into()
     };
@@ -101,8 +109,80 @@ pub fn scored(scores: &[SpotScore]) -> Vec<Event> {
     told.take(MAX_RECORDS).collect()
 }
 
+/// What the cloud tells of a type in a zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TypeTold {
+    /// The zone, as offerings name it.
+    pub zone: SmolStr,
+    /// What it tells.
+    pub seen: TypeSeen,
+    /// What a catalogue says of it there; none if it does not know the type.
+    pub shipped: Option<TypeSeen>,
+}
+
+/// What the cloud tells of its types.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TypesTold {
+    /// All that it was asked about.
+    pub types: Vec<TypeTold>,
+    /// Whether some of it could not be had.
+    pub partly: bool,
+}
+
+/// The records that bring the log nearer to what the cloud tells of types, where they may be bought by the
+/// rules; none if the log and the catalogue together say the same.
+#[must_use]
+pub fn type_news(state: &State, told: &TypesTold) -> Vec<Event> {
+    let rules = &state.head.policy.types;
+    let mut zones: BTreeMap<&SmolStr, Vec<TypeSeen>> = BTreeMap::new();
+    for one in &told.types {
+        if let Some(seen) = learnt(state, one).filter(|_| may_be_bought(state, rules, one)) {
+            zones.entry(&one.zone).or_default().push(seen);
+        }
+    }
+    let told = zones.into_iter().flat_map(|(zone, all)| {
+        records(PriceSource::Api, zone, &all, |seen, some| seen.types = some)
+    });
+    told.take(MAX_RECORDS).collect()
+}
+
+/// What the log is to say of a type; nothing if it says so, or the catalogue where the log says nothing.
+fn learnt(state: &State, told: &TypeTold) -> Option<TypeSeen> {
+    let TypeTold { zone, seen, shipped } = told;
+    let key = (seen.kind.clone(), zone.clone());
+    let logged = state.types.get(&key).map(|told| &told.seen);
+    // A price that is not told this time is as it was.
+    let on_demand = seen.on_demand.or(logged.and_then(|logged| logged.on_demand));
+    let wanted = TypeSeen { on_demand, ..seen.clone() };
+    let (logged, shipped) = (logged.into_iter(), shipped.as_ref());
+    let known: Vec<&TypeSeen> = logged.chain(shipped).collect();
+    let sold = known.first().is_some_and(|known| known.sold);
+    let hardware = known.iter().find_map(|known| known.hardware.as_ref());
+    let price = known.iter().find_map(|known| known.on_demand);
+    let same = sold == wanted.sold
+        && (!sold
+            || ((wanted.hardware.is_none() || hardware == wanted.hardware.as_ref())
+                && (wanted.on_demand.is_none() || price == wanted.on_demand)));
+    (!same).then_some(wanted)
+}
+
+/// Whether the rules allow a type at any price, by what it has, or had while it was sold.
+fn may_be_bought(state: &State, rules: &TypeRules, told: &TypeTold) -> bool {
+    let TypeTold { zone, seen, shipped } = told;
+    let logged = state.types.get(&(seen.kind.clone(), zone.clone())).map(|told| &told.seen);
+    let known = [Some(seen), logged, shipped.as_ref()];
+    let has = known.into_iter().flatten().find_map(|known| known.hardware.as_ref());
+    let traits = Traits {
+        name: &seen.kind,
+        arch: has.map(|has| has.arch),
+        local_disk: has.is_some_and(|has| has.disks.is_some()),
+        accelerated: has.is_some_and(|has| has.gpu.is_some() || has.accelerator.is_some()),
+    };
+    rules.refusal(&traits).is_none()
+}
+
 /// Whether the log is to say what this source says of an offering. What the cloud has told is not replaced by
-/// what a catalogue says of the same; nor by another price of its own that is about the same.
+/// what a catalogue says of the same; nor a spot price by another of its own that is about the same.
 fn is_news(seen: &SeenOffer, source: PriceSource, offering: &Offering, change: u32) -> bool {
     let known = &seen.offering;
     let other = Offering { price: known.price, ..offering.clone() };
@@ -111,7 +191,9 @@ fn is_news(seen: &SeenOffer, source: PriceSource, offering: &Offering, change: u
     }
     match (seen.source, source) {
         (PriceSource::Api, PriceSource::Shipped) => false,
-        (_, PriceSource::Api) => differ(known.price, offering.price, change),
+        (_, PriceSource::Api) if offering.market == Market::Spot => {
+            differ(known.price, offering.price, change)
+        }
         _ => known.price != offering.price,
     }
 }

@@ -7,7 +7,7 @@ mod next;
 use crate::effects::{Call, Effects, LIST_EVERY, News};
 use crate::hearing::{BEAT, Hearing, SILENCE};
 use crate::moment::Moment;
-use crate::prices::{Prices, scored};
+use crate::prices::{Prices, TypesTold, scored};
 use crate::round::{Answer, Append, Landing, Me, Need, Round};
 use replay_core::{Message, Outcome, State};
 use schema::codec::{DecodeError, EncodeError};
@@ -102,6 +102,8 @@ pub struct Replica {
     prices: Option<Prices>,
     /// Whether the log is known to say the same.
     priced: bool,
+    /// What it was told of types, until the log says the same.
+    types: Option<TypesTold>,
     /// Placement scores that are to be written.
     scores: Vec<Event>,
     /// The settings that its cloud launches by, if that has any.
@@ -135,6 +137,7 @@ impl Replica {
             effects: Effects::default(),
             prices: None,
             priced: false,
+            types: None,
             scores: Vec::new(),
             settings: None,
             list_every: LIST_EVERY,
@@ -233,7 +236,15 @@ impl Replica {
         if let (News::Scored(Some(scores)), Some(_)) = (&news, &self.term) {
             self.scores = scored(scores);
         }
-        self.effects.take(now, news);
+        match news {
+            // Asked for in a term that is over: whoever leads next has to ask again, and soon.
+            News::Typed(_) if self.term.is_none() => self.effects.take(now, News::Typed(None)),
+            News::Typed(Some(told)) => {
+                self.types = Some(told.clone());
+                self.effects.take(now, News::Typed(Some(told)));
+            }
+            news => self.effects.take(now, news),
+        }
     }
 
     /// What may be bought now. While it leads it writes down what is new in that.
@@ -311,6 +322,7 @@ impl Replica {
         wanted.extend(self.effects.list(now, self.list_every).map(Do::Call));
         wanted.extend(self.effects.price(now, &self.state.head.policy).map(Do::Call));
         wanted.extend(self.effects.score(now, &self.state).map(Do::Call));
+        wanted.extend(self.effects.types(now, &self.state.head.policy).map(Do::Call));
         if self.round.is_none() && self.fresh(now) {
             let calls = self.effects.calls(now, &self.me.cluster, &self.state, epoch);
             wanted.extend(calls.into_iter().map(Do::Call));

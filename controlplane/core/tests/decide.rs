@@ -73,6 +73,8 @@ mod tell;
 mod terms;
 #[path = "decide/trouble.rs"]
 mod trouble;
+#[path = "decide/types.rs"]
+mod types;
 #[path = "decide/world.rs"]
 mod world;
 

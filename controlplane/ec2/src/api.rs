@@ -1,6 +1,7 @@
 //! The calls of EC2 that are made, each in its turn.
 
 use crate::error::{ApiError, Failed};
+use crate::hardware;
 use crate::pace::Pace;
 use crate::prices::SpotPrice;
 use crate::wire;
@@ -8,22 +9,28 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::http::HttpResponse;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::primitives::DateTime;
-use aws_sdk_ec2::types::Filter;
+use aws_sdk_ec2::types::{Filter, LocationType};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use controlplane_core::Moment;
 use ec2_core::RunRequest;
 use ec2_core::bucket::Call;
 use ec2_core::config::FoundImage;
+use ec2_core::pricelist;
 use ec2_core::seen::Row;
+use schema::event::Hardware;
 use schema::id::InstanceId;
+use schema::unit::Micros;
 use smol_str::SmolStr;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::pin::Pin;
 use std::time::SystemTime;
 
 /// Rows on a page: the most that EC2 gives.
 pub(crate) const PAGE: i32 = 1000;
+/// Types on a page: the most that EC2 gives.
+const TYPES: i32 = 100;
 
 /// What names the page behind this one, if there is one.
 pub(crate) fn following(token: Option<&str>) -> Option<String> {
@@ -33,12 +40,19 @@ pub(crate) fn following(token: Option<&str>) -> Option<String> {
 /// EC2, at the pace that it asks for.
 pub(crate) struct Api {
     pub(crate) client: Client,
+    /// The price list, if it may be asked.
+    list: Option<aws_sdk_pricing::Client>,
     pace: Pace,
 }
 
 impl Api {
     pub(crate) fn new(client: Client) -> Api {
-        Api { client, pace: Pace::new() }
+        Api { client, list: None, pace: Pace::new() }
+    }
+
+    /// The same, which may ask the price list as well.
+    pub(crate) fn with_price_list(self, list: Option<aws_sdk_pricing::Client>) -> Api {
+        Api { list, ..self }
     }
 
     pub(crate) fn now(&self) -> Moment {
@@ -127,6 +141,67 @@ impl Api {
             next = following(page.next_token());
             if next.is_none() {
                 return Ok(scores);
+            }
+        }
+    }
+
+    /// What the types have for which all of this holds, page by page.
+    pub(crate) async fn types(
+        &self,
+        filters: &[Filter],
+    ) -> Result<BTreeMap<SmolStr, Hardware>, ApiError> {
+        let (mut types, mut next) = (BTreeMap::new(), None);
+        loop {
+            let sent = self.client.describe_instance_types().max_results(TYPES);
+            let sent = sent.set_filters(Some(filters.to_vec())).set_next_token(next.take());
+            let page = self.made(Call::Describe, Box::pin(sent.send())).await?;
+            types.extend(page.instance_types().iter().filter_map(hardware::hardware));
+            next = following(page.next_token());
+            if next.is_none() {
+                return Ok(types);
+            }
+        }
+    }
+
+    /// Which types are sold in which zones, for which all of this holds: of places of this kind, page by page.
+    pub(crate) async fn sold(
+        &self,
+        by: LocationType,
+        filters: &[Filter],
+    ) -> Result<BTreeSet<(SmolStr, SmolStr)>, ApiError> {
+        let (mut sold, mut next) = (BTreeSet::new(), None);
+        loop {
+            let sent = self.client.describe_instance_type_offerings().location_type(by.clone());
+            let sent = sent.set_filters(Some(filters.to_vec())).max_results(PAGE);
+            let sent = sent.set_next_token(next.take());
+            let page = self.made(Call::Describe, Box::pin(sent.send())).await?;
+            sold.extend(page.instance_type_offerings().iter().filter_map(hardware::place));
+            next = following(page.next_token());
+            if next.is_none() {
+                return Ok(sold);
+            }
+        }
+    }
+
+    /// What each type costs on demand in a region by the price list, page by page: nothing if that may not be
+    /// asked.
+    pub(crate) async fn listed(
+        &self,
+        region: &str,
+    ) -> Result<Option<BTreeMap<SmolStr, Micros>>, ApiError> {
+        let Some(list) = &self.list else { return Ok(None) };
+        let filters = wire::products(region).map_err(ApiError::Failed)?;
+        let (mut texts, mut next) = (Vec::new(), None);
+        loop {
+            let sent = list.get_products().service_code(pricelist::SERVICE);
+            let sent = sent.set_filters(Some(filters.clone())).max_results(pricelist::PAGE);
+            let sent = sent.set_next_token(next.take());
+            let page = self.made(Call::PriceList, Box::pin(sent.send())).await?;
+            texts.extend(page.price_list().iter().cloned());
+            next = following(page.next_token());
+            if next.is_none() {
+                let texts = texts.iter().map(String::as_str);
+                return Ok(Some(pricelist::prices(region, texts)));
             }
         }
     }

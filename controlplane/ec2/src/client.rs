@@ -8,6 +8,7 @@ use aws_sdk_ec2::config::retry::RetryConfig;
 use aws_sdk_ec2::config::{Builder, SharedHttpClient};
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use ec2_core::config::PriceList;
 use std::time::Duration;
 
 /// How long a connection may take to come about.
@@ -26,10 +27,34 @@ pub async fn connect(region: &str) -> Client {
 /// A client of these settings.
 #[must_use]
 pub fn of(config: &SdkConfig) -> Client {
-    let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_timeout(CALL);
     // The leader repeats what has no answer. Two that repeat would be one too many to keep the pace.
     let config = Builder::from(config).retry_config(RetryConfig::disabled());
-    Client::from_conf(config.timeout_config(timeouts.build()).build())
+    Client::from_conf(config.timeout_config(timeouts()).build())
+}
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(CONNECT).operation_timeout(CALL).build()
+}
+
+/// A client for the price list, with the same credentials. `AWS_ENDPOINT_URL_PRICING` names another endpoint
+/// where the settings do not.
+pub async fn connect_price_list(list: &PriceList) -> aws_sdk_pricing::Client {
+    let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http());
+    let config = loader.region(Region::new(list.region.to_string())).load().await;
+    price_list(&config, list)
+}
+
+/// A client for the price list, of these settings.
+#[must_use]
+pub fn price_list(config: &SdkConfig, list: &PriceList) -> aws_sdk_pricing::Client {
+    let builder = aws_sdk_pricing::config::Builder::from(config);
+    let builder = builder.region(Region::new(list.region.to_string()));
+    let builder = builder.retry_config(RetryConfig::disabled()).timeout_config(timeouts());
+    let client = match &list.endpoint {
+        Some(endpoint) => builder.endpoint_url(endpoint.as_str()),
+        None => builder,
+    };
+    aws_sdk_pricing::Client::from_conf(client.build())
 }
 
 /// HTTP with TLS by ring, and the system's certificates.

@@ -48,6 +48,11 @@ impl Failed {
         Failed { code: Some(code.into()), message, status: None }
     }
 
+    /// A request that the SDK does not make. The call was not made.
+    pub(crate) fn unmade(error: &dyn Error) -> Failed {
+        Failed { code: None, message: chain(error), status: None }
+    }
+
     /// As the pure part judges it.
     pub(crate) fn failure(&self) -> Failure<'_> {
         Failure { code: self.code.as_deref(), message: &self.message, status: self.status }

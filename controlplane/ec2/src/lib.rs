@@ -28,6 +28,7 @@ pub mod account;
 mod api;
 pub mod client;
 mod error;
+mod hardware;
 mod image;
 mod launch;
 mod look;
@@ -36,6 +37,7 @@ mod prices;
 mod scores;
 mod terminate;
 mod told;
+mod types;
 mod wire;
 mod zone;
 
@@ -44,10 +46,11 @@ use async_trait::async_trait;
 use aws_sdk_ec2::Client;
 use catalogue::{Catalogue, Fault};
 use controlplane::cloud::{Cloud, CloudError, LaunchAnswer, LaunchOrder, Seen, TerminateAnswer};
-use controlplane_core::prices::{Prices, SpotScore};
+use controlplane_core::prices::{Prices, SpotScore, TypesTold};
 use ec2_core::credential::ClusterKey;
 use ec2_core::{Config, Frozen};
 pub use image::ImageError;
+use replay_core::State;
 use schema::event::MAX_SETTINGS;
 use schema::id::{ClusterId, InstanceId};
 use schema::policy::Policy;
@@ -97,7 +100,7 @@ pub struct Ec2Cloud {
     zones: BTreeMap<SmolStr, Zone>,
     spot: prices::Spot,
     scores: told::Told,
-    catalogue: Catalogue,
+    types: types::Types,
     doubts: Mutex<launch::Doubts>,
     looks: look::Looks,
     ends: Mutex<terminate::Ends>,
@@ -128,11 +131,17 @@ impl Ec2Cloud {
             zones,
             spot: prices::Spot::default(),
             scores: told::Told::default(),
-            catalogue: Catalogue::shipped()?,
+            types: types::Types::of(Catalogue::shipped()?),
             doubts: Mutex::default(),
             looks: look::Looks::default(),
             ends: Mutex::default(),
         })
+    }
+
+    /// The same, which may ask this price list: none if the settings name none.
+    #[must_use]
+    pub fn with_price_list(self, list: Option<aws_sdk_pricing::Client>) -> Ec2Cloud {
+        Ec2Cloud { api: self.api.with_price_list(list), ..self }
     }
 }
 
@@ -156,6 +165,14 @@ impl Cloud for Ec2Cloud {
 
     async fn scores_now(&self, policy: &Policy) -> Option<Vec<SpotScore>> {
         self.see_scores(policy).await
+    }
+
+    async fn types_now(&self, policy: &Policy) -> Option<TypesTold> {
+        self.see_types(policy).await
+    }
+
+    fn types_known(&self, state: &State) {
+        self.know(state);
     }
 
     fn settings(&self) -> Option<String> {

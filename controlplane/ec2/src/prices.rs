@@ -1,6 +1,5 @@
-//! What may be bought, and for how much: by the catalogue that is shipped, and spot by what EC2 says that it
-//! costs now. On-demand prices are the catalogue's alone: EC2 does not tell them, and the price list that
-//! does is a service of its own, which the roles of fleets mostly may not ask.
+//! What may be bought, and for how much: by what is known of types, and spot by what EC2 says that it costs
+//! now. EC2 does not tell on-demand prices: they are the catalogue's, or those of the price list.
 
 use crate::error::ApiError;
 use crate::told::Told;
@@ -73,9 +72,13 @@ impl Ec2Cloud {
         let seen = lock(&self.spot.prices).clone();
         let ids = self.zones.iter().map(|(called, zone)| (called.clone(), zone.id.clone()));
         let config = &self.settings.config;
-        let sold = allowed(&self.catalogue, config, &ids.collect(), policy, &seen)?;
+        let known = self.types.known();
+        let sold = allowed(&known.catalogue, config, &ids.collect(), policy, &seen)?;
         let offers = sold.into_iter().map(|(id, one)| {
-            let told = one.market == Market::Spot && seen.contains_key(&(one.kind.clone(), id));
+            let told = match one.market {
+                Market::Spot => seen.contains_key(&(one.kind.clone(), id)),
+                Market::OnDemand => known.listed.contains(&one.kind),
+            };
             (if told { PriceSource::Api } else { PriceSource::Shipped }, one)
         });
         Some(Prices { offers: offers.collect() })
@@ -89,8 +92,8 @@ impl Ec2Cloud {
     /// Asks EC2 what spot costs now; says whether it told. What cannot be had is said once, and changes
     /// nothing.
     pub(crate) async fn see_prices(&self, policy: &Policy) -> bool {
-        let config = &self.settings.config;
-        let asked = match self.catalogue.spot_types(&config.region, policy, config) {
+        let (config, known) = (&self.settings.config, self.types.known());
+        let asked = match known.catalogue.spot_types(&config.region, policy, config) {
             Ok(kinds) if !kinds.is_empty() => self.ask_prices(&kinds).await,
             // Nothing is bought as spot, or nothing at all.
             Ok(_) | Err(_) => return false,

@@ -31,8 +31,8 @@ impl Ec2Cloud {
     /// The types that may be bought as spot, by class.
     fn classes(&self, policy: &Policy) -> Result<BTreeMap<SmolStr, Vec<SmolStr>>, Nowhere> {
         let mut classes: BTreeMap<SmolStr, Vec<SmolStr>> = BTreeMap::new();
-        let config = &self.settings.config;
-        for kind in self.catalogue.spot_types(&config.region, policy, config)? {
+        let (config, known) = (&self.settings.config, self.types.known());
+        for kind in known.catalogue.spot_types(&config.region, policy, config)? {
             classes.entry(KindName::parse(&kind).class.into()).or_default().push(kind);
         }
         classes.retain(|_, kinds| (FEWEST..=MOST).contains(&kinds.len()));

@@ -16,6 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ec2_core::RunRequest;
 use ec2_core::config::{FoundImage, Image};
+use ec2_core::pricelist;
 use ec2_core::request::{Buying, Device, MetadataOptions, Tagged, price};
 use ec2_core::seen::Row;
 use schema::unit::Micros;
@@ -165,6 +166,19 @@ pub(crate) fn spot_price(told: &aws_sdk_ec2::types::SpotPrice) -> Option<SpotPri
         price: Micros::parse(&format!("${}", told.spot_price()?)).ok()?,
         since: told.timestamp()?.to_millis().ok()?,
     })
+}
+
+/// What the price list is asked for: what it calls filters.
+///
+/// # Errors
+/// The SDK does not take one of them.
+pub(crate) fn products(region: &str) -> Result<Vec<aws_sdk_pricing::types::Filter>, Failed> {
+    use aws_sdk_pricing::types::{Filter, FilterType};
+    let filter = |(field, value): (&str, &str)| {
+        let built = Filter::builder().r#type(FilterType::TermMatch).field(field).value(value);
+        built.build().map_err(|error| Failed::unmade(&error))
+    };
+    pricelist::filters(region).into_iter().map(filter).collect()
 }
 
 /// A placement score and the id of its zone.

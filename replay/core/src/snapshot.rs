@@ -101,6 +101,7 @@ macro_rules! snapshot {
     (@of probes) => { Table<smol_str::SmolStr, crate::state::probe::Probe> };
     (@of settings) => { Table<u32, String> };
     (@of market) => { Table<crate::state::launch::OfferingKey, crate::state::market::SeenOffer> };
+    (@of types) => { Table<crate::state::market::PlaceKey, crate::state::market::ToldType> };
     (@of scores) => { Table<crate::state::market::ClassKey, crate::state::market::SeenScore> };
     (@of history) => { Table<crate::state::launch::OfferingKey, crate::state::history::History> };
     (@of instances) => { Table<schema::id::InstanceId, crate::state::instance::Instance> };
@@ -109,6 +110,6 @@ macro_rules! snapshot {
 }
 
 snapshot!(
-    authors, drivers, launches, backoffs, rests, market, scores, history, orphans, found, probes,
-    settings, instances, allocs, execs
+    authors, drivers, launches, backoffs, rests, market, types, scores, history, orphans, found,
+    probes, settings, instances, allocs, execs
 );

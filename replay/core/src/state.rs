@@ -42,7 +42,7 @@ use index::Index;
 use instance::Instance;
 use launch::{Backoff, Launch, OfferingKey};
 use leader::Leader;
-use market::{ClassKey, SeenOffer, SeenScore};
+use market::{ClassKey, PlaceKey, SeenOffer, SeenScore, ToldType};
 use orphan::Orphan;
 use probe::Probe;
 use rest::{Extent, Rest};
@@ -94,6 +94,9 @@ pub struct Head {
     /// The number of the cloud's settings that are in force, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<u32>,
+    /// The last record that said what the cloud says of types.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub typed: Seq,
     /// Whether the cloud has ever told a price: from then on it is noted how spot fares.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub told: bool,
@@ -135,6 +138,8 @@ pub struct State {
     pub rests: Table<Extent, Rest>,
     /// What was seen to be sold, and for how much.
     pub market: Table<OfferingKey, SeenOffer>,
+    /// What the cloud said of types, where that was not what a catalogue said.
+    pub types: Table<PlaceKey, ToldType>,
     /// How likely spot was seen to be had, by class of types and zone.
     pub scores: Table<ClassKey, SeenScore>,
     /// How spot has fared here.
@@ -179,6 +184,7 @@ impl Default for State {
                 policy_first: false,
                 weights: BTreeMap::new(),
                 settings: None,
+                typed: Seq(0),
                 told: false,
                 budgets: BTreeMap::new(),
                 limited: Seq(0),
@@ -194,6 +200,7 @@ impl Default for State {
             backoffs: Table::default(),
             rests: Table::default(),
             market: Table::default(),
+            types: Table::default(),
             scores: Table::default(),
             history: Table::default(),
             found: Table::default(),
@@ -248,6 +255,9 @@ impl State {
         if !self.settings.is_empty() {
             hasher.update(&self.settings.sum("settings").bytes());
         }
+        if !self.types.is_empty() {
+            hasher.update(&self.types.sum("type").bytes());
+        }
         Digest(*hasher.finalize().as_bytes())
     }
 
@@ -282,7 +292,7 @@ impl State {
             self.head.applied = applied;
             self.head.time = self.head.time.max(time);
             self.head.next_generation = None;
-            self.head.limited = Seq(0);
+            (self.head.limited, self.head.typed) = (Seq(0), Seq(0));
             self.head.leader = Leader { epoch: self.head.leader.epoch, ..Leader::default() };
             self.marks = VecDeque::new();
         } else if !self.head.policy_first {

@@ -350,8 +350,8 @@ fn priced(name: &str, price: u64) -> Offering {
 fn seen(zone: &str, offerings: Vec<Offering>, withdrawn: &[&str]) -> PriceSeen {
     let gone = |name: &&str| Withdrawn { kind: (*name).into(), market: Market::OnDemand };
     let withdrawn = withdrawn.iter().map(gone).collect();
-    let (source, scores) = (PriceSource::Api, Vec::new());
-    PriceSeen { source, zone: zone.into(), offerings, withdrawn, scores }
+    let (source, scores, types) = (PriceSource::Api, Vec::new(), Vec::new());
+    PriceSeen { source, zone: zone.into(), offerings, withdrawn, scores, types }
 }
 
 /// What may be bought is what was seen last, in a snapshot too; a state without prices digests as before

@@ -2,7 +2,8 @@
 //!
 //! `GET /_faults`, `POST /_faults` (a list of rules, added to those there are), `DELETE /_faults`.
 //! `POST /_deaths {"instance", "after_ms", "code", "message", "vanishes"}`: an instance ends.
-//! `POST /_time {"advance_ms"}`, `PUT /_throttle true|false`, `PUT /_market {"scores", "prices"}`.
+//! `POST /_time {"advance_ms"}`, `PUT /_throttle true|false`, `PUT /_market {"scores", "prices"}`,
+//! `PUT /_shelf {"types", "gone", "products"}`.
 //! `GET /_calls`, `GET /_truth`: what was called, and what there is according to moto.
 
 use crate::bucket::Buckets;
@@ -69,6 +70,10 @@ fn at_once(world: &World, method: &str, what: &str, body: &[u8]) -> Steered {
         }
         ("PUT", "market") => {
             *lock(&world.market) = read(body)?;
+            Ok(Value::Null)
+        }
+        ("PUT", "shelf") => {
+            *lock(&world.shelf) = read(body)?;
             Ok(Value::Null)
         }
         ("GET", "calls") => shown(&Ledger { calls: lock(&world.calls).clone() }),

@@ -92,6 +92,13 @@ impl Error {
     }
 }
 
+impl Error {
+    /// The same as services say it that speak JSON.
+    pub(crate) fn json(&self) -> String {
+        serde_json::json!({ "__type": self.code, "message": self.message }).to_string()
+    }
+}
+
 pub(crate) fn at_the_door(code: &str) -> bool {
     AT_THE_DOOR.contains(&code)
 }

@@ -186,10 +186,11 @@ pub(crate) async fn replayed(world: &World, region: &str, ids: &[String]) -> Res
 }
 
 /// Moto's answer to a launch, in which all instances are pending.
-pub(crate) fn show_launched(answer: &mut Element) {
+pub(crate) fn show_launched(world: &World, answer: &mut Element) {
     let set = answer.children.iter_mut().find(|child| child.name == "instancesSet");
     for item in set.into_iter().flat_map(|set| &mut set.children) {
         put_state(item, &Seen::Pending);
+        world.call(item);
     }
 }
 

@@ -106,11 +106,20 @@ async fn launch(world: &World, request: &Request, zone: Option<&str>) -> Result<
     }
     // Moto launches the smallest number.
     let count = count.to_string();
-    let passed = request.clone().with("MinCount", &count).with("MaxCount", &count);
+    let mut passed = request.clone().with("MinCount", &count).with("MaxCount", &count);
+    let asked = request.get("InstanceType").unwrap_or_default();
+    let like = lock(&world.shelf).like(asked).map(str::to_owned);
+    if let Some(like) = &like {
+        passed = passed.with("InstanceType", like);
+    }
     let mut answer = world.ask(&passed).await.map_err(named_as_in_ec2)?;
     let ids = answer.items("instancesSet").map(|item| item.at(&["instanceId"]).to_owned());
     let launched: Vec<String> = ids.collect();
     world.born(&launched, &request.region, &fate);
-    show_launched(&mut answer);
+    if like.is_some() {
+        let named = launched.iter().map(|id| (id.clone(), asked.to_owned()));
+        lock(&world.invented).extend(named);
+    }
+    show_launched(world, &mut answer);
     Ok(Done { launched, ..Done::said(answer.render()) })
 }

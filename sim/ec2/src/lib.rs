@@ -14,6 +14,9 @@
 //!   with their reasons, and, an hour later, nothing.
 //! - `GetSpotPlacementScores` and `DescribeSpotPriceHistory` from a table; scores are the table's, none
 //!   follows from the number of types or from what is in use.
+//! - `DescribeInstanceTypes` and `DescribeInstanceTypeOfferings` of what moto has, page by page, with types
+//!   beside it that are invented, and without what a table says is not sold any more; moto launches what an
+//!   invented type is like, and everybody is shown its own name. `GetProducts` of the price list, in JSON.
 //! - Throttling with the published bucket sizes. A look by ids alone counts as one at everything.
 //! - Errors as EC2 writes them, with its statuses; lost requests, lost and cut answers, slow ones. Errors
 //!   that EC2 gives before it looks at a request also meet the repetition of a launch; others do not.
@@ -44,6 +47,7 @@ mod record;
 mod request;
 mod rule;
 mod serve;
+mod shelf;
 mod token;
 mod work;
 mod world;
@@ -55,6 +59,7 @@ pub use moto::Moto;
 pub use record::{Answered, Call, Ledger, Truth};
 pub use request::Parameters;
 pub use rule::{Applied, Effect, Failure, Market, Often, Rule, When};
+pub use shelf::{Gone, Kind, Product, Shelf};
 
 use std::io;
 use std::sync::Arc;
@@ -128,6 +133,11 @@ impl Proxy {
     /// Puts this in the place of what was known of the spot market.
     pub fn market(&self, market: SpotMarket) {
         *lock(&self.world.market) = market;
+    }
+
+    /// Puts this in the place of what was sold beside what moto has.
+    pub fn shelf(&self, shelf: Shelf) {
+        *lock(&self.world.shelf) = shelf;
     }
 
     /// Lets an instance end, from now on; `false` if it was not launched through this proxy.

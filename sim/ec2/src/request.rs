@@ -1,7 +1,9 @@
-//! A request of EC2's query protocol: an action and its parameters, from a query or a form.
+//! A request of EC2's query protocol: an action and its parameters, from a query or a form; and one of a
+//! service that speaks JSON, as if it were one.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Names and values, in the order of names.
@@ -21,8 +23,18 @@ const SIGNED: [&str; 9] = [
     "Version",
 ];
 
+/// How a service speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// Forms, and XML.
+    Query,
+    /// JSON 1.1.
+    Json,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
+    pub(crate) protocol: Protocol,
     pub(crate) action: String,
     pub(crate) region: String,
     pub(crate) parameters: Parameters,
@@ -41,18 +53,44 @@ impl Request {
         let pairs = form_urlencoded::parse(query.as_bytes()).chain(form_urlencoded::parse(body));
         let parameters: Parameters =
             pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
-        let scope = authorization.and_then(|text| text.split("Credential=").nth(1));
         let signed = parameters.get("X-Amz-Credential").map(String::as_str);
-        let region = scope.or(signed).and_then(|scope| scope.split('/').nth(2));
+        let region = scope(authorization).or(signed).and_then(|scope| scope.split('/').nth(2));
+        let region = region.unwrap_or(REGION).to_owned();
         let action = parameters.get("Action").cloned().unwrap_or_default();
-        Request { action, region: region.unwrap_or(REGION).to_owned(), parameters }
+        Request { protocol: Protocol::Query, action, region, parameters }
+    }
+
+    /// The same of a service that speaks JSON: `target` is `SERVICE.ACTION`. Members that are texts or
+    /// numbers are parameters, and filters are named as in a query.
+    pub(crate) fn of_json(target: &str, body: &[u8], authorization: Option<&str>) -> Request {
+        let region = scope(authorization).and_then(|scope| scope.split('/').nth(2));
+        let action = target.rsplit('.').next().unwrap_or_default();
+        let mut request = Request::new(action, region.unwrap_or(REGION));
+        (request.protocol, request.parameters) = (Protocol::Json, Parameters::new());
+        let body: BTreeMap<String, Value> = serde_json::from_slice(body).unwrap_or_default();
+        for (name, value) in &body {
+            match value {
+                Value::String(text) => request = request.with(name, text),
+                Value::Number(number) => request = request.with(name, &number.to_string()),
+                _ => {}
+            }
+        }
+        let filters = body.get("Filters").and_then(Value::as_array).into_iter().flatten();
+        let filters: Vec<Filter> = filters
+            .map(|filter| {
+                let text = |name: &str| filter[name].as_str().unwrap_or_default().to_owned();
+                Filter { name: text("Field"), values: vec![text("Value")] }
+            })
+            .collect();
+        request.with_filters(&filters)
     }
 
     /// One that the proxy makes itself.
     pub(crate) fn new(action: &str, region: &str) -> Request {
         let named = [("Action", action), ("Version", "2016-11-15")];
         let parameters = named.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        Request { action: action.to_owned(), region: region.to_owned(), parameters }
+        let (action, region) = (action.to_owned(), region.to_owned());
+        Request { protocol: Protocol::Query, action, region, parameters }
     }
 
     pub(crate) fn with(mut self, name: &str, value: &str) -> Request {
@@ -136,6 +174,11 @@ impl Request {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.extend_pairs(&self.parameters).finish()
     }
+}
+
+/// What a signature says of where it counts.
+fn scope(authorization: Option<&str>) -> Option<&str> {
+    authorization.and_then(|text| text.split("Credential=").nth(1))
 }
 
 impl Filter {

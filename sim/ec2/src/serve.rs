@@ -1,7 +1,8 @@
-//! The proxy's side of HTTP: EC2's query protocol, and under `/_` what steers the proxy.
+//! The proxy's side of HTTP: EC2's query protocol, JSON for those who name a target, and under `/_` what
+//! steers the proxy.
 
 use crate::control;
-use crate::request::Request;
+use crate::request::{Protocol, Request};
 use crate::work::Reply;
 use crate::world::World;
 use bytes::Bytes;
@@ -44,11 +45,18 @@ async fn respond(world: Arc<World>, request: hyper::Request<Incoming>) -> Result
         let (status, text) = control::steer(&world, &head.method, what, &body).await;
         return Ok(response(status, "application/json", whole(text)));
     }
-    let signed = head.headers.get("authorization").and_then(|value| value.to_str().ok());
-    let asked = Request::parse(head.uri.query().unwrap_or_default(), &body, signed);
+    let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let (signed, target) = (header("authorization"), header("x-amz-target"));
+    let asked = match target {
+        Some(target) => Request::of_json(target, &body, signed),
+        None => Request::parse(head.uri.query().unwrap_or_default(), &body, signed),
+    };
+    let kind = match asked.protocol {
+        Protocol::Query => "text/xml;charset=UTF-8",
+        Protocol::Json => "application/x-amz-json-1.1",
+    };
     // In a task of its own: EC2 goes on with what it has begun, also if whoever asked goes away.
     let handled = tokio::spawn(async move { world.handle(asked).await });
-    let kind = "text/xml;charset=UTF-8";
     match handled.await.map_err(|_| Lost)? {
         Reply::Whole(status, text) => Ok(response(status, kind, whole(text))),
         Reply::Half(status, text) => Ok(response(status, kind, half(&text))),

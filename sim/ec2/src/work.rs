@@ -5,8 +5,9 @@ use crate::instances;
 use crate::launch;
 use crate::market;
 use crate::record::{Answered, Call};
-use crate::request::Request;
+use crate::request::{Protocol, Request};
 use crate::rule::{Effect, Failure, Phase};
+use crate::shelf;
 use crate::world::{World, lock};
 use std::time::Duration;
 
@@ -40,7 +41,7 @@ impl From<Failure> for Error {
 
 impl World {
     pub(crate) async fn handle(&self, request: Request) -> Reply {
-        let mut call = self.begin(&request);
+        let (mut call, protocol) = (self.begin(&request), request.protocol);
         let zone = self.zone(&request).await;
         let door = lock(&self.script).take(Phase::Door, &request, zone.as_deref());
         delay(&door).await;
@@ -57,7 +58,7 @@ impl World {
             }
         };
         delay(&after).await;
-        self.answer(call, done, after)
+        self.answer(call, protocol, done, after)
     }
 
     fn begin(&self, request: &Request) -> Call {
@@ -106,6 +107,13 @@ impl World {
             "DescribeSpotPriceHistory" => {
                 market::prices(&lock(&self.market), request).map(|found| Done::said(found.render()))
             }
+            "DescribeInstanceTypes" => {
+                shelf::types(self, request).await.map(|found| Done::said(found.render()))
+            }
+            "DescribeInstanceTypeOfferings" => {
+                shelf::offerings(self, request).await.map(|found| Done::said(found.render()))
+            }
+            "GetProducts" => shelf::products(self, request).map(Done::said),
             _ => {
                 self.settle().await?;
                 self.known(request, Some(self.clock.now_ms()))?;
@@ -115,7 +123,13 @@ impl World {
     }
 
     /// Writes the call down, and says what goes back.
-    fn answer(&self, mut call: Call, done: Result<Done, Error>, after: Vec<Effect>) -> Reply {
+    fn answer(
+        &self,
+        mut call: Call,
+        protocol: Protocol,
+        done: Result<Done, Error>,
+        after: Vec<Effect>,
+    ) -> Reply {
         let mut told = done.map(|done| {
             (call.launched, call.terminated) = (done.launched.clone(), done.terminated);
             done.text
@@ -138,7 +152,10 @@ impl World {
         lock(&self.calls).push(call);
         let (status, text) = match told {
             Ok(text) => (200, text),
-            Err(error) => (error.status(), error.body()),
+            Err(error) => match protocol {
+                Protocol::Query => (error.status(), error.body()),
+                Protocol::Json => (error.status(), error.json()),
+            },
         };
         match (lost, cut) {
             (true, _) => Reply::Nothing,

@@ -9,6 +9,7 @@ use crate::page::Pages;
 use crate::record::{Call, Truth};
 use crate::request::Request;
 use crate::rule::{Script, subnet};
+use crate::shelf::Shelf;
 use crate::token::Tokens;
 use crate::xml::{self, Element};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,11 @@ pub(crate) struct World {
     pub(crate) tokens: Tokens,
     pub(crate) pages: Mutex<Pages>,
     pub(crate) market: Mutex<SpotMarket>,
+    pub(crate) shelf: Mutex<Shelf>,
+    /// What is left of lists, by the token of the page behind.
+    pub(crate) lists: Mutex<BTreeMap<String, Vec<Element>>>,
+    /// Instances of types that moto does not know, by what those are called.
+    pub(crate) invented: Mutex<BTreeMap<String, String>>,
     pub(crate) calls: Mutex<Vec<Call>>,
     lives: Mutex<BTreeMap<String, Life>>,
     zones: Mutex<BTreeMap<String, String>>,
@@ -50,6 +56,9 @@ impl World {
             tokens: Tokens::default(),
             pages: Mutex::default(),
             market: Mutex::default(),
+            shelf: Mutex::default(),
+            lists: Mutex::default(),
+            invented: Mutex::default(),
             calls: Mutex::default(),
             lives: Mutex::default(),
             zones: Mutex::default(),
@@ -98,8 +107,11 @@ impl World {
             let answer = self.ask(&request).await?;
             for reservation in answer.items("reservationSet") {
                 let shell = Row::shell(reservation);
-                let items = reservation.items("instancesSet");
-                rows.extend(items.map(|item| Row { shell: shell.clone(), item: item.clone() }));
+                let items = reservation.items("instancesSet").cloned().map(|mut item| {
+                    self.call(&mut item);
+                    item
+                });
+                rows.extend(items.map(|item| Row { shell: shell.clone(), item }));
             }
             let statuses = answer.items("instanceStatusSet");
             rows.extend(statuses.map(|item| Row { shell: Element::default(), item: item.clone() }));
@@ -107,6 +119,14 @@ impl World {
                 "" => return Ok(rows),
                 token => request = request.with("NextToken", token),
             }
+        }
+    }
+
+    /// Shows an instance as one of the type that was asked for.
+    pub(crate) fn call(&self, item: &mut Element) {
+        let named = lock(&self.invented).get(item.at(&["instanceId"])).cloned();
+        if let Some(text) = named {
+            item.put(Element::text("instanceType", &text));
         }
     }
 

@@ -30,6 +30,11 @@ impl Element {
         root.leaf("requestId", &uuid::Uuid::new_v4().to_string())
     }
 
+    /// One that holds text.
+    pub(crate) fn text(name: &str, text: &str) -> Element {
+        Element { text: text.to_owned(), ..Element::new(name) }
+    }
+
     pub(crate) fn with(mut self, child: Element) -> Element {
         self.children.push(child);
         self
@@ -37,8 +42,7 @@ impl Element {
 
     /// Adds a child that holds text.
     pub(crate) fn leaf(self, name: &str, text: &str) -> Element {
-        let text = text.to_owned();
-        self.with(Element { name: name.to_owned(), text, ..Element::default() })
+        self.with(Element::text(name, text))
     }
 
     pub(crate) fn child(&self, name: &str) -> Option<&Element> {

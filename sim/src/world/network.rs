@@ -116,6 +116,7 @@ impl World {
             News::Listed(_) => ("list", Names::new()),
             News::Priced(_) => ("prices", Names::new()),
             News::Scored(_) => ("scores", Names::new()),
+            News::Typed(_) => ("types", Names::new()),
         };
         if !self.dies(&Node::Replica(n), Point::Heard(name), vec![about]) {
             self.replicas[n].news(self.now, news);
@@ -162,7 +163,7 @@ impl World {
         match call {
             Call::Launch(order) => vec![self.about_launch(&order.launch)],
             Call::Terminate(instance) | Call::Console(instance) => vec![about_instance(instance)],
-            Call::List | Call::Prices(_) | Call::Scores(_) => Vec::new(),
+            Call::List | Call::Prices(_) | Call::Scores(_) | Call::Types(_) => Vec::new(),
         }
     }
 
@@ -188,5 +189,6 @@ pub(super) fn name(call: &Call) -> &'static str {
         Call::List => "list",
         Call::Prices(_) => "prices",
         Call::Scores(_) => "scores",
+        Call::Types(_) => "types",
     }
 }

@@ -123,8 +123,16 @@ impl Replica {
             .collect()
     }
 
-    /// What the log does not say yet of the prices that were seen last, and then of placement scores.
+    /// What the log does not say yet of types, then of the prices that were seen last, and then of placement
+    /// scores.
     fn seen_prices(&mut self) -> Vec<Event> {
+        if let Some(types) = &self.types {
+            let news = prices::type_news(&self.state, types);
+            if !news.is_empty() {
+                return news;
+            }
+            self.types = None;
+        }
         let told = self.prices.as_ref().filter(|_| !self.priced);
         let Some(prices) = told else { return std::mem::take(&mut self.scores) };
         let news = prices::news(&self.state, prices);

@@ -140,7 +140,7 @@ fn an_order_is_made_by_the_settings_under_which_it_was_decided() {
         let of = |call: Call| match call {
             Call::Launch(order) => Some(order.settings.map(|text| text.to_string())),
             Call::Terminate(_) | Call::Console(_) => None,
-            Call::List | Call::Prices(_) | Call::Scores(_) => None,
+            Call::List | Call::Prices(_) | Call::Scores(_) | Call::Types(_) => None,
         };
         calls.into_iter().filter_map(of).collect()
     };
@@ -169,7 +169,7 @@ fn what_has_been_refused_since_it_was_decided_is_not_sent() {
             let of = |call: Call| match call {
                 Call::Launch(order) => Some(order.launch.to_string()),
                 Call::Terminate(_) | Call::Console(_) => None,
-                Call::List | Call::Prices(_) | Call::Scores(_) => None,
+                Call::List | Call::Prices(_) | Call::Scores(_) | Call::Types(_) => None,
             };
             calls.into_iter().filter_map(of).collect::<Vec<_>>()
         };

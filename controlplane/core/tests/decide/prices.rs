@@ -8,12 +8,15 @@ use controlplane_core::{Moment, decide};
 use schema::event::{Event, MAX_PRICES, PriceSeen, PriceSource};
 use schema::policy::types::{Accelerators, TypeRules};
 use schema::policy::{Offering, Policy};
+use schema::requirements::Market;
+use schema::resources::Resources;
 use schema::unit::{Micros, Millis};
 
 fn seen(w: &mut World, offerings: Vec<Offering>) {
     let zone = offerings[0].zone.clone();
-    let (source, withdrawn, scores) = (PriceSource::Api, Vec::new(), Vec::new());
-    w.say(PriceSeen { source, zone, offerings, withdrawn, scores });
+    let (source, withdrawn) = (PriceSource::Api, Vec::new());
+    let (scores, types) = (Vec::new(), Vec::new());
+    w.say(PriceSeen { source, zone, offerings, withdrawn, scores, types });
 }
 
 /// A cluster whose policy names nothing to buy.
@@ -150,7 +153,9 @@ fn prices_that_are_about_the_same_are_no_news() {
     ] {
         let mut w = World::new();
         w.policy(|p| p.spot.price_change = percent);
-        let prices = |(source, price)| Prices::of(source, [offering("m7g.large", cores(2), price)]);
+        let market = Market::Spot;
+        let one = |price| Offering { market, ..offering("m7g.large", cores(2), price) };
+        let prices = |(source, price)| Prices::of(source, [one(price)]);
         news(&w.state, &prices(known)).into_iter().for_each(|event| w.say(event));
         assert_eq!(news(&w.state, &prices(told)).len(), usize::from(new), "{what}");
     }

@@ -32,8 +32,8 @@ fn dear() -> Offering {
 fn seen(w: &mut World, source: PriceSource, offerings: &[Offering]) {
     for offering in offerings {
         let (zone, offerings) = (offering.zone.clone(), vec![offering.clone()]);
-        let (withdrawn, scores) = (Vec::new(), Vec::new());
-        w.say(PriceSeen { source, zone, offerings, withdrawn, scores });
+        let (withdrawn, scores, types) = (Vec::new(), Vec::new(), Vec::new());
+        w.say(PriceSeen { source, zone, offerings, withdrawn, scores, types });
     }
 }
 

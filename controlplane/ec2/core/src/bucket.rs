@@ -37,6 +37,9 @@ impl Limit {
     pub const TEMPLATE: Limit = Limit::of(100, 5_000);
     /// `DescribeCapacityBlockOfferings`.
     pub const BLOCKS: Limit = Limit::of(10, 150);
+    /// `GetProducts` of the price list, for which AWS names no limit: no more than is needed for the pages
+    /// of one region within seconds.
+    pub const PRICE_LIST: Limit = Limit::of(10, 5_000);
     /// Instances that `RunInstances` makes.
     pub const RUN_INSTANCES: Limit = Limit::of(1000, 2_000);
     /// Instances that `TerminateInstances` ends.
@@ -109,6 +112,8 @@ pub enum Call {
     Describe,
     /// Any other that changes something.
     Change,
+    /// `GetProducts` of the price list, which is a service of its own.
+    PriceList,
 }
 
 /// The buckets of the calls that the leader makes. Each kind has its own: launches do not delay the
@@ -121,6 +126,7 @@ pub struct Buckets {
     terminate_instances: Bucket,
     describe: Bucket,
     change: Bucket,
+    price_list: Bucket,
 }
 
 impl Buckets {
@@ -135,6 +141,7 @@ impl Buckets {
             terminate_instances: bucket(Limit::TERMINATE_INSTANCES),
             describe: bucket(Limit::READING),
             change: bucket(Limit::CHANGING),
+            price_list: bucket(Limit::PRICE_LIST),
         }
     }
 
@@ -167,6 +174,7 @@ impl Buckets {
             }
             Call::Describe => vec![(&mut self.describe, 1)],
             Call::Change => vec![(&mut self.change, 1)],
+            Call::PriceList => vec![(&mut self.price_list, 1)],
         }
     }
 }

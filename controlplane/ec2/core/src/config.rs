@@ -93,6 +93,22 @@ pub struct Config {
     /// that much later; boots, ends and warnings are told otherwise.
     #[serde(default = "Config::usual_list", skip_serializing_if = "Config::is_usual_list")]
     pub list_every: Millis,
+    /// Where on-demand prices are asked for once a day; none: they are those of the catalogue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price_list: Option<PriceList>,
+}
+
+/// The price list of AWS, which is a service of its own: `GetProducts`, for which `pricing:GetProducts` has to
+/// be allowed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PriceList {
+    /// The region that answers, whatever region is asked about: `us-east-1`, `eu-central-1`, `ap-south-1`.
+    #[serde(default = "PriceList::usual_region")]
+    pub region: SmolStr,
+    /// Its URL, if that is another one than AWS gives it there.
+    #[serde(default)]
+    pub endpoint: Option<String>,
 }
 
 /// An instruction set.
@@ -192,6 +208,12 @@ pub struct Metadata {
     pub hop_limit: u32,
     /// Whether tags can be read there.
     pub tags: bool,
+}
+
+impl PriceList {
+    fn usual_region() -> SmolStr {
+        "us-east-1".into()
+    }
 }
 
 impl Default for Metadata {

@@ -20,7 +20,8 @@ impl Frozen {
     /// nothing that runs is taken for launched by others.
     #[must_use]
     pub fn of(config: &Config, images: BTreeMap<Arch, Image>) -> Frozen {
-        let config = Config { list_every: Config::usual_list(), ..config.clone() };
+        let usual = Config::usual_list();
+        let config = Config { list_every: usual, price_list: None, ..config.clone() };
         Frozen { config, images }
     }
 

@@ -20,6 +20,7 @@ pub mod credential;
 pub mod frozen;
 pub mod intent;
 pub mod pace;
+pub mod pricelist;
 pub mod refusal;
 pub mod request;
 pub mod seen;

@@ -13,6 +13,7 @@ enum Kind {
     Terminate,
     Describe,
     Change,
+    PriceList,
 }
 
 /// A rest after a throttled call.
@@ -74,6 +75,7 @@ fn kind(call: Call) -> Kind {
         Call::Terminate(_) => Kind::Terminate,
         Call::Describe => Kind::Describe,
         Call::Change => Kind::Change,
+        Call::PriceList => Kind::PriceList,
     }
 }
 

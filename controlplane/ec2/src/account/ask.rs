@@ -1,7 +1,7 @@
 //! The looks at an account, as plain rows.
 
 use super::Account;
-use crate::api::{Api, PAGE, following};
+use crate::api::Api;
 use crate::error::{ApiError, Failed};
 use crate::wire;
 use aws_sdk_ec2::types::{Filter, LocationType, SecurityGroup, Subnet};
@@ -48,8 +48,10 @@ impl Account {
 
     /// The types that are sold in a zone, which is named by its id.
     pub(super) async fn sold(&self, zone: &str) -> Asked<BTreeSet<SmolStr>> {
-        let filter = wire::filter("location", zone);
-        self.patiently(|| self.api.sold(&filter)).await
+        let filter = [wire::filter("location", zone)];
+        let by = LocationType::AvailabilityZoneId;
+        let sold = self.patiently(|| self.api.sold(by.clone(), &filter)).await?;
+        Ok(sold.into_iter().map(|(kind, _)| kind).collect())
     }
 
     /// What EC2 says of the account.
@@ -76,24 +78,6 @@ impl Api {
         let answer = self.made(Call::Describe, Box::pin(sent.send())).await?;
         let names = answer.key_pairs().iter().filter_map(|pair| pair.key_name());
         Ok(names.map(str::to_owned).collect())
-    }
-
-    async fn sold(&self, filter: &Filter) -> Result<BTreeSet<SmolStr>, ApiError> {
-        let (mut sold, mut next) = (BTreeSet::new(), None);
-        loop {
-            let sent = self.client.describe_instance_type_offerings();
-            let sent = sent.location_type(LocationType::AvailabilityZoneId);
-            let sent = sent.filters(filter.clone()).max_results(PAGE);
-            let sent = sent.set_next_token(next.take());
-            let page = self.made(Call::Describe, Box::pin(sent.send())).await?;
-            let kinds = page.instance_type_offerings().iter();
-            let kinds = kinds.filter_map(|one| one.instance_type());
-            sold.extend(kinds.map(|kind| SmolStr::new(kind.as_str())));
-            next = following(page.next_token());
-            if next.is_none() {
-                return Ok(sold);
-            }
-        }
     }
 
     async fn attributes(&self) -> Result<Vec<(String, String)>, ApiError> {

@@ -1,9 +1,10 @@
-//! What may be bought: prices as the leader saw them, by type, zone and market.
+//! What may be bought: prices as the leader saw them, by type, zone and market; and what the cloud said of
+//! types.
 
 use super::State;
 use super::launch::key;
 use crate::void::Void;
-use schema::event::{MAX_PRICES, PriceSeen, PriceSource};
+use schema::event::{MAX_PRICES, PriceSeen, PriceSource, TypeSeen};
 use schema::policy::Offering;
 use schema::policy::kind::KindName;
 use schema::requirements::Market;
@@ -18,6 +19,18 @@ const SCORE_HOLDS: Millis = Millis::from_secs(6 * 3600);
 
 /// A class of types in a zone.
 pub type ClassKey = (SmolStr, SmolStr);
+
+/// A type in a zone.
+pub type PlaceKey = (SmolStr, SmolStr);
+
+/// What the cloud said of a type in a zone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToldType {
+    /// What it said.
+    pub seen: TypeSeen,
+    /// When.
+    pub at: LogTime,
+}
 
 /// A placement score as it was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,8 +57,9 @@ impl State {
     pub(crate) fn price_seen(&mut self, e: &PriceSeen) -> Result<(), Void> {
         let there = |offering: &Offering| offering.zone == e.zone && offering.check().is_ok();
         let scored = e.scores.iter().all(|one| (1..=BEST_SCORE).contains(&one.score));
-        let all = e.offerings.len() + e.withdrawn.len() + e.scores.len();
-        if all > MAX_PRICES || !scored || !e.offerings.iter().all(there) {
+        let sound = scored && e.types.iter().all(TypeSeen::is_sound);
+        let all = e.offerings.len() + e.withdrawn.len() + e.scores.len() + e.types.len();
+        if all > MAX_PRICES || !sound || !e.offerings.iter().all(there) {
             return Err(Void::Invalid);
         }
         self.head.told |= e.source == PriceSource::Api;
@@ -60,6 +74,11 @@ impl State {
         for one in &e.scores {
             let seen = SeenScore { score: one.score, at: self.head.time };
             self.scores.insert((one.class.clone(), e.zone.clone()), seen);
+        }
+        for one in &e.types {
+            let told = ToldType { seen: one.clone(), at: self.head.time };
+            self.types.insert((one.kind.clone(), e.zone.clone()), told);
+            self.head.typed = self.head.applied;
         }
         Ok(())
     }

@@ -1,9 +1,11 @@
-//! What the leader sees of the cloud: prices, the settings that launches are made by, and instances that
+//! What the leader sees of the cloud: types and prices, the settings that launches are made by, and instances that
 //! nothing accounts for. Written by the leader alone, behind its fence.
 
 use crate::event::body;
 use crate::id::{InstanceId, LaunchId};
 use crate::policy::Offering;
+use crate::policy::types::Arch;
+use crate::policy::worth::Links;
 use crate::requirements::Market;
 use crate::unit::{LogTime, Micros, Millis};
 use serde::{Deserialize, Serialize};
@@ -41,7 +43,79 @@ pub struct Scored {
     pub score: u8,
 }
 
-/// Most offerings in one record, those that are withdrawn and what is scored among them; some 60 kB.
+/// What an instance type has, as the cloud says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hardware {
+    /// What it runs.
+    pub arch: Arch,
+    /// Virtual cpus.
+    pub vcpu: u32,
+    /// Memory in MiB, as it is sold.
+    pub memory_mib: u64,
+    /// Disks of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disks: Option<OwnDisks>,
+    /// GPUs; a count of 0 stands for a part of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<Devices>,
+    /// Other accelerators.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accelerator: Option<Devices>,
+    /// How fast its network and its link to EBS are at all times.
+    #[serde(default)]
+    pub links: Links,
+    /// Whether it is sold as spot.
+    pub spot: bool,
+}
+
+/// Disks that come with an instance, and go with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnDisks {
+    /// How many.
+    pub count: u32,
+    /// Size of each in GB (10^9 bytes).
+    pub gb: u64,
+    /// Whether they are solid-state; else they turn.
+    pub ssd: bool,
+}
+
+/// Devices of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Devices {
+    /// How many.
+    pub count: u32,
+    /// What they are, such as `A100`.
+    pub name: SmolStr,
+}
+
+/// What the cloud says of an instance type in a zone, where the catalogue of the leader said something else
+/// or nothing. It counts for more than any catalogue, until the next of the same type and zone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TypeSeen {
+    /// Its name.
+    #[serde(rename = "type")]
+    pub kind: SmolStr,
+    /// Whether it is sold there.
+    pub sold: bool,
+    /// What it has; none where it is not sold, or as the catalogue says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hardware: Option<Hardware>,
+    /// On-demand price in micro-dollars per hour, without volumes; none if it has not been told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_demand: Option<Micros>,
+}
+
+impl TypeSeen {
+    /// Whether it says something that can be: a sold type has cpus and memory.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let has = |one: &Hardware| one.vcpu > 0 && one.memory_mib > 0;
+        !self.kind.is_empty() && self.hardware.as_ref().is_none_or(has)
+    }
+}
+
+/// Most offerings in one record, those that are withdrawn, what is scored and what is said of types among
+/// them; some 60 kB.
 pub const MAX_PRICES: usize = 256;
 
 /// The leader has seen what may be bought in a zone, and for how much; the newest record counts. What
@@ -60,6 +134,10 @@ pub struct PriceSeen {
     /// Placement scores there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scores: Vec<Scored>,
+    /// What the cloud says of types there. What is sold is told by this and a catalogue together; the
+    /// offerings of that are in records that follow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub types: Vec<TypeSeen>,
 }
 body!(Ctl "price-seen" PriceSeen |_e| Cluster "price-seen");
 

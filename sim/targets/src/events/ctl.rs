@@ -5,11 +5,14 @@ use crate::dice::{Dice, Place};
 use schema::event::{
     AllocExpired, AllocGranted, AllocPending, AllocPreempted, AllocRefused, AllocRevoked,
     AllocSpared, Body, BootTimedOut, BreakerTripped, Checkpoint, CloudConfigured, ConsoleSeen,
-    DrainStarted, Event, Genesis, InstanceLost, InstanceReachable, InstanceTerminated,
-    InstanceUnreachable, LaunchAccepted, LaunchRefused, LaunchRequested, LeaderChallenged,
-    LeaderElected, LeaderRenewed, LeaderResigned, OrphanFound, Previous, PriceSeen, PriceSource,
-    ReplicaStarted, RolledOver, SchemaActivated, Scored, TerminateRequested, Withdrawn,
+    Devices, DrainStarted, Event, Genesis, Hardware, InstanceLost, InstanceReachable,
+    InstanceTerminated, InstanceUnreachable, LaunchAccepted, LaunchRefused, LaunchRequested,
+    LeaderChallenged, LeaderElected, LeaderRenewed, LeaderResigned, OrphanFound, OwnDisks,
+    Previous, PriceSeen, PriceSource, ReplicaStarted, RolledOver, SchemaActivated, Scored,
+    TerminateRequested, TypeSeen, Withdrawn,
 };
+use schema::policy::types::Arch;
+use schema::policy::worth::Links;
 use schema::unit::{Epoch, Seq};
 
 pub(super) fn event(kind: &str, place: &Place, dice: &mut Dice<'_>) -> Option<Event> {
@@ -130,7 +133,25 @@ fn price_seen(dice: &mut Dice<'_>) -> PriceSeen {
     let class = || "type".into();
     let scores = (0..dice.below(2)).map(|_| Scored { class: class(), score: dice.below(12) });
     let scores = scores.collect();
-    PriceSeen { source, zone, offerings, withdrawn, scores }
+    let types = (0..dice.below(2)).map(|_| type_seen(dice)).collect();
+    PriceSeen { source, zone, offerings, withdrawn, scores, types }
+}
+
+/// Now and then one that has no cpu, which nothing is.
+fn type_seen(dice: &mut Dice<'_>) -> TypeSeen {
+    let hardware = Hardware {
+        arch: Arch::X86,
+        vcpu: dice.below(3).into(),
+        memory_mib: dice.number(),
+        disks: dice.rarely(2).then(|| OwnDisks { count: 1, gb: dice.number(), ssd: true }),
+        gpu: dice.rarely(4).then(|| Devices { count: 1, name: "A100".into() }),
+        accelerator: None,
+        links: Links { network: dice.short().into(), ebs: 0 },
+        spot: dice.rarely(2),
+    };
+    let hardware = (!dice.rarely(3)).then_some(hardware);
+    let on_demand = dice.rarely(2).then(|| dice.price());
+    TypeSeen { kind: "type".into(), sold: !dice.rarely(4), hardware, on_demand }
 }
 
 fn attempt(dice: &mut Dice<'_>) -> u32 {

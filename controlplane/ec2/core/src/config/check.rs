@@ -43,6 +43,11 @@ impl Config {
                 "list_every must be between {SHORTEST_LIST} ms and {LONGEST_LIST} ms"
             ));
         }
+        if let Some(list) = &self.price_list {
+            name("price_list.region", &list.region)?;
+            let at = list.endpoint.as_deref().unwrap_or("https://aws");
+            url("price_list.endpoint", at, &["https://", "http://"])?;
+        }
         tags::check(&self.labels)?;
         let unreadable = |key: &&String| key.contains([' ', '/']);
         if let (true, Some(key)) = (self.metadata.tags, self.labels.keys().find(unreadable)) {
