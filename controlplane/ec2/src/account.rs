@@ -46,6 +46,12 @@ impl Account {
         Account { api: Api::new(client), cluster }
     }
 
+    /// The same, which may ask this price list: none if the settings name none.
+    #[must_use]
+    pub fn with_price_list(self, list: Option<aws_sdk_pricing::Client>) -> Account {
+        Account { api: self.api.with_price_list(list), ..self }
+    }
+
     /// Whether the account has what these settings name, and would launch with it. Nothing is changed.
     pub async fn verify(&self, config: &Config, rules: &Rules<'_>) -> Vec<Check> {
         let zones = self.zones().await;
@@ -69,6 +75,9 @@ impl Account {
         }
         let zones = zone_ids(config, &zones.unwrap_or_default());
         checks.extend(self.to_buy(config, rules, &zones, &images).await);
+        let region = &config.region;
+        checks.push(account::told(region, &self.types(&rules.policy.types.allow).await));
+        checks.extend(account::list_prices(region, &self.listed(region).await));
         let ours = self.seen().await.map(|seen| seen.ours.len());
         checks.extend(account::instances(self.cluster.as_str(), &ours));
         checks.extend(account::limits(&self.limits().await, rules.refused));

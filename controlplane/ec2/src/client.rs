@@ -6,6 +6,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::retry::RetryConfig;
 use aws_sdk_ec2::config::{Builder, SharedHttpClient};
+pub use aws_sdk_pricing::Client as PriceListClient;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use ec2_core::config::PriceList;
@@ -38,7 +39,7 @@ fn timeouts() -> TimeoutConfig {
 
 /// A client for the price list, with the same credentials. `AWS_ENDPOINT_URL_PRICING` names another endpoint
 /// where the settings do not.
-pub async fn connect_price_list(list: &PriceList) -> aws_sdk_pricing::Client {
+pub async fn connect_price_list(list: &PriceList) -> PriceListClient {
     let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http());
     let config = loader.region(Region::new(list.region.to_string())).load().await;
     price_list(&config, list)
@@ -46,7 +47,7 @@ pub async fn connect_price_list(list: &PriceList) -> aws_sdk_pricing::Client {
 
 /// A client for the price list, of these settings.
 #[must_use]
-pub fn price_list(config: &SdkConfig, list: &PriceList) -> aws_sdk_pricing::Client {
+pub fn price_list(config: &SdkConfig, list: &PriceList) -> PriceListClient {
     let builder = aws_sdk_pricing::config::Builder::from(config);
     let builder = builder.region(Region::new(list.region.to_string()));
     let builder = builder.retry_config(RetryConfig::disabled()).timeout_config(timeouts());
@@ -54,7 +55,7 @@ pub fn price_list(config: &SdkConfig, list: &PriceList) -> aws_sdk_pricing::Clie
         Some(endpoint) => builder.endpoint_url(endpoint.as_str()),
         None => builder,
     };
-    aws_sdk_pricing::Client::from_conf(client.build())
+    PriceListClient::from_conf(client.build())
 }
 
 /// HTTP with TLS by ring, and the system's certificates.

@@ -5,7 +5,7 @@
 use crate::error::ApiError;
 use crate::wire::filter_any;
 use crate::{Ec2Cloud, lock};
-use aws_sdk_ec2::types::LocationType;
+use aws_sdk_ec2::types::{Filter, LocationType};
 use catalogue::Catalogue;
 use controlplane_core::prices::{TypeTold, TypesTold};
 use replay_core::State;
@@ -56,6 +56,18 @@ impl Types {
     }
 }
 
+/// Of what is allowed what a filter can hold; of more all types are asked for.
+fn narrowed(allow: &[SmolStr]) -> &[SmolStr] {
+    if allow.len() > MOST_VALUES { &[] } else { allow }
+}
+
+/// The filters for types that are called by one of these names and patterns; none of all types.
+pub(crate) fn named(allow: &[SmolStr]) -> Vec<Filter> {
+    let names = narrowed(allow).iter().map(SmolStr::as_str);
+    let filter = (!narrowed(allow).is_empty()).then(|| filter_any("instance-type", names));
+    Vec::from_iter(filter)
+}
+
 impl Ec2Cloud {
     /// From here on types are known as the log has them.
     pub(crate) fn know(&self, state: &State) {
@@ -73,11 +85,7 @@ impl Ec2Cloud {
     /// Asks AWS what there is of types that this policy may allow. What cannot be had is said once, and changes
     /// nothing; nothing if none of it can be had.
     pub(crate) async fn see_types(&self, policy: &Policy) -> Option<TypesTold> {
-        // What a filter cannot hold is not narrowed.
-        let allow: &[SmolStr] = match &policy.types.allow[..] {
-            many if many.len() > MOST_VALUES => &[],
-            few => few,
-        };
+        let allow = narrowed(&policy.types.allow);
         let asked = self.ask_types(allow).await;
         self.types.told.heard("instance types", "what was known of them last counts", &asked);
         let list = self.api.listed(&self.settings.config.region).await;
@@ -92,12 +100,7 @@ impl Ec2Cloud {
     }
 
     async fn ask_types(&self, allow: &[SmolStr]) -> Result<Asked, ApiError> {
-        let named = filter_any("instance-type", allow.iter().map(SmolStr::as_str));
-        let mut filters = Vec::new();
-        if !allow.is_empty() {
-            filters.push(named);
-        }
-        let types = self.api.types(&filters).await?;
+        let types = self.api.types(&named(allow)).await?;
         let zones = self.zones.values().map(|zone| zone.name.as_str());
         let here = [filter_any("location", zones)];
         let sold = self.api.sold(LocationType::AvailabilityZone, &here).await?;

@@ -1,6 +1,6 @@
 //! The account on EC2 that a cluster runs in: `fleet verify`, and what `fleet sync` asks of it.
 
-use super::cloud::read_settings;
+use super::cloud::{price_list, read_settings};
 use super::context::{ClusterArgs, named, when};
 use super::fleet::known;
 use super::show::word;
@@ -43,6 +43,7 @@ pub(super) async fn verify(
     let rules = Rules { catalogue: &catalogue, policy: &policy, refused: &refused };
     let client = ec2::client::connect(&config.region).await;
     let account = Account::new(client, name(cluster, state.as_ref())?);
+    let account = account.with_price_list(price_list(&config).await);
     let checks = account.verify(&config, &rules).await;
     Ok(show(&checks, output))
 }

@@ -74,9 +74,19 @@ async fn ec2_cloud(cluster: &ClusterId, settings: &Path, key: &Path) -> anyhow::
     let key = secret(read(key)?.trim())
         .ok_or_else(|| Usage(format!("{}: not 64 hexadecimal digits", key.display())))?;
     let client = ec2::client::connect(&config.region).await;
+    let list = price_list(&config).await;
     let settings = ec2::Settings { cluster: cluster.clone(), key, config };
-    let cloud = Arc::new(ec2::Ec2Cloud::open(client, settings).await?);
-    Ok(Chosen { cloud, offerings: Vec::new() })
+    let cloud = ec2::Ec2Cloud::open(client, settings).await?.with_price_list(list);
+    Ok(Chosen { cloud: Arc::new(cloud), offerings: Vec::new() })
+}
+
+/// The price list, if these settings name one.
+#[cfg(feature = "ec2")]
+pub(super) async fn price_list(config: &ec2_core::Config) -> Option<ec2::client::PriceListClient> {
+    match &config.price_list {
+        Some(list) => Some(ec2::client::connect_price_list(list).await),
+        None => None,
+    }
 }
 
 /// The settings in a file, which a launch can be made by.

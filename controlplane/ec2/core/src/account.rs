@@ -7,7 +7,7 @@ use serde::Serialize;
 mod launch;
 mod network;
 
-pub use launch::{images, instances, key_pair, launches, limits, types};
+pub use launch::{images, instances, key_pair, launches, limits, list_prices, told, types};
 pub use network::{GroupRow, SubnetRow, groups, subnets, zones};
 
 /// What came of a check.
@@ -56,6 +56,8 @@ pub type Asked<T> = Result<T, Said>;
 pub enum Need {
     /// Controllers make it: they do nothing without.
     Controller,
+    /// Controllers make it, and go on by what they know where they may not.
+    Better,
     /// Only this look at the account makes it.
     Look,
 }
@@ -120,10 +122,13 @@ impl Check {
         said: &Said,
     ) -> Check {
         if said.is_permission() {
-            let found = format!("these credentials may not call ec2:{action}");
-            let todo = format!("allow ec2:{action} to them");
+            let named = action.contains(':');
+            let action = if named { action.to_owned() } else { format!("ec2:{action}") };
+            let found = format!("these credentials may not call {action}");
+            let todo = format!("allow {action} to them");
             return match need {
                 Need::Controller => Check::missing(check, of, found, todo),
+                Need::Better => Check::cannot_say(check, of, found, format!("{todo}; {WITHOUT}")),
                 Need::Look => Check::cannot_say(check, of, found, todo),
             };
         }
@@ -135,6 +140,8 @@ impl Check {
     }
 }
 
+/// What becomes of types and prices that are not told.
+const WITHOUT: &str = "without it, the catalogue that is shipped and the log are gone by";
 /// Where credentials come from.
 const CREDENTIALS: &str =
     "give other credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role";
@@ -188,6 +195,13 @@ mod tests {
         let denied = said(Some("UnauthorizedOperation"), Some(403));
         let check = Check::unanswered("a thing", "x", ("Look", Need::Look), &denied);
         assert_eq!(check.status, Status::CannotSay, "nothing that runs needs it");
+        let action = ("pricing:GetProducts", Need::Better);
+        let check = Check::unanswered("a thing", "x", action, &denied);
+        assert_eq!(check.status, Status::CannotSay, "what runs goes on without");
+        assert!(
+            check.todo.starts_with("allow pricing:GetProducts to them; without it"),
+            "{check:?}"
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::Account;
 use crate::api::Api;
 use crate::error::{ApiError, Failed};
-use crate::wire;
+use crate::{types, wire};
 use aws_sdk_ec2::types::{Filter, LocationType, SecurityGroup, Subnet};
 use ec2_core::RunRequest;
 use ec2_core::account::{Asked, GroupRow, SubnetRow};
@@ -52,6 +52,18 @@ impl Account {
         let by = LocationType::AvailabilityZoneId;
         let sold = self.patiently(|| self.api.sold(by.clone(), &filter)).await?;
         Ok(sold.into_iter().map(|(kind, _)| kind).collect())
+    }
+
+    /// Of how many types that are called so EC2 tells what they have.
+    pub(super) async fn types(&self, allow: &[SmolStr]) -> Asked<usize> {
+        let filters = types::named(allow);
+        self.patiently(|| self.api.types(&filters)).await.map(|types| types.len())
+    }
+
+    /// Of how many types the price list names a price; nothing if there is none to be asked.
+    pub(super) async fn listed(&self, region: &str) -> Asked<Option<usize>> {
+        let listed = self.patiently(|| self.api.listed(region)).await?;
+        Ok(listed.map(|listed| listed.len()))
     }
 
     /// What EC2 says of the account.

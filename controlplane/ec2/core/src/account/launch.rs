@@ -66,7 +66,7 @@ pub fn types(zone: &str, allowed: &BTreeSet<SmolStr>, asked: &Asked<BTreeSet<Smo
     let sold = match asked {
         Ok(sold) => sold,
         Err(said) => {
-            let action = ("DescribeInstanceTypeOfferings", Need::Look);
+            let action = ("DescribeInstanceTypeOfferings", Need::Better);
             return Check::unanswered("types", zone, action, said);
         }
     };
@@ -77,6 +77,37 @@ pub fn types(zone: &str, allowed: &BTreeSet<SmolStr>, asked: &Asked<BTreeSet<Smo
     }
     let todo = "allow others (`fleetlog fleet types` shows them), or name another zone";
     Check::missing("types", zone, found, todo)
+}
+
+/// Whether EC2 tells what types have: `told` is of how many, of those that may be bought.
+#[must_use]
+pub fn told(region: &str, told: &Asked<usize>) -> Check {
+    match told {
+        Ok(many) => Check::ok("types told", region, format!("EC2 tells what {many} types have")),
+        Err(said) => {
+            let action = ("DescribeInstanceTypes", Need::Better);
+            Check::unanswered("types told", region, action, said)
+        }
+    }
+}
+
+/// Whether the price list tells on-demand prices: `told` is of how many types; nothing if the settings name
+/// no price list.
+#[must_use]
+pub fn list_prices(region: &str, told: &Asked<Option<usize>>) -> Option<Check> {
+    let check = "list prices";
+    Some(match told {
+        Ok(None) => return None,
+        Ok(Some(0)) => {
+            let found = format!("it names no price in {region}");
+            Check::cannot_say(check, region, found, "name another region of the price list")
+        }
+        Ok(Some(many)) => Check::ok(check, region, format!("it names the price of {many} types")),
+        Err(said) => {
+            let action = ("pricing:GetProducts", Need::Better);
+            Check::unanswered(check, region, action, said)
+        }
+    })
 }
 
 /// What EC2 says to a launch of this type in this zone that is only tried.
