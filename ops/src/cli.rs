@@ -21,6 +21,7 @@ mod show;
 mod start;
 mod steer;
 mod sync;
+mod types;
 mod verify;
 mod volumes;
 mod why;

@@ -2,6 +2,8 @@
 
 #[path = "show/ahead.rs"]
 mod ahead;
+#[path = "show/types.rs"]
+mod types;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -14,6 +16,7 @@ use replay_core::author::Line;
 use schema::codec;
 use schema::event::{Checkpoint, Event};
 use schema::id::ClusterId;
+use schema::record::Record;
 use schema::unit::{LogTime, Seq};
 use std::process::Command;
 use std::sync::Arc;
@@ -133,25 +136,6 @@ fn what_there_is() {
     ]));
 }
 
-/// By the policy of the cluster, and what is asked for instead of its list.
-#[test]
-fn what_may_be_bought() {
-    let world = World::new();
-    let types = |args: &[&str]| world.fleetlog(&[&["fleet", "types"], args].concat());
-    let ids = types(&["--allow", "m7g.l*", "--allow", "t3.micro", "--output", "quiet"]);
-    assert!(ids.contains("\nm7g.large\nt3.micro\n[exit code 0]"), "{ids}");
-    let table = types(&["--region", "eu-west-1", "--allow", "m7g.*"]);
-    for part in ["ON-DEMAND/H", "m7g.large", "arm64", "<5%", "it is bare metal: it boots slowly"] {
-        assert!(table.contains(part), "no {part} in {table}");
-    }
-    let json = types(&["--allow", "m4.l*", "--output", "json"]);
-    for part in [r#""id":"m4.large""#, r#""why":"old-generation""#, r#""spot_at_most":"#] {
-        assert!(json.contains(part), "no {part} in {json}");
-    }
-    let mars = types(&["--region", "mars"]);
-    assert!(mars.contains("eu-west-1") && mars.contains("[exit code 2]"), "{mars}");
-}
-
 #[test]
 fn what_was() {
     let world = World::new();
@@ -191,22 +175,31 @@ fn a_forged_checkpoint_is_found() {
 /// The corpus up to where its last leader steps down. Instead of that it writes down what this makes
 /// of the digest at its election.
 fn with_checkpoint(claim: impl Fn([u8; 32]) -> Vec<u8>) -> Vec<Stored> {
+    led(|state| {
+        let (seq, digest) = *state.marks.back().expect("a digest at the election");
+        vec![Checkpoint { seq, digest: claim(digest.0) }.into()]
+    })
+}
+
+/// The corpus up to where its last leader steps down. Instead of that it writes what this makes of the state.
+fn led(events: impl Fn(&State) -> Vec<Event>) -> Vec<Stored> {
     let mut records = corpus();
     let decoded = |stored: &Stored| codec::decode(&stored.payload);
     let resigned = |stored: &Stored| {
         decoded(stored).is_ok_and(|record| matches!(record.event, Event::LeaderResigned(_)))
     };
     let last = records.iter().rposition(resigned).expect("its leader steps down");
-    records.truncate(last + 1);
-    let mut instead = records.pop().expect("the resignation");
+    let instead = records[last].clone();
+    records.truncate(last);
     let mut state = State::default();
     replay::fold::fold(&mut state, &records, |_, _, _, _| {});
-    let (seq, digest) = *state.marks.back().expect("a digest at the election");
-    let mut record = decoded(&instead).expect("a record");
-    record.event = Checkpoint { seq, digest: claim(digest.0) }.into();
-    let line = Line::of(&ClusterId::new("default").expect("an id"), &record).expect("a line");
-    (instead.subject, instead.payload) = (line.subject, line.payload.into());
-    records.push(instead);
+    let first = decoded(&instead).expect("a record");
+    for (n, event) in (0..).zip(events(&state)) {
+        let record = Record { number: first.number + n, event, ..first.clone() };
+        let line = Line::of(&ClusterId::new("default").expect("an id"), &record).expect("a line");
+        let (subject, payload) = (line.subject, line.payload.into());
+        records.push(Stored { seq: Seq(instead.seq.0 + n), subject, payload, ..instead.clone() });
+    }
     records
 }
 

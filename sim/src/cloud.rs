@@ -7,12 +7,13 @@ use crate::rng::Rng;
 use crate::scenario::Scenario;
 use controlplane_core::cloud::{LaunchAnswer, LaunchOrder, Seen, SeenState, TerminateAnswer};
 use controlplane_core::effects::{Call, News};
-use controlplane_core::prices::{Prices, SpotScore};
+use controlplane_core::prices::{Prices, SpotScore, TypeTold, TypesTold};
 use replay_core::state::launch::{OfferingKey, key};
-use schema::event::{PriceSource, Scored};
+use schema::event::{Hardware, PriceSource, Scored, TypeSeen};
 use schema::id::{InstanceId, LaunchId};
 use schema::policy::Offering;
 use schema::policy::kind::KindName;
+use schema::policy::types::Arch;
 use schema::requirements::Market;
 use schema::unit::{Micros, Millis};
 use schema::why::{RefusalClass, RefusalScope};
@@ -144,6 +145,10 @@ impl Cloud {
                 let scores = (way == Way::Clear).then(|| self.scores(now)).flatten();
                 (News::Scored(scores), Vec::new())
             }
+            Call::Types(_) => {
+                let told = (way == Way::Clear).then(|| self.types(now)).flatten();
+                (News::Typed(told), Vec::new())
+            }
             // One whose answer is lost is answered with nothing: the caller waits for only so long.
             Call::Console(instance) => {
                 let shown = (way == Way::Clear).then(|| format!("{instance} hangs"));
@@ -237,6 +242,28 @@ impl Cloud {
             SpotScore { zone: offer.zone.clone(), scored: Scored { class, score: score() } }
         });
         Some(scored.collect())
+    }
+
+    /// What it has of the types that it sells: of each other ones than the last time, or none of it any more.
+    fn types(&self, now: u64) -> Option<TypesTold> {
+        let mut rng = Rng::new(now);
+        let told = self.prices.as_ref()?.offers.iter().map(|(_, offer)| {
+            let hardware = Hardware {
+                arch: Arch::X86,
+                vcpu: u32::try_from(rng.between(1, 96)).unwrap_or(1),
+                memory_mib: offer.resources.memory >> 20,
+                disks: None,
+                gpu: None,
+                accelerator: None,
+                links: offer.links,
+                spot: true,
+            };
+            let (kind, sold) = (offer.kind.clone(), rng.chance(900));
+            let hardware = sold.then_some(hardware);
+            let seen = TypeSeen { kind, sold, hardware, on_demand: Some(offer.price) };
+            TypeTold { zone: offer.zone.clone(), seen, shipped: None }
+        });
+        Some(TypesTold { types: told.collect(), partly: rng.chance(100) })
     }
 
     /// What there was at `then`.

@@ -1,16 +1,20 @@
 //! An account held against settings: what is there, what is missing, and what is not told.
 
-use crate::world::World;
+use crate::world::{World, sdk};
 use catalogue::Catalogue;
 use ec2::account::{Account, Rules};
 use ec2_core::Config;
 use ec2_core::account::{Check, Status};
-use ec2_core::config::{Arch, ImageRule};
+use ec2_core::config::{Arch, ImageRule, PriceList};
 use schema::policy::Policy;
-use sim_ec2::{Effect, Failure, Often, Rule};
+use sim_ec2::{Effect, Failure, Often, Product, Rule, Shelf};
+use std::collections::BTreeMap;
 
 async fn verified(world: &World, config: &Config, policy: &Policy) -> Vec<Check> {
     let account = Account::new(world.client.clone(), "genomics".parse().expect("an id"));
+    let sdk = sdk(world.proxy.url());
+    let list = config.price_list.as_ref().map(|list| ec2::client::price_list(&sdk, list));
+    let account = account.with_price_list(list);
     let catalogue = Catalogue::shipped().expect("a catalogue");
     let refused = [("standard spot".to_owned(), "MaxSpotInstanceCountExceeded".to_owned())];
     let rules = Rules { catalogue: &catalogue, policy, refused: &refused };
@@ -36,6 +40,7 @@ async fn what_is_there_is_said_to_be_there_and_nothing_is_made() {
         ("security group", 1),
         ("image", 1),
         ("types", 2),
+        ("types told", 1),
         ("launch", 2),
         ("instances", 1),
     ] {
@@ -116,6 +121,11 @@ async fn what_a_launch_would_be_refused_for_is_said_and_what_may_not_be_asked_is
     says("DescribeImages", "UnauthorizedOperation", "You are not authorized");
     assert_eq!(checked("image").await[0].0, Status::Missing, "controllers need it");
 
+    says("DescribeInstanceTypes", "UnauthorizedOperation", "You are not authorized");
+    let unsaid = checked("types told").await;
+    assert!(unsaid[0].1.starts_with("allow ec2:DescribeInstanceTypes to them; without it"));
+    assert_eq!((unsaid[0].0, checked("list prices").await), (Status::CannotSay, Vec::new()));
+
     says("DescribeInstances", "UnauthorizedOperation", "You are not authorized");
     assert_eq!(checked("instances").await[0].0, Status::Missing, "controllers need it");
 
@@ -123,4 +133,31 @@ async fn what_a_launch_would_be_refused_for_is_said_and_what_may_not_be_asked_is
     let checks = verified(&world, &world.config, &Policy::default()).await;
     assert_eq!(checks.len(), 1, "nothing else can be asked");
     assert_eq!(checks[0].status, Status::Missing);
+}
+
+#[tokio::test]
+async fn whether_the_price_list_may_be_asked_is_said_where_the_settings_name_it() {
+    let mut world = World::start().await;
+    let list = PriceList { region: "us-east-1".into(), endpoint: None };
+    world.config.price_list = Some(list);
+    let checked = async || {
+        let checks = verified(&world, &world.config, &Policy::default()).await;
+        let all = of(&checks, "list prices").into_iter();
+        all.map(|(status, _, todo)| (status, todo.to_owned())).collect::<Vec<_>>()
+    };
+    let empty = (Status::CannotSay, "name another region of the price list".to_owned());
+    assert_eq!(checked().await, [empty]);
+    let product = Product {
+        instance_type: "m5.large".into(),
+        region: "us-east-1".into(),
+        price: "0.0960000000".into(),
+        attributes: BTreeMap::new(),
+    };
+    world.proxy.shelf(Shelf { products: vec![product], ..Shelf::default() });
+    assert_eq!(checked().await, [(Status::Ok, String::new())]);
+    let denied = Effect::error("AccessDeniedException");
+    world.proxy.add(Rule::on("GetProducts", Often::Always, denied));
+    let found = checked().await;
+    assert!(found[0].1.starts_with("allow pricing:GetProducts to them"), "{found:?}");
+    assert_eq!(found[0].0, Status::CannotSay);
 }

@@ -43,14 +43,34 @@ pub(crate) struct Fleet {
     kept: u64,
     appended: u64,
     lines: Vec<Line>,
+    /// The number and time of each.
+    stamps: Vec<(Seq, LogTime)>,
     /// When each instance was first on the log.
     born: BTreeMap<InstanceId, u64>,
     up: BTreeSet<InstanceId>,
+    /// What the cloud was last asked by what it sells; none while nothing is sold but what the policy names.
+    sells: Option<Sells>,
+}
+
+/// What the log says that a cloud sells by.
+#[derive(Default, PartialEq)]
+struct Sells {
+    policy: Option<Policy>,
+    typed: Seq,
 }
 
 impl Fleet {
+    /// One that nobody has asked for anything, and that buys what its cloud sells.
+    pub(crate) async fn buying(world: &World, policy: Policy) -> Fleet {
+        Fleet::begin(world, policy, Some(Sells::default())).await
+    }
+
     /// One that nobody has asked for anything.
     pub(crate) async fn start(world: &World, policy: Policy) -> Fleet {
+        Fleet::begin(world, policy, None).await
+    }
+
+    async fn begin(world: &World, policy: Policy, sells: Option<Sells>) -> Fleet {
         let cluster: ClusterId = "genomics".parse().expect("an id");
         let cloud = world.cloud().await;
         let replica: AuthorId = "r-1".parse().expect("an id");
@@ -65,8 +85,10 @@ impl Fleet {
             kept: 0,
             appended: 0,
             lines: Vec::new(),
+            stamps: Vec::new(),
             born: BTreeMap::new(),
             up: BTreeSet::new(),
+            sells,
         };
         fleet.turns(world, 4).await;
         fleet.say(DriverJoined { driver: driver(), version: "0".into() });
@@ -132,6 +154,7 @@ impl Fleet {
     async fn turn(&mut self) -> bool {
         let (began, now) = (Instant::now(), Moment(self.now));
         self.core.folded(0);
+        self.sell();
         let wanted = self.core.step(now, self.lines.len() as u64).expect("it goes on");
         let (mut calls, mut more) = (Vec::new(), false);
         for wanted in wanted {
@@ -147,13 +170,52 @@ impl Fleet {
                 Do::Stopped => {}
             }
         }
-        let cloud = &self.cloud;
-        for news in join_all(calls.into_iter().map(|call| news(cloud, call))).await {
-            more |= !matches!(news, News::Listed(_) | News::Priced(_) | News::Scored(_));
+        let (cloud, sells) = (&self.cloud, self.sells.is_some());
+        for news in join_all(calls.into_iter().map(|call| news(cloud, call, sells))).await {
+            more |= match news {
+                News::Listed(_) | News::Priced(_) | News::Scored(_) | News::Typed(None) => false,
+                News::Launched(..) | News::Terminated(..) | News::Console(..) | News::Typed(_) => {
+                    true
+                }
+            };
             self.core.news(now, news);
         }
         self.now += Millis::of(began.elapsed()).0;
         more && self.appended < 1000
+    }
+
+    /// As a process does that folds the log: what its cloud sells is asked for when that may be new.
+    fn sell(&mut self) {
+        let state = self.core.state();
+        let policy = state.head.policy.clone();
+        let now = Sells { policy: Some(policy.clone()), typed: state.head.typed };
+        if self.sells.as_ref().is_none_or(|before| *before == now) {
+            return;
+        }
+        self.cloud.types_known(state);
+        self.cloud.prices(&policy).into_iter().for_each(|prices| self.core.prices(prices));
+        self.sells = Some(now);
+    }
+
+    /// All that is on the log, folded up to before a record.
+    pub(crate) fn replayed(&self, until: Seq) -> State {
+        let mut state = State::default();
+        for (line, (seq, time)) in self.lines.iter().zip(&self.stamps) {
+            if *seq == until {
+                break;
+            }
+            let (subject, payload) = (&line.subject, &line.payload);
+            let message = Message { seq: *seq, time: *time, subject, payload };
+            state.apply_decoded(message, codec::decode(&line.payload));
+        }
+        state
+    }
+
+    /// Every record with its number.
+    pub(crate) fn records(&self) -> Vec<(Seq, Event)> {
+        let read = |line: &Line| codec::decode(&line.payload).expect("a record").event;
+        let stamps = self.stamps.iter().map(|(seq, _)| *seq);
+        stamps.zip(self.lines.iter().map(read)).collect()
     }
 
     fn append(&mut self, append: &Append) -> Seq {
@@ -165,12 +227,10 @@ impl Fleet {
         self.lines.push(line);
         self.appended += 1;
         let line = &self.lines[self.lines.len() - 1];
-        let message = Message {
-            seq: Seq(self.lines.len() as u64),
-            time: LogTime((BEGIN + self.now) * 1_000_000),
-            subject: &line.subject,
-            payload: &line.payload,
-        };
+        let stamp = (Seq(self.lines.len() as u64), LogTime((BEGIN + self.now) * 1_000_000));
+        self.stamps.push(stamp);
+        let message =
+            Message { seq: stamp.0, time: stamp.1, subject: &line.subject, payload: &line.payload };
         self.core.fold(Moment(self.now), message, codec::decode(&line.payload));
     }
 
@@ -236,8 +296,11 @@ impl Fleet {
     }
 }
 
-async fn news(cloud: &Ec2Cloud, call: Call) -> News {
+async fn news(cloud: &Ec2Cloud, call: Call, sells: bool) -> News {
     match call {
+        Call::Prices(policy) if sells => News::Priced(cloud.prices_now(&policy).await),
+        Call::Types(policy) if sells => News::Typed(cloud.types_now(&policy).await),
+        Call::Types(_) => News::Typed(None),
         Call::Launch(order) => {
             let answer = cloud.launch(&order).await;
             News::Launched(order.launch, order.attempt, answer)

@@ -9,4 +9,5 @@ mod lists;
 mod prices;
 mod refusal;
 mod storm;
+mod types;
 mod world;

@@ -20,8 +20,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// A moto server takes some seconds to load what it knows.
-const PATIENCE: Duration = Duration::from_secs(120);
-const POLL: Duration = Duration::from_millis(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const POLL: Duration = Duration::from_millis(20);
 pub(crate) const ZONE: &str = "us-east-1b";
 
 pub(crate) struct World {
@@ -58,8 +58,11 @@ impl World {
     }
 
     pub(crate) async fn cloud_of(&self, cluster: &str, config: Config) -> Ec2Cloud {
+        let sdk = sdk(self.proxy.url());
+        let list = config.price_list.as_ref().map(|list| ec2::client::price_list(&sdk, list));
         let settings = Settings { cluster: cluster_id(cluster), key: key(), config };
-        Ec2Cloud::open(client(self.proxy.url()), settings).await.expect("a cloud")
+        let cloud = Ec2Cloud::open(ec2::client::of(&sdk), settings).await.expect("a cloud");
+        cloud.with_price_list(list)
     }
 
     /// The next of many leaders: no memory, and for speed the connections of the one before.
@@ -105,15 +108,18 @@ impl World {
 }
 
 fn client(url: &str) -> Client {
+    ec2::client::of(&sdk(url))
+}
+
+pub(crate) fn sdk(url: &str) -> SdkConfig {
     let credentials = Credentials::new("AKID", "SECRET", None, None, "a test");
-    let config = SdkConfig::builder()
+    SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .endpoint_url(url)
         .http_client(ec2::client::http())
         .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .build();
-    ec2::client::of(&config)
+        .build()
 }
 
 /// Settings with the default subnets, and nothing else that moto would have to be told of.

@@ -1,7 +1,7 @@
 //! Events in a few words, with their figures.
 
 use replay_core::State;
-use schema::event::{Event, Scored};
+use schema::event::{Event, Scored, TypeSeen};
 use schema::resources::{Resources, show_bytes, show_cpu};
 use schema::unit::Micros;
 use schema::why::{GrantWhy, LaunchWhy};
@@ -34,11 +34,12 @@ pub(super) fn of(event: &Event) -> String {
             format!("{} is taken back: {}", e.alloc, driver::describe::revoked(&e.why))
         }
         Event::PriceSeen(e) => format!(
-            "prices seen in {}: {} new, {} not sold any more{}",
+            "prices seen in {}: {} new, {} not sold any more{}{}",
             e.zone,
             e.offerings.len(),
             e.withdrawn.len(),
-            scored(&e.scores)
+            scored(&e.scores),
+            told(&e.types)
         ),
         Event::CloudConfigured(e) => {
             format!("the cloud has new settings, {}", show_bytes(e.settings.len() as u64))
@@ -169,6 +170,15 @@ fn amount(resources: &Resources) -> String {
 fn scored(scores: &[Scored]) -> String {
     let told: Vec<String> = scores.iter().map(|s| format!("{} {}", s.class, s.score)).collect();
     if told.is_empty() { String::new() } else { format!("; scores {}", told.join(", ")) }
+}
+
+/// What the cloud says of types, if it says anything.
+fn told(types: &[TypeSeen]) -> String {
+    let gone = types.iter().filter(|seen| !seen.sold).count();
+    match types.len() {
+        0 => String::new(),
+        all => format!("; told of {all} types, {gone} of them not sold there"),
+    }
 }
 
 /// The kind, what it is about, and what else fits into a word.
