@@ -134,8 +134,11 @@ pub struct TypesTold {
 #[must_use]
 pub fn type_news(state: &State, told: &TypesTold) -> Vec<Event> {
     let rules = &state.head.policy.types;
+    // Of what is told twice the last counts, as it will on the log.
+    let types: BTreeMap<(&SmolStr, &SmolStr), &TypeTold> =
+        told.types.iter().map(|one| ((&one.zone, &one.seen.kind), one)).collect();
     let mut zones: BTreeMap<&SmolStr, Vec<TypeSeen>> = BTreeMap::new();
-    for one in &told.types {
+    for one in types.into_values() {
         if let Some(seen) = learnt(state, one).filter(|_| may_be_bought(state, rules, one)) {
             zones.entry(&one.zone).or_default().push(seen);
         }

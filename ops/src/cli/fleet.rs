@@ -3,7 +3,7 @@
 #[cfg(feature = "ec2")]
 use super::account::{VerifyArgs, verify};
 use super::context::{ClusterArgs, Context, state};
-use super::plan::{PlanArgs, REGION, plan};
+use super::plan::{PlanArgs, plan};
 use super::probe::{ProbeArgs, probe};
 #[cfg(feature = "ec2")]
 use super::setup::{SetupArgs, setup};

@@ -182,6 +182,15 @@ fn what_is_no_type_is_void_and_what_is_one_is_marked() {
     assert_eq!(w.state.types.get(&key).map(|told| told.at), Some(w.state.head.time));
 }
 
+/// Or each would be news for ever.
+#[test]
+fn of_what_is_told_twice_the_last_counts() {
+    let mut w = World::new();
+    let mut twice = told(sold("m9.large", 2, None), None);
+    twice.types.extend(told(sold("m9.large", 4, None), None).types);
+    assert_eq!(written(&mut w, &twice), [sold("m9.large", 4, None)]);
+}
+
 /// A list price is exact: however little it changes, what can be spent at most changes with it.
 #[test]
 fn an_on_demand_price_is_news_however_little_it_changes() {
