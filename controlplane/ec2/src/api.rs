@@ -152,15 +152,26 @@ impl Api {
     ) -> Result<BTreeMap<SmolStr, Hardware>, ApiError> {
         let (mut types, mut next) = (BTreeMap::new(), None);
         loop {
-            let sent = self.client.describe_instance_types().max_results(TYPES);
-            let sent = sent.set_filters(Some(filters.to_vec())).set_next_token(next.take());
-            let page = self.made(Call::Describe, Box::pin(sent.send())).await?;
-            types.extend(page.instance_types().iter().filter_map(hardware::hardware));
-            next = following(page.next_token());
-            if next.is_none() {
+            let (page, behind) = self.some_types(filters, next).await?;
+            types.extend(page);
+            if behind.is_none() {
                 return Ok(types);
             }
+            next = behind;
         }
+    }
+
+    /// One page of that, the first or this one; and what names the page behind it.
+    pub(crate) async fn some_types(
+        &self,
+        filters: &[Filter],
+        page: Option<String>,
+    ) -> Result<(Vec<(SmolStr, Hardware)>, Option<String>), ApiError> {
+        let sent = self.client.describe_instance_types().max_results(TYPES);
+        let sent = sent.set_filters(Some(filters.to_vec())).set_next_token(page);
+        let page = self.made(Call::Describe, Box::pin(sent.send())).await?;
+        let types = page.instance_types().iter().filter_map(hardware::hardware).collect();
+        Ok((types, following(page.next_token())))
     }
 
     /// Which types are sold in which zones, for which all of this holds: of places of this kind, page by page.

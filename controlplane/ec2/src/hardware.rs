@@ -8,6 +8,9 @@ use schema::policy::types::Arch;
 use schema::policy::worth::Links;
 use smol_str::SmolStr;
 
+/// By how much a label may be off: labels have two decimals, and are of several cards.
+const ROUNDED: f64 = 0.02;
+
 /// The name of a type and what it has; nothing if EC2 does not say enough of it, or it runs nothing that is
 /// known here.
 pub(crate) fn hardware(told: &InstanceTypeInfo) -> Option<(SmolStr, Hardware)> {
@@ -88,9 +91,10 @@ fn devices(count: Option<i32>, name: Option<&str>) -> Option<Devices> {
 fn network(told: &NetworkInfo) -> u64 {
     let cards = told.network_cards().iter();
     let all: f64 = cards.filter_map(|card| card.baseline_bandwidth_in_gbps()).sum();
-    let label = told.network_performance().and_then(fixed).unwrap_or(f64::MAX);
+    let label = told.network_performance().and_then(fixed);
+    let all = label.filter(|label| all > label + ROUNDED).unwrap_or(all);
     // What is less than nothing or more than there is comes to the nearest that fits.
-    (all.min(label) * 1000.0).round() as u64
+    (all * 1000.0).round() as u64
 }
 
 /// What a label promises that names one figure, in gigabits per second: `200 Gigabit`, `4x 100 Gigabit`.

@@ -54,10 +54,11 @@ impl Account {
         Ok(sold.into_iter().map(|(kind, _)| kind).collect())
     }
 
-    /// Of how many types that are called so EC2 tells what they have.
+    /// Of how many types that are called so EC2 tells what they have, on the first page.
     pub(super) async fn types(&self, allow: &[SmolStr]) -> Asked<usize> {
         let filters = types::named(allow);
-        self.patiently(|| self.api.types(&filters)).await.map(|types| types.len())
+        let (types, _) = self.patiently(|| self.api.some_types(&filters, None)).await?;
+        Ok(types.len())
     }
 
     /// Of how many types the price list names a price; nothing if there is none to be asked.

@@ -79,7 +79,7 @@ pub fn types(zone: &str, allowed: &BTreeSet<SmolStr>, asked: &Asked<BTreeSet<Smo
     Check::missing("types", zone, found, todo)
 }
 
-/// Whether EC2 tells what types have: `told` is of how many, of those that may be bought.
+/// Whether EC2 tells what types have: `told` is of how many it told at once.
 #[must_use]
 pub fn told(region: &str, told: &Asked<usize>) -> Check {
     match told {
