@@ -11,7 +11,7 @@ mod watch;
 #[path = "cluster/world.rs"]
 mod world;
 
-use replay_core::State;
+use replay_core::{State, Void};
 use std::time::Duration;
 use world::World;
 
@@ -88,6 +88,15 @@ fn bad_input_gets_a_sentence() {
         (&["hold", "i-nothing"], "there is no i-nothing on this cluster"),
         (&["policy", "set", "max_instances=-3"], "invalid value"),
         (&["policy", "set", "nonsense=3"], "a policy has no"),
+        (&["policy", "set", "min_instances=65"], "min_instances is more than max_instances"),
+        (&["policy", "set", "label_budgets={\"team\": 1}"], "is no label"),
+        (&["policy", "set", "label_budgets={\"team=x\": -1}"], "invalid value"),
+        (&["driver", "weight", "me", "0"], "a weight is from 1 to 100000, not 0"),
+        (&["driver", "weight", "me", "100001"], "a weight is from 1 to 100000, not 100001"),
+        (&["driver", "weight", "me", "-1"], "unexpected argument"),
+        (&["driver", "budget", "me", "$-1"], "is no amount of money"),
+        (&["run", "--width", "0", "--", "true"], "width is 0"),
+        (&["up", "--instances", "65"], "--instances 65: min_instances is more than max_instances"),
         (&["state", "--at", "yesterday-ish"], "neither a sequence nor a time"),
         (&["--cluster", "No.Such", "instances"], "only a-z, 0-9 and -"),
     ] {
@@ -95,6 +104,8 @@ fn bad_input_gets_a_sentence() {
         assert_eq!(code, 2, "{args:?}: {err}");
         assert!(err.contains(sentence), "{args:?}: {err}");
     }
+    // What makes no sense is not written, and so is never void.
+    assert_eq!(world.state().head.voids.get(&Void::Invalid), None);
     world.audit();
 }
 

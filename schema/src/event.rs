@@ -38,14 +38,23 @@ pub trait Body: Serialize + DeserializeOwned {
     const ROLE: Role;
     /// Where it goes.
     fn route(&self) -> Route<'_>;
+    /// Whether any state would take it: what can be seen of that without one. The fold and who writes ask
+    /// the same, so that nothing is written that is void whatever happens.
+    ///
+    /// # Errors
+    /// Says what is wrong.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
-/// Says where an event goes: aggregate, id, and optionally the instance and the driver.
+/// Says where an event goes: aggregate, id, and optionally the instance and the driver; and how it is checked,
+/// if there is anything to check.
 macro_rules! body {
     (@optional) => { None };
     (@optional $value:expr) => { Some($value) };
     ($role:ident $kind:literal $name:ident |$e:ident| $aggregate:ident $id:expr
-        $(, instance $instance:expr)? $(, driver $driver:expr)?) => {
+        $(, instance $instance:expr)? $(, driver $driver:expr)? $(, check $check:path)?) => {
         impl $crate::event::Body for $name {
             const KIND: &'static str = $kind;
             const ROLE: $crate::subject::Role = $crate::subject::Role::$role;
@@ -58,6 +67,11 @@ macro_rules! body {
                     id: $id,
                 }
             }
+            $(
+                fn check(&self) -> Result<(), String> {
+                    $check(self)
+                }
+            )?
         }
     };
 }
@@ -95,6 +109,14 @@ macro_rules! events {
             #[must_use]
             pub fn route(&self) -> Route<'_> {
                 match self { $(Event::$name(body) => body.route(),)* }
+            }
+
+            /// Whether any state would take it.
+            ///
+            /// # Errors
+            /// Says what is wrong.
+            pub fn check(&self) -> Result<(), String> {
+                match self { $(Event::$name(body) => body.check(),)* }
             }
 
             pub(crate) fn encode_body(&self) -> Result<Vec<u8>, rmp_serde::encode::Error> {

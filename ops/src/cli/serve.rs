@@ -2,7 +2,7 @@
 
 use super::cloud::{Chosen, CloudArgs};
 use super::context::{ClusterArgs, Context, Noted, id, named, note};
-use crate::output::{OURS, Output, say};
+use crate::output::{OURS, Output, Usage, say};
 use anyhow::Context as _;
 use clap::Args;
 use controlplane::cloud::local::Host as _;
@@ -65,6 +65,7 @@ pub(crate) struct ControllerArgs {
 
 pub(crate) async fn up(args: UpArgs, names: ClusterArgs) -> anyhow::Result<ExitCode> {
     let cluster = named(names.cluster.as_deref())?;
+    first_policy(args.instances)?;
     let dir = match args.dir.clone() {
         Some(dir) => dir,
         None => default_dir()?.join(cluster.as_str()),
@@ -213,17 +214,13 @@ pub(crate) async fn controller(
 ) -> anyhow::Result<ExitCode> {
     let context = Context::find(names, Output::Table)?;
     let cluster = context.cluster.clone();
+    let policy = first_policy(args.instances)?;
     let (log, telemetry) = replay::log::open(&context.url, &cluster, true).await?;
     let mut agent: Vec<OsString> = vec![std::env::current_exe()?.into()];
     agent.extend(["--log", &context.url, "--cluster", cluster.as_str(), "agent"].map(Into::into));
     let chosen = args.cloud.open(&cluster, |dir| here(dir, agent));
     let Chosen { cloud, offerings } = chosen.await?;
-    let policy = Policy {
-        offerings,
-        min_instances: args.instances,
-        unreachable_after: Millis::from_secs(15),
-        ..Policy::default()
-    };
+    let policy = Policy { offerings, ..policy };
     let replica = Replica::start(Options {
         cluster,
         replica: args.replica.as_deref().map_or_else(|| Ok(fresh_name()), id)?,
@@ -248,6 +245,14 @@ pub(crate) async fn controller(
         Err(_) => tracing::warn!("the log is out of reach: stopping without a word"),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a new log's policy says of instances. A log would be begun with another one in vain, for ever.
+fn first_policy(instances: u32) -> anyhow::Result<Policy> {
+    let unreachable_after = Millis::from_secs(15);
+    let policy = Policy { min_instances: instances, unreachable_after, ..Policy::default() };
+    policy.check().map_err(|wrong| Usage(format!("--instances {instances}: {wrong}")))?;
+    Ok(policy)
 }
 
 /// Returns when stdin ends.

@@ -44,12 +44,15 @@ fn author() -> AuthorId {
     AuthorId::new(user).unwrap_or_else(|_| AuthorId::made(0, 0))
 }
 
-/// Writes what is to become of something, and tells whether it had an effect.
+/// Writes what is to become of something, and tells whether it had an effect. What no state would take is not
+/// written.
 pub(super) async fn say_it(
     context: &Context,
     of: &str,
     event: impl Into<Event>,
 ) -> anyhow::Result<ExitCode> {
+    let event = event.into();
+    event.check().map_err(Usage)?;
     let log = context.open().await?;
     let identity = Identity::fresh(context.cluster.clone(), author());
     let writer = Author::start(log.clone(), identity, Box::new(Forgetful));

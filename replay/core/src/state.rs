@@ -4,7 +4,7 @@ use crate::digest::{Digest, Hashing};
 use crate::table::Table;
 use crate::void::Void;
 
-use schema::event::Genesis;
+use schema::event::{Body, Genesis};
 use schema::id::{AllocId, AuthorId, ClusterId, DriverId, ExecId, InstanceId, LaunchId};
 use schema::policy::Policy;
 use schema::subject::Role;
@@ -278,7 +278,7 @@ impl State {
     }
 
     pub(crate) fn begin(&mut self, genesis: &Genesis) -> Result<(), Void> {
-        genesis.policy.check().map_err(|_| Void::Invalid)?;
+        genesis.check().map_err(|_| Void::Invalid)?;
         if let Some(previous) = &genesis.previous {
             if self.head.applied.0 > 1 {
                 return Err(Void::Genesis);

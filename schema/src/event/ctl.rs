@@ -50,7 +50,11 @@ pub struct Genesis {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Previous>,
 }
-body!(Ctl "genesis" Genesis |_e| Cluster "genesis");
+body!(Ctl "genesis" Genesis |_e| Cluster "genesis", check followed);
+
+fn followed(e: &Genesis) -> Result<(), String> {
+    e.policy.check()
+}
 
 /// A replica began to follow the log. Needs no epoch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -42,7 +42,11 @@ pub struct AllocRequested {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Millis>,
 }
-body!(Driver "alloc-requested" AllocRequested |e| Alloc e.alloc.as_str(), driver &e.driver);
+body!(Driver "alloc-requested" AllocRequested |e| Alloc e.alloc.as_str(), driver &e.driver, check asked);
+
+fn asked(e: &AllocRequested) -> Result<(), String> {
+    e.requirements.check()
+}
 
 /// A driver no longer wants what it asked for. Void once granted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -15,7 +15,11 @@ pub struct PolicySet {
     /// The policy.
     pub policy: Policy,
 }
-body!(Ops "policy-set" PolicySet |_e| Policy "policy");
+body!(Ops "policy-set" PolicySet |_e| Policy "policy", check followed);
+
+fn followed(e: &PolicySet) -> Result<(), String> {
+    e.policy.check()
+}
 
 /// The instance takes no new allocs and is not scaled down, until resumed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,7 +88,7 @@ pub struct DriverWeighted {
     /// Its weight, from 1 to [`MAX_WEIGHT`].
     pub weight: u32,
 }
-body!(Ops "driver-weighted" DriverWeighted |e| Driver e.driver.as_str());
+body!(Ops "driver-weighted" DriverWeighted |e| Driver e.driver.as_str(), check weight);
 
 /// What all allocs of a driver may cost together per hour, each by its part of its instance. A lower
 /// limit ends nothing that is there; nothing is added until it is kept again. Also of a driver that has
@@ -124,10 +128,25 @@ pub struct ProbeDone {
     /// From the intent until a first exec had ended there.
     pub usable: Millis,
 }
-body!(Ops "probe-done" ProbeDone |e| Instance e.instance.as_str());
+body!(Ops "probe-done" ProbeDone |e| Instance e.instance.as_str(), check measured);
 
 /// The weight of a driver that nobody has weighted.
 pub const WEIGHT: u32 = 100;
 
 /// The largest weight.
 pub const MAX_WEIGHT: u32 = 100_000;
+
+fn weight(e: &DriverWeighted) -> Result<(), String> {
+    match e.weight {
+        1..=MAX_WEIGHT => Ok(()),
+        other => Err(format!("a weight is from 1 to {MAX_WEIGHT}, not {other}")),
+    }
+}
+
+fn measured(probe: &ProbeDone) -> Result<(), String> {
+    probe.resources.check()?;
+    if probe.resources.memory == 0 || probe.kind.is_empty() {
+        return Err("a probe has measured some memory, and of a type that has a name".into());
+    }
+    Ok(())
+}

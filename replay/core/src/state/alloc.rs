@@ -12,7 +12,7 @@
 use super::State;
 use super::index::WaitKey;
 use crate::void::Void;
-use schema::event::{AllocFreed, AllocGranted, AllocRequested, AllocsKept};
+use schema::event::{AllocFreed, AllocGranted, AllocRequested, AllocsKept, Body};
 use schema::id::{AllocId, DriverId, InstanceId, LaunchId};
 use schema::requirements::{Constraint, Requirements};
 use schema::resources::Resources;
@@ -165,7 +165,7 @@ impl State {
         if !there {
             return Err(Void::Unknown);
         }
-        e.requirements.check().map_err(|_| Void::Invalid)?;
+        e.check().map_err(|_| Void::Invalid)?;
         let alloc = Alloc {
             driver: e.driver.clone(),
             requirements: e.requirements.clone(),

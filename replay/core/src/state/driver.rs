@@ -3,7 +3,7 @@
 use super::State;
 use super::index::Retired;
 use crate::void::Void;
-use schema::event::{DriverJoined, DriverWeighted, MAX_WEIGHT, WEIGHT};
+use schema::event::{Body, DriverJoined, DriverWeighted, WEIGHT};
 use schema::id::DriverId;
 use schema::unit::LogTime;
 use serde::{Deserialize, Serialize};
@@ -51,9 +51,7 @@ impl State {
     }
 
     pub(crate) fn weighted(&mut self, e: &DriverWeighted) -> Result<(), Void> {
-        if e.weight == 0 || e.weight > MAX_WEIGHT {
-            return Err(Void::Invalid);
-        }
+        e.check().map_err(|_| Void::Invalid)?;
         if e.weight == WEIGHT {
             self.head.weights.remove(&e.driver);
         } else {

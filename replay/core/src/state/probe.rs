@@ -2,7 +2,7 @@
 
 use super::State;
 use crate::void::Void;
-use schema::event::ProbeDone;
+use schema::event::{Body, ProbeDone};
 use schema::requirements::Market;
 use schema::resources::Resources;
 use schema::unit::{LogTime, Millis};
@@ -28,10 +28,7 @@ pub struct Probe {
 
 impl State {
     pub(crate) fn probe_done(&mut self, e: &ProbeDone) -> Result<(), Void> {
-        let sound = e.resources.check().is_ok() && e.resources.memory > 0 && !e.kind.is_empty();
-        if !sound {
-            return Err(Void::Invalid);
-        }
+        e.check().map_err(|_| Void::Invalid)?;
         let ProbeDone { zone, market, resources, booted, usable, .. } = e.clone();
         let probe = Probe { at: self.head.time, zone, market, resources, booted, usable };
         self.probes.insert(e.kind.clone(), probe);
