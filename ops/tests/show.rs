@@ -14,7 +14,7 @@ use replay::log::{
 use replay_core::State;
 use replay_core::author::Line;
 use schema::codec;
-use schema::event::{Checkpoint, Event};
+use schema::event::{Checkpoint, CloudConfigured, Event};
 use schema::id::ClusterId;
 use schema::record::Record;
 use schema::unit::{LogTime, Seq};
@@ -172,8 +172,7 @@ fn a_forged_checkpoint_is_found() {
     insta::assert_snapshot!(forged.all(&[&["verify"], &["verify", "--output", "json"]]));
 }
 
-/// The corpus up to where its last leader steps down. Instead of that it writes down what this makes
-/// of the digest at its election.
+/// Instead of stepping down the last leader writes down what this makes of the digest at its election.
 fn with_checkpoint(claim: impl Fn([u8; 32]) -> Vec<u8>) -> Vec<Stored> {
     led(|state| {
         let (seq, digest) = *state.marks.back().expect("a digest at the election");
@@ -183,6 +182,14 @@ fn with_checkpoint(claim: impl Fn([u8; 32]) -> Vec<u8>) -> Vec<Stored> {
 
 /// The corpus up to where its last leader steps down. Instead of that it writes what this makes of the state.
 fn led(events: impl Fn(&State) -> Vec<Event>) -> Vec<Stored> {
+    ended_with(|state| {
+        let (seq, digest) = *state.marks.back().expect("a digest at the election");
+        Checkpoint { seq, digest: claim(digest.0) }.into()
+    })
+}
+
+/// The corpus up to where its last leader steps down; instead of that it writes this.
+fn ended_with(event: impl FnOnce(&State) -> Event) -> Vec<Stored> {
     let mut records = corpus();
     let decoded = |stored: &Stored| codec::decode(&stored.payload);
     let resigned = |stored: &Stored| {
@@ -200,7 +207,30 @@ fn led(events: impl Fn(&State) -> Vec<Event>) -> Vec<Stored> {
         let (subject, payload) = (line.subject, line.payload.into());
         records.push(Stored { seq: Seq(instead.seq.0 + n), subject, payload, ..instead.clone() });
     }
+    let mut record = decoded(&instead).expect("a record");
+    record.event = event(&state);
+    let line = Line::of(&ClusterId::new("default").expect("an id"), &record).expect("a line");
+    (instead.subject, instead.payload) = (line.subject, line.payload.into());
+    records.push(instead);
     records
+}
+
+/// This machine has none of them: that is no reason to call them missing.
+#[test]
+fn instances_on_ec2_are_not_looked_for_on_this_machine() {
+    let on_ec2 = ended_with(|_| CloudConfigured { settings: "{}".into() }.into());
+    let world = World::of(on_ec2);
+    let dir = tempfile::tempdir().expect("a directory");
+    let here = dir.path().join("up");
+    let here = here.to_str().expect("text");
+    for args in [&["fleet", "sync"][..], &["fleet", "sync", "--dir", here]] {
+        let told = world.fleetlog(args);
+        let [_, said, code] = told.trim().lines().collect::<Vec<_>>()[..] else { panic!("{told}") };
+        let sentence = "fleetlog: this cluster's instances are on EC2, and were not looked at: ";
+        assert!(said.starts_with(sentence) && said.contains("--ec2"), "{told}");
+        assert_eq!(code, "[exit code 2]");
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).expect("it is there").count(), 0, "nothing is made");
 }
 
 /// As where the disk is full on which an agent's log is: what it does must not depend on what it says.

@@ -3,8 +3,8 @@
 use super::context::{ClusterArgs, Context, state, when};
 use super::reasons::terminating;
 use super::serve::{default_dir, here};
-use crate::output::{Output, Row, or_dash, rows, say};
-use anyhow::Context as _;
+use crate::output::{Output, Row, Usage, or_dash, rows, say};
+use anyhow::{Context as _, bail};
 use clap::Args;
 use controlplane::cloud::local::Host as _;
 use controlplane::cloud::{Seen, SeenState};
@@ -21,7 +21,7 @@ use std::process::ExitCode;
 /// The leader does the same twice a second by itself, and acts on it: what is gone it writes down, and what
 /// nothing accounts for it ends after a grace. This asks the cloud anew and shows what comes of the
 /// comparison; it changes nothing. On EC2, instances of other clusters are shown as strangers, and what no
-/// cluster made is not looked at.
+/// cluster made is not looked at. Where it cannot look it says so, and exits 2.
 #[derive(Debug, Args)]
 pub(crate) struct SyncArgs {
     /// Where instances on this machine keep their files [default: as `fleetlog up` has it]
@@ -31,6 +31,24 @@ pub(crate) struct SyncArgs {
     #[cfg(feature = "ec2")]
     #[arg(long, value_name = "FILE", conflicts_with = "dir")]
     ec2: Option<PathBuf>,
+}
+
+#[cfg(feature = "ec2")]
+const WANTED: &str = "give --ec2 with the settings that its controllers are given";
+#[cfg(not(feature = "ec2"))]
+const WANTED: &str = "this build cannot; one with the feature `ec2` can, by --ec2";
+
+impl SyncArgs {
+    #[cfg(feature = "ec2")]
+    fn asks_ec2(&self) -> bool {
+        self.ec2.is_some()
+    }
+
+    #[cfg(not(feature = "ec2"))]
+    fn asks_ec2(&self) -> bool {
+        let _ = self;
+        false
+    }
 }
 
 /// What a cloud shows: the cluster's, and others' with the cluster that they say they are of.
@@ -46,6 +64,7 @@ pub(super) async fn sync(
 ) -> anyhow::Result<ExitCode> {
     let context = Context::find(names, output)?;
     let log = context.open().await?;
+    looks_where_they_are(&state(&*log).await?, &args)?;
     // First the cloud: what it has by then is on the log by the time that this is read.
     let shown = shown(&args, &context.cluster).await?;
     let state = state(&*log).await?;
@@ -65,6 +84,25 @@ pub(super) async fn sync(
     }
     say(&format!("{differing} of {} differ; look again in a while", all.len()));
     Ok(ExitCode::FAILURE)
+}
+
+/// What is looked at is where the instances are: elsewhere each of them would be missing.
+fn looks_where_they_are(state: &State, args: &SyncArgs) -> anyhow::Result<()> {
+    // Only EC2 has settings, and a leader writes them down before it launches anything by them.
+    let on_ec2 = state.head.settings.is_some();
+    match (on_ec2, args.asks_ec2()) {
+        (true, false) => bail!(Usage(format!(
+            "this cluster's instances are on EC2, and were not looked at: {WANTED}"
+        ))),
+        (false, true) if state.instances.iter().any(|(_, instance)| instance.lives()) => {
+            bail!(Usage(
+                "this cluster's instances are not on EC2, and were not looked at: leave out --ec2, on the \
+                 machine of its controllers"
+                    .to_owned()
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Log time now: a quiet log says what it was at its last record.
