@@ -1,21 +1,18 @@
 //! The network that a cluster is given in an account: `fleet setup`.
 
+mod file;
+
 use super::account::show;
 use super::context::{ClusterArgs, named};
-use crate::output::{Output, Usage, in_full, print, say};
+use crate::output::{Output, Usage, say};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use ec2::account::Account;
 use ec2_core::account::Asked;
 use ec2_core::setup::{Block, Has, Want, next};
 use schema::id::ClusterId;
-use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-
-/// What the settings name where they name no image: the newest stable Flatcar, by its makers.
-const OWNER: &str = "075585003325";
-const NAME: &str = "Flatcar-stable-*-hvm";
 
 /// Say what a cluster's network lacks, and make it if asked to; exits 1 if something is missing
 ///
@@ -24,7 +21,7 @@ const NAME: &str = "Flatcar-stable-*-hvm";
 /// again it makes nothing new, and completes what was left half done.
 #[derive(Debug, Args)]
 pub(crate) struct SetupArgs {
-    /// Settings to complete: what they have beside the network is kept
+    /// Settings to complete: what they have stays, and what is empty is filled
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
     /// The region [default: that of the settings]
@@ -42,7 +39,7 @@ pub(crate) struct SetupArgs {
     /// Make what is missing
     #[arg(long)]
     make: bool,
-    /// Write the settings that controllers are given to this file
+    /// Write the settings that controllers are given to this file; what it has already stays as it is
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
 }
@@ -53,9 +50,8 @@ pub(super) async fn setup(
     output: Output,
 ) -> anyhow::Result<ExitCode> {
     let cluster = named(names.cluster.as_deref())?;
-    let from = args.from.as_deref().map_or_else(|| Ok(Map::new()), settings)?;
-    let region = args.region.as_deref().or_else(|| from.get("region")?.as_str());
-    let region = region.ok_or_else(|| Usage("which region? give --region".to_owned()))?.to_owned();
+    // Before anything is made: what cannot be completed is not to be written over later.
+    let region = file::region(&args, &file::begun(&args)?.0)?;
     let key = args.public_key.as_deref().map(text).transpose()?;
     let account = Account::new(ec2::client::connect(&region).await, cluster.clone());
     let want = want(&args, &cluster, &account).await?;
@@ -68,7 +64,9 @@ pub(super) async fn setup(
     let code = show(&has.checks(&want), output);
     let whole = next(&want, &has).map_err(Usage)?.is_none();
     if whole {
-        give(&completed(from, &region, &want, &has), args.write.as_deref(), output)?;
+        let (mut draft, of_from) = file::begun(&args)?;
+        let of_found = draft.complete(&region, &want, &has);
+        file::give(&args, &draft, (&of_from, &of_found), output)?;
     } else {
         say("no settings: they would name what there is not; --make makes it");
     }
@@ -106,51 +104,4 @@ fn answer<T>(asked: Asked<T>, what: &str) -> anyhow::Result<T> {
 
 fn text(path: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
-}
-
-/// Settings that may lack what is to be completed.
-fn settings(path: &Path) -> anyhow::Result<Map<String, Value>> {
-    let wrong = |error: serde_json::Error| Usage(format!("{}: {error}", path.display()));
-    Ok(serde_json::from_str(&text(path)?).map_err(wrong)?)
-}
-
-/// The settings with what there is now.
-fn completed(mut from: Map<String, Value>, region: &str, want: &Want, has: &Has) -> Value {
-    let subnet = |zone| has.subnets.get(zone).map(|id| json!({ "zone": zone, "subnet": id }));
-    let subnets: Vec<Value> = want.zones.iter().filter_map(subnet).collect();
-    let groups: Vec<&str> = has.groups.keys().map(AsRef::as_ref).collect();
-    from.insert("region".to_owned(), json!(region));
-    from.insert("subnets".to_owned(), json!(subnets));
-    from.insert("security_groups".to_owned(), json!(groups));
-    from.extend(want.key.iter().map(|key| ("key_name".to_owned(), json!(key))));
-    // The way out is the internet gateway, and that takes a public address.
-    from.entry("public_ip").or_insert(json!(true));
-    if !from.contains_key("images") {
-        let newest = json!({ "newest": { "owner": OWNER, "name": NAME } });
-        from.insert("images".to_owned(), json!({ "x86_64": newest }));
-        from.insert("flavour".to_owned(), json!("flatcar"));
-    }
-    Value::Object(from)
-}
-
-/// Prints the settings, writes them, and says what they still lack.
-fn give(settings: &Value, file: Option<&Path>, output: Output) -> anyhow::Result<()> {
-    match output {
-        Output::Table => print(&format!("\n{}", in_full(output, settings)?)),
-        Output::Json => print(&json!({ "settings": settings }).to_string()),
-        Output::Quiet => {}
-    }
-    if let Some(file) = file {
-        let text = format!("{}\n", serde_json::to_string_pretty(settings)?);
-        std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
-    }
-    let config: Result<ec2_core::Config, _> = serde_json::from_value(settings.clone());
-    let lacks = match config {
-        Ok(config) => config.check().err(),
-        Err(error) => Some(error.to_string()),
-    };
-    if let Some(lacks) = lacks {
-        say(&format!("no controller takes these settings yet: {lacks}"));
-    }
-    Ok(())
 }

@@ -109,3 +109,60 @@ fn what_another_made_is_not_used() {
     assert_eq!(run("genomics"), mine);
     assert_eq!(account.calls("CreateVpc"), 2);
 }
+
+/// What somebody wrote into the file by hand is nowhere else.
+#[test]
+fn settings_that_were_completed_by_hand_stay_so() {
+    let account = Account::start();
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("ec2.json");
+    let read = || std::fs::read_to_string(&file).expect("it is there");
+    let run = |args: &[&str]| {
+        let args = [&["setup", "--zone", ZONES[0], "--make", "--write", "ec2.json"], args].concat();
+        fleet(&account, dir.path(), &args)
+    };
+    // Nothing that could be read wrongly is taken for nothing, and nothing is made for it.
+    let spoilt = "{\"labels\": {\"team\": \"x\"},}";
+    std::fs::write(&file, spoilt).expect("written");
+    let output = run(&["--region", "us-east-1"]);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(
+        said(&output).contains("ec2.json: these are no settings: trailing comma"),
+        "{}",
+        said(&output)
+    );
+    assert_eq!((read().as_str(), account.calls("Create")), (spoilt, 0));
+
+    std::fs::write(&file, "{\"labels\": {\"team\": \"x\"}, \"list_every\": 9000}")
+        .expect("written");
+    let output = run(&["--region", "us-east-1"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let mut settings: Value = serde_json::from_str(&read()).expect("JSON");
+    assert_eq!((&settings["labels"]["team"], &settings["list_every"]), (&json!("x"), &json!(9000)));
+    let made = settings["security_groups"][0].clone();
+    assert!(made.as_str().is_some_and(|id| id.starts_with("sg-")), "{settings}");
+
+    settings["security_groups"] = json!([made, "sg-0123456789abcdef0"]);
+    settings["agent"] = cluster::settings(&account, "flatcar", 0)["agent"].clone();
+    let by_hand = format!("\n{settings}\n");
+    std::fs::write(&file, &by_hand).expect("written");
+    let from = json!({ "list_every": 1000, "log": { "url": "nats://log.internal:4222" } });
+    std::fs::write(dir.path().join("from.json"), from.to_string()).expect("written");
+    let output = run(&[]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(read(), by_hand, "there was nothing to fill");
+    assert!(said(&output).contains("security_groups stays as it is"), "{}", said(&output));
+    let output = run(&["--from", "from.json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(
+        said(&output).contains("list_every stays as it is in --write; --from has 1000"),
+        "{}",
+        said(&output)
+    );
+    settings["log"] = from["log"].clone();
+    assert_eq!(serde_json::from_str::<Value>(&read()).expect("JSON"), settings);
+
+    let output = run(&["--region", "eu-west-1"]);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains("the settings are of region us-east-1"), "{}", said(&output));
+}

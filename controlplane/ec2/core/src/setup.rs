@@ -12,8 +12,10 @@
 //! nor used.
 
 mod block;
+mod draft;
 
 pub use block::Block;
+pub use draft::{Draft, Kept};
 
 use crate::account::Check;
 use smol_str::SmolStr;
