@@ -10,6 +10,8 @@ mod cluster;
 mod instance;
 #[path = "ec2/setup.rs"]
 mod setup;
+#[path = "ec2/verify.rs"]
+mod verify;
 
 use account::Account;
 use cluster::Cluster;

@@ -79,7 +79,8 @@ impl Account {
         checks.push(account::told(region, &self.types(&rules.policy.types.allow).await));
         checks.extend(account::list_prices(region, &self.listed(region).await));
         let ours = self.seen().await.map(|seen| seen.ours.len());
-        checks.extend(account::instances(self.cluster.as_str(), &ours));
+        let end = self.patiently(|| self.api.try_end(account::NOBODYS)).await;
+        checks.extend(account::instances(self.cluster.as_str(), &ours, &end));
         checks.extend(account::limits(&self.limits().await, rules.refused));
         checks
     }
@@ -113,11 +114,16 @@ impl Account {
             checks.push(account::types(zone, &allowed, &sold));
             let sold = sold.unwrap_or(allowed);
             for (arch, image) in images {
-                let Ok(Some(image)) = image else { continue };
                 let fits = |o: &&Offering| Arch::of(o) == *arch && sold.contains(&o.kind);
                 let cheapest = here().filter(fits).min_by_key(|o| (o.price, &o.kind));
-                if let Some(offering) = cheapest {
-                    checks.push(self.tried(config, offering, image).await);
+                match (cheapest, image) {
+                    (Some(offering), Ok(Some(image))) => {
+                        checks.push(self.tried(config, offering, image).await);
+                    }
+                    (Some(offering), _) => {
+                        checks.push(account::untried(zone, &offering.kind, arch.name()));
+                    }
+                    (None, _) => {}
                 }
             }
         }

@@ -18,7 +18,7 @@ use schema::policy::Policy;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Check that the account has what the settings name; exits 1 if anything is missing
+/// Check that the account has what the settings name; exits 1 if anything is missing, or could not be looked at
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
     /// The settings that controllers are given
@@ -89,12 +89,23 @@ pub(super) fn show(checks: &[Check], output: Output) -> ExitCode {
     };
     let all: Vec<Row> = checks.iter().map(row).collect();
     rows(output, &["check", "of", "status", "found", "what to do"], &all);
-    let missing = checks.iter().filter(|check| check.status == Status::Missing).count();
-    if missing == 0 {
-        return ExitCode::SUCCESS;
+    let of = |status| checks.iter().filter(move |check| check.status == status);
+    let (missing, unseen) = (of(Status::Missing).count(), of(Status::CannotSay).count());
+    for check in of(Status::CannotSay) {
+        say(&sentence(check));
     }
-    say(&format!("{missing} missing: nothing can be launched as it is"));
-    ExitCode::FAILURE
+    if missing > 0 {
+        say(&format!("{missing} missing: nothing can be launched as it is"));
+    } else if unseen > 0 {
+        say(&format!("nothing is missing of what was looked at; {unseen} could not be looked at"));
+    }
+    if missing + unseen == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What could not be looked at, why, and what to do about it.
+fn sentence(Check { check, of, found, todo, .. }: &Check) -> String {
+    let of = if of.is_empty() { String::new() } else { format!(" {of}") };
+    format!("{check}{of}: could not be looked at: {found}; {todo}")
 }
 
 fn said(status: Status) -> String {
@@ -102,6 +113,7 @@ fn said(status: Status) -> String {
         Status::Ok => "ok",
         Status::Missing => "missing",
         Status::CannotSay => "cannot say",
+        Status::NotTold => "not told",
     }
     .to_owned()
 }

@@ -7,7 +7,9 @@ use serde::Serialize;
 mod launch;
 mod network;
 
-pub use launch::{images, instances, key_pair, launches, limits, list_prices, told, types};
+pub use launch::{
+    NOBODYS, images, instances, key_pair, launches, limits, list_prices, told, types, untried,
+};
 pub use network::{GroupRow, SubnetRow, groups, subnets, zones};
 
 /// What came of a check.
@@ -18,8 +20,10 @@ pub enum Status {
     Ok,
     /// It is not there, or not as it must be: nothing is launched as it is.
     Missing,
-    /// EC2 does not tell, or was not asked.
+    /// It could not be looked at: EC2 did not answer, or these credentials may not ask.
     CannotSay,
+    /// EC2 tells nobody.
+    NotTold,
 }
 
 /// One thing that was looked at.
@@ -102,7 +106,7 @@ impl Check {
         Check { check, of, status: Status::Missing, found, todo }
     }
 
-    /// EC2 does not tell.
+    /// It could not be looked at.
     #[must_use]
     pub fn cannot_say(
         check: &'static str,
@@ -150,22 +154,24 @@ const CREDENTIALS: &str =
 const NO_ANSWER: &str =
     "see that the region is right, and that its endpoint can be reached from here";
 
-/// Whether EC2 takes these credentials, by what it said to the first call that was made with them.
+/// Whether EC2 takes these credentials, by what it said to the first call that was made with them. If not,
+/// there is nothing else to ask.
 #[must_use]
 pub fn credentials<T>(region: &str, (action, asked): (&str, &Asked<T>)) -> Check {
     let of = region.to_owned();
+    let nothing_else = |said: &Said| format!("{}; nothing else was asked", said.failure());
     match asked {
         Ok(_) => Check::ok("credentials", of, "EC2 takes them"),
         Err(said) if said.is_permission() => {
             Check::ok("credentials", of, format!("EC2 takes them, but not for ec2:{action}"))
         }
         Err(said) if said.is_of_credentials() || said.message.contains("credential") => {
-            Check::missing("credentials", of, said.failure().to_string(), CREDENTIALS)
+            Check::missing("credentials", of, nothing_else(said), CREDENTIALS)
         }
         Err(said) if said.status.is_none() => {
-            Check::missing("credentials", of, said.failure().to_string(), NO_ANSWER)
+            Check::cannot_say("credentials", of, nothing_else(said), NO_ANSWER)
         }
-        Err(said) => Check::cannot_say("credentials", of, said.failure().to_string(), "try again"),
+        Err(said) => Check::cannot_say("credentials", of, nothing_else(said), "try again"),
     }
 }
 
@@ -210,7 +216,7 @@ mod tests {
         assert_eq!(judged(Ok(())), Status::Ok);
         assert_eq!(judged(Err(said(Some("UnauthorizedOperation"), Some(403)))), Status::Ok);
         assert_eq!(judged(Err(said(Some("AuthFailure"), Some(401)))), Status::Missing);
-        assert_eq!(judged(Err(said(None, None))), Status::Missing, "nothing else can be asked");
+        assert_eq!(judged(Err(said(None, None))), Status::CannotSay, "nobody answers");
         assert_eq!(judged(Err(said(Some("Unavailable"), Some(503)))), Status::CannotSay);
     }
 }

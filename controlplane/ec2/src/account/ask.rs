@@ -113,6 +113,15 @@ impl Api {
             answer => answer.map(drop),
         }
     }
+
+    /// The end of an instance that EC2 is to judge and not to bring about.
+    pub(super) async fn try_end(&self, instance: &str) -> Result<(), ApiError> {
+        let sent = self.client.terminate_instances().instance_ids(instance).dry_run(true);
+        match self.made(Call::Terminate(1), Box::pin(sent.send())).await {
+            Err(ApiError::Failed(failed)) if Failed::is_dry_run(&failed) => Ok(()),
+            answer => answer.map(drop),
+        }
+    }
 }
 
 fn subnet(row: &Subnet) -> Option<SubnetRow> {

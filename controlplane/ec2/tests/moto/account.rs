@@ -1,10 +1,10 @@
 //! An account held against settings: what is there, what is missing, and what is not told.
 
-use crate::world::{World, sdk};
+use crate::world::{World, accepted, order, repeated, sdk};
 use catalogue::Catalogue;
 use ec2::account::{Account, Rules};
 use ec2_core::Config;
-use ec2_core::account::{Check, Status};
+use ec2_core::account::{Check, NOBODYS, Status};
 use ec2_core::config::{Arch, ImageRule, PriceList};
 use schema::policy::Policy;
 use sim_ec2::{Effect, Failure, Often, Product, Rule, Shelf};
@@ -43,15 +43,52 @@ async fn what_is_there_is_said_to_be_there_and_nothing_is_made() {
         ("types told", 1),
         ("launch", 2),
         ("instances", 1),
+        ("end", 1),
     ] {
         let found = of(&checks, kind);
         let good = found.iter().all(|(status, ..)| *status == Status::Ok);
         assert!(found.len() == count && good, "{kind}: {found:?}");
     }
     let limits = of(&checks, "limit");
-    assert!(limits.iter().any(|(status, ..)| *status == Status::CannotSay), "{limits:?}");
+    assert!(limits.iter().any(|(status, ..)| *status == Status::NotTold), "{limits:?}");
+    assert!(checks.iter().all(|check| check.status != Status::CannotSay), "{checks:#?}");
     assert!(limits.iter().any(|(_, found, _)| found.contains("MaxSpot")), "{limits:?}");
     assert!(world.truth().await.is_empty(), "nothing is launched");
+}
+
+/// An endpoint may not heed that something is only tried: what is named could not be ended then either.
+#[tokio::test]
+async fn whether_instances_may_be_ended_is_asked_of_one_that_there_is_not() {
+    let world = World::start().await;
+    let cloud = world.cloud().await;
+    let [there] = &accepted(repeated(&cloud, &order("l-one", 1)).await)[..] else { panic!("one") };
+    for (code, status, todo) in [
+        (None, Status::Ok, ""),
+        (Some("InvalidInstanceID.NotFound"), Status::Ok, ""),
+        (Some("UnauthorizedOperation"), Status::Missing, "allow ec2:TerminateInstances"),
+        (Some("InternalError"), Status::CannotSay, "try again"),
+        (Some("InvalidInstanceID.Malformed"), Status::CannotSay, "try again"),
+    ] {
+        world.proxy.clear();
+        if let Some(code) = code {
+            let failure = Failure { code: code.to_owned(), message: None };
+            let effect = Effect::Error(failure);
+            world.proxy.add(Rule::on("TerminateInstances", Often::Always, effect));
+        }
+        let checks = verified(&world, &world.config, &Policy::default()).await;
+        let [(found, _, what)] = of(&checks, "end")[..] else { panic!("{checks:#?}") };
+        assert_eq!(found, status, "{code:?}");
+        assert!(what.starts_with(todo), "{what}");
+    }
+    let ledger = world.proxy.ledger();
+    for call in ledger.of("TerminateInstances") {
+        let named = call.parameters.get("InstanceId.1").map(String::as_str);
+        assert_eq!(named, Some(NOBODYS));
+        assert_eq!(call.parameters.get("DryRun").map(String::as_str), Some("true"));
+    }
+    assert_eq!(ledger.of("TerminateInstances").count(), 5);
+    let truth = world.truth().await;
+    assert!(truth.iter().any(|one| one.id == there.as_str() && one.runs()), "{truth:?}");
 }
 
 /// Settings with one fault, what the fault is said to be, and what is to be done about it.

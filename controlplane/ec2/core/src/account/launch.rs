@@ -1,6 +1,6 @@
 //! What else a launch takes: images, a key pair, types that are sold, and EC2's leave.
 
-use super::{Asked, Check, Need, Said};
+use super::{Asked, Check, Need, Said, Status};
 use crate::Config;
 use crate::config::{Arch, Image, ImageRule};
 use crate::refusal::{Class, bare, judge};
@@ -139,6 +139,13 @@ pub fn launches(zone: &str, kind: &str, profile: Option<&str>, asked: &Asked<()>
     }
 }
 
+/// A launch that was not even tried: there is no image for it.
+#[must_use]
+pub fn untried(zone: &str, kind: &str, arch: &str) -> Check {
+    let found = format!("not tried: there is no image for {arch} to try it with");
+    Check::cannot_say("launch", format!("{kind} in {zone}"), found, "see to the image first")
+}
+
 /// EC2 names what was not allowed, now and then in a form that only `sts` decodes.
 fn permission(said: &Said) -> String {
     let all = ["ec2:RunInstances", "ec2:CreateTags"];
@@ -166,9 +173,14 @@ fn configured(said: &Said) -> &'static str {
     }
 }
 
-/// Whether instances may be looked at and ended: `ours` are this cluster's, as far as EC2 shows any.
+/// An id as EC2 gives them, that it gives to none. Whether instances may be ended is asked with it: an endpoint
+/// that does not heed that something is only tried has nothing to end then.
+pub const NOBODYS: &str = "i-00000000000000000";
+
+/// Whether instances may be looked at and ended: `ours` are this cluster's, as far as EC2 shows any, and `end`
+/// is what EC2 says to the end of [`NOBODYS`] that is only tried.
 #[must_use]
-pub fn instances(cluster: &str, ours: &Asked<usize>) -> Vec<Check> {
+pub fn instances(cluster: &str, ours: &Asked<usize>, end: &Asked<()>) -> Vec<Check> {
     let seen = match ours {
         Ok(count) => Check::ok("instances", cluster, format!("EC2 shows {count} of this cluster")),
         Err(said) => {
@@ -176,9 +188,29 @@ pub fn instances(cluster: &str, ours: &Asked<usize>) -> Vec<Check> {
             Check::unanswered("instances", cluster, action, said)
         }
     };
-    // An endpoint that does not heed that something is only tried would end it.
-    let (found, todo) = ("not asked: nothing is ended to see that", "allow ec2:TerminateInstances");
-    vec![seen, Check::cannot_say("end", cluster, found, todo)]
+    vec![seen, ended(cluster, end)]
+}
+
+fn ended(cluster: &str, asked: &Asked<()>) -> Check {
+    let said = match asked {
+        Ok(()) => return Check::ok("end", cluster, "EC2 would end an instance"),
+        Err(said) => said,
+    };
+    let looked_for = said.code.as_deref().is_some_and(|code| {
+        let code = bare(code);
+        code.starts_with("InvalidInstanceID") && code != "InvalidInstanceID.Malformed"
+    });
+    if looked_for {
+        return Check::ok("end", cluster, "EC2 would end an instance: it looked for the one named");
+    }
+    if said.is_permission() {
+        let found = format!("these credentials may not end {NOBODYS}, with which this is asked");
+        let todo = format!(
+            "allow ec2:TerminateInstances to them for this cluster's instances (docs/ec2.md), and for {NOBODYS}"
+        );
+        return Check::missing("end", cluster, found, todo);
+    }
+    Check::unanswered("end", cluster, ("TerminateInstances", Need::Controller), said)
 }
 
 /// What the account allows: EC2 names few of its limits, and none of those for cores. What those have
@@ -200,7 +232,9 @@ pub fn limits(asked: &Asked<Vec<(String, String)>>, refused: &[(String, String)]
     }
     let todo = "see Service Quotas in the console of AWS; the first refusal is kept on the log, and \
                 others are bought meanwhile";
-    checks.push(Check::cannot_say("limit", "cores", "EC2 does not tell how many", todo));
+    let found = "EC2 does not tell how many";
+    let cores = Check { status: Status::NotTold, ..Check::missing("limit", "cores", found, todo) };
+    checks.push(cores);
     checks.extend(refused.iter().map(|(group, said)| Check {
         todo: "have the quota raised if that is too little".to_owned(),
         ..Check::ok("limit", group.as_str(), format!("refused lately: {said}"))
