@@ -6,15 +6,18 @@ mod seen;
 mod setup;
 
 use crate::api::Api;
+use crate::client;
 use crate::error::{ApiError, Failed};
+use crate::iam::Iam;
 use crate::image::look_up;
 use crate::prices;
-use aws_sdk_ec2::Client;
+use aws_config::SdkConfig;
 use catalogue::{Catalogue, SpotPrices};
 use controlplane::cloud::LaunchOrder;
 use ec2_core::account::{self, Asked, Check, Status};
 use ec2_core::config::{Arch, Image};
 use ec2_core::credential::{ClusterKey, credential};
+use ec2_core::setup::profile;
 use ec2_core::{Config, Intent, RunRequest};
 use schema::id::{ClusterId, LaunchId};
 use schema::policy::{Offering, Policy};
@@ -26,6 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// An account, for one cluster in it.
 pub struct Account {
     api: Api,
+    iam: Iam,
     cluster: ClusterId,
 }
 
@@ -40,10 +44,15 @@ pub struct Rules<'a> {
 }
 
 impl Account {
-    /// The account of this client's credentials.
+    /// The account of these credentials.
     #[must_use]
-    pub fn new(client: Client, cluster: ClusterId) -> Account {
-        Account { api: Api::new(client), cluster }
+    pub fn of(config: &SdkConfig, cluster: ClusterId) -> Account {
+        Account { api: Api::new(client::of(config)), iam: Iam::of(config), cluster }
+    }
+
+    /// The account of this process's credentials, in a region.
+    pub async fn open(region: &str, cluster: ClusterId) -> Account {
+        Account::of(&client::configuration(region).await, cluster)
     }
 
     /// The same, which may ask this price list: none if the settings name none.
@@ -72,6 +81,10 @@ impl Account {
         checks.extend(account::images(config, &images));
         if let Some(name) = &config.key_name {
             checks.extend(account::key_pair(config, &self.key_pairs(name).await));
+        }
+        if let Some(named) = &config.instance_profile {
+            let there = self.iam.named(self.cluster.as_str(), profile::name(named)).await;
+            checks.push(profile::check(named, &there));
         }
         let zones = zone_ids(config, &zones.unwrap_or_default());
         checks.extend(self.to_buy(config, rules, &zones, &images).await);

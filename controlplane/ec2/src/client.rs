@@ -7,6 +7,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::retry::RetryConfig;
 use aws_sdk_ec2::config::{Builder, SharedHttpClient};
 pub use aws_sdk_pricing::Client as PriceListClient;
+use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use ec2_core::config::PriceList;
@@ -15,14 +16,18 @@ use std::time::Duration;
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long a call may take: EC2 itself gives up on a launch after less.
-const CALL: Duration = Duration::from_secs(60);
+pub(crate) const CALL: Duration = Duration::from_secs(60);
 
-/// A client for a region, with the credentials of this process: from its environment, a profile or the
-/// instance that it runs on. `AWS_ENDPOINT_URL_EC2` names another endpoint.
-pub async fn connect(region: &str) -> Client {
+/// A region, with the credentials of this process: from its environment, a profile or the instance that it runs
+/// on. `AWS_ENDPOINT_URL_EC2` and `AWS_ENDPOINT_URL_IAM` name other endpoints.
+pub async fn configuration(region: &str) -> SdkConfig {
     let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http());
-    let config = loader.region(Region::new(region.to_owned())).load().await;
-    of(&config)
+    loader.region(Region::new(region.to_owned())).load().await
+}
+
+/// A client for a region, with the credentials of this process.
+pub async fn connect(region: &str) -> Client {
+    of(&configuration(region).await)
 }
 
 /// A client of these settings.
@@ -56,6 +61,11 @@ pub fn price_list(config: &SdkConfig, list: &PriceList) -> PriceListClient {
         None => builder,
     };
     PriceListClient::from_conf(client.build())
+}
+
+/// The same for what no SDK sends.
+pub(crate) fn connector() -> Connector {
+    Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring)).build()
 }
 
 /// HTTP with TLS by ring, and the system's certificates.

@@ -86,7 +86,7 @@ impl Failed {
 }
 
 /// An error and what it came of, each by its first line.
-fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let (mut lines, mut next) = (Vec::new(), Some(error));
     while let Some(error) = next {
         lines.push(error.to_string().lines().next().unwrap_or_default().to_owned());

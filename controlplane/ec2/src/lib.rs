@@ -29,6 +29,7 @@ mod api;
 pub mod client;
 mod error;
 mod hardware;
+mod iam;
 mod image;
 mod launch;
 mod look;

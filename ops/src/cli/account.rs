@@ -41,8 +41,7 @@ pub(super) async fn verify(
     let refused = state.as_ref().map(refused).unwrap_or_default();
     let catalogue = Catalogue::shipped()?;
     let rules = Rules { catalogue: &catalogue, policy: &policy, refused: &refused };
-    let client = ec2::client::connect(&config.region).await;
-    let account = Account::new(client, name(cluster, state.as_ref())?);
+    let account = Account::open(&config.region, name(cluster, state.as_ref())?).await;
     let account = account.with_price_list(price_list(&config).await);
     let checks = account.verify(&config, &rules).await;
     Ok(show(&checks, output))
@@ -51,7 +50,7 @@ pub(super) async fn verify(
 /// What EC2 shows of this cluster, and of others.
 pub(super) async fn listed(settings: &Path, cluster: &ClusterId) -> anyhow::Result<Shown> {
     let config = read_settings(settings)?;
-    let account = Account::new(ec2::client::connect(&config.region).await, cluster.clone());
+    let account = Account::open(&config.region, cluster.clone()).await;
     let seen = account.seen().await;
     let seen = seen.map_err(|said| anyhow::anyhow!("cannot list instances: {}", said.failure()))?;
     let strangers = seen.strangers.into_iter();

@@ -11,14 +11,16 @@ use ec2::account::Account;
 use ec2_core::account::Asked;
 use ec2_core::setup::{Block, Has, Want, next};
 use schema::id::ClusterId;
+use smol_str::SmolStr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Say what a cluster's network lacks, and make it if asked to; exits 1 if something is missing
 ///
 /// A VPC with an internet gateway, a subnet in each zone, and a security group whose members reach each other
-/// and which lets nobody else in. All of it is tagged with the cluster's name; what is not is left alone. Run
-/// again it makes nothing new, and completes what was left half done.
+/// and which lets nobody else in; and the instance profile, if the settings name one that there is not, with a
+/// role that allows nothing. All of it is tagged with the cluster's name; what is not is left alone. Run again it
+/// makes nothing new, and completes what was left half done.
 #[derive(Debug, Args)]
 pub(crate) struct SetupArgs {
     /// Settings to complete: what they have stays, and what is empty is filled
@@ -51,11 +53,13 @@ pub(super) async fn setup(
 ) -> anyhow::Result<ExitCode> {
     let cluster = named(names.cluster.as_deref())?;
     // Before anything is made: what cannot be completed is not to be written over later.
-    let region = file::region(&args, &file::begun(&args)?.0)?;
+    let (begun, _) = file::begun(&args)?;
+    let region = file::region(&args, &begun)?;
     let key = args.public_key.as_deref().map(text).transpose()?;
-    let account = Account::new(ec2::client::connect(&region).await, cluster.clone());
-    let want = want(&args, &cluster, &account).await?;
-    let mut has = answer(account.has().await, "look at the account")?;
+    let account = Account::open(&region, cluster.clone()).await;
+    let profile = begun.text("instance_profile").map(SmolStr::new);
+    let want = Want { profile, ..want(&args, &cluster, &account).await? };
+    let mut has = answer(account.has(&want).await, "look at the account")?;
     if args.make {
         make(&account, &want, &mut has, key.as_deref().unwrap_or_default()).await?;
     } else {
@@ -85,7 +89,7 @@ async fn want(args: &SetupArgs, cluster: &ClusterId, account: &Account) -> anyho
     let named = args.zones.iter().map(Into::into).collect();
     let zones = if args.zones.is_empty() { there } else { named };
     let key = args.public_key.as_ref().map(|_| format!("fleetlog-{cluster}").into());
-    Ok(Want { zones, block, key })
+    Ok(Want { zones, block, key, profile: None })
 }
 
 /// Makes one thing after the other until all is there.

@@ -166,3 +166,60 @@ fn settings_that_were_completed_by_hand_stay_so() {
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
     assert!(said(&output).contains("the settings are of region us-east-1"), "{}", said(&output));
 }
+
+/// A role that allows nothing, in a profile: made once, whatever interrupts it, and left alone where it is another's.
+#[test]
+fn an_instance_profile_is_made_if_the_settings_name_one_that_there_is_not() {
+    let account = Account::start();
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut settings = bare(&account);
+    settings["instance_profile"] = json!("agents");
+    std::fs::write(dir.path().join("bare.json"), settings.to_string()).expect("written");
+    let look = ["setup", "--from", "bare.json", "--region", "us-east-1", "--zone", ZONES[0]];
+    let make = [&look[..], &["--make", "--write", "ec2.json"]].concat();
+    let output = fleet(&account, dir.path(), &look);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("instance profile"), "{}", said(&output));
+    assert_eq!(account.calls("Create"), 0, "a look makes nothing");
+
+    let proxy = &account.proxy;
+    proxy.add(Rule::on("CreateInstanceProfile", Often::Next(1), Effect::LoseAnswer));
+    proxy.add(Rule::on("AddRoleToInstanceProfile", Often::Next(1), Effect::error("InternalError")));
+    for _ in 0..2 {
+        let output = fleet(&account, dir.path(), &make);
+        assert_eq!(output.status.code(), Some(125), "{}", said(&output));
+    }
+    for _ in 0..2 {
+        let output = fleet(&account, dir.path(), &make);
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        for action in ["CreateRole", "CreateInstanceProfile"] {
+            assert_eq!(account.calls(action), 1, "{action}");
+        }
+        assert_eq!(account.calls("AddRoleToInstanceProfile"), 2, "one of them failed");
+    }
+    assert_eq!(account.calls("PutRolePolicy") + account.calls("AttachRolePolicy"), 0);
+    let output = fleet(&account, dir.path(), &["verify", "--ec2", "ec2.json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(said(&output).contains("its role is agents"), "{}", said(&output));
+
+    // Another cluster may use it, and completes nothing.
+    let theirs = |args: &[&str]| {
+        let mut command = command(&account.log.url(), "proteomics", dir.path());
+        account.admit(&mut command);
+        command.arg("fleet").args(args).current_dir(dir.path()).output().expect("runs")
+    };
+    let output = theirs(&[&look[..], &["--make"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(account.calls("CreateRole"), 1);
+
+    // What may not be looked at is neither there nor missing.
+    proxy.clear();
+    proxy.add(Rule::on("GetInstanceProfile", Often::Always, Effect::error("AccessDenied")));
+    for args in [&make[..], &["verify", "--ec2", "ec2.json"]] {
+        let output = fleet(&account, dir.path(), args);
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        let sentence = "instance profile agents: could not be looked at: these credentials may not";
+        assert!(said(&output).contains(sentence), "{}", said(&output));
+    }
+    assert_eq!(account.calls("CreateRole"), 1);
+}

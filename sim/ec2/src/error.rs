@@ -3,13 +3,16 @@
 //! Statuses as in the tables of client and server errors of EC2's API reference; that of
 //! `InsufficientInstanceCapacity` (500) as seen on the wire.
 
+use crate::request::Service;
 use crate::xml::Element;
 
 /// Client errors are 400 unless they stand here.
-const STATUSES: [(&str, u16); 19] = [
+const STATUSES: [(&str, u16); 22] = [
+    ("AccessDenied", 403),
     ("AuthFailure", 401),
     ("AuthFailure.ServiceLinkedRoleCreationNotPermitted", 403),
     ("DryRunOperation", 412),
+    ("EntityAlreadyExists", 409),
     ("InsufficientAddressCapacity", 500),
     ("InsufficientCapacity", 500),
     ("InsufficientHostCapacity", 500),
@@ -19,6 +22,7 @@ const STATUSES: [(&str, u16); 19] = [
     ("InternalError", 500),
     ("InternalFailure", 500),
     ("EC2ThrottledException", 503),
+    ("NoSuchEntity", 404),
     ("OptInRequired", 403),
     ("RequestLimitExceeded", 503),
     ("RequestTimeout", 408),
@@ -84,18 +88,21 @@ impl Error {
         known.map_or(400, |(_, status)| *status)
     }
 
-    pub(crate) fn body(&self) -> String {
+    pub(crate) fn body(&self, service: Service) -> String {
         let error = Element::new("Error").leaf("Code", &self.code).leaf("Message", &self.message);
         let id = uuid::Uuid::new_v4().to_string();
-        let errors = Element::new("Errors").with(error);
-        Element::new("Response").with(errors).leaf("RequestID", &id).render()
-    }
-}
-
-impl Error {
-    /// The same as services say it that speak JSON.
-    pub(crate) fn json(&self) -> String {
-        serde_json::json!({ "__type": self.code, "message": self.message }).to_string()
+        match service {
+            Service::Ec2 => {
+                let errors = Element::new("Errors").with(error);
+                Element::new("Response").with(errors).leaf("RequestID", &id).render()
+            }
+            Service::Iam => {
+                Element::new("ErrorResponse").with(error).leaf("RequestId", &id).render()
+            }
+            Service::Pricing => {
+                serde_json::json!({ "__type": self.code, "message": self.message }).to_string()
+            }
+        }
     }
 }
 

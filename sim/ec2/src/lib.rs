@@ -22,7 +22,7 @@
 //!   that EC2 gives before it looks at a request also meet the repetition of a launch; others do not.
 //!
 //! # What it does not give
-//! - `CreateFleet`, `RequestSpotInstances` and all else go to moto as they are: their tokens mean
+//! - IAM's actions, `CreateFleet`, `RequestSpotInstances` and all else go to moto as they are: their tokens mean
 //!   nothing, and what they launch follows no script.
 //! - Nobody checks signatures, permissions, quotas, images, subnets' free addresses, or prices. Moto
 //!   takes any image id; spot instances have no request of their own.

@@ -23,20 +23,30 @@ const SIGNED: [&str; 9] = [
     "Version",
 ];
 
-/// How a service speaks.
+/// Which of AWS's services is asked, by the signature or by the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Protocol {
-    /// Forms, and XML.
-    Query,
-    /// JSON 1.1.
-    Json,
+pub(crate) enum Service {
+    Ec2,
+    Iam,
+    /// The price list; it alone speaks JSON.
+    Pricing,
+}
+
+impl Service {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Service::Ec2 => "ec2",
+            Service::Iam => "iam",
+            Service::Pricing => "pricing",
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
-    pub(crate) protocol: Protocol,
     pub(crate) action: String,
     pub(crate) region: String,
+    pub(crate) service: Service,
     pub(crate) parameters: Parameters,
 }
 
@@ -48,25 +58,27 @@ pub(crate) struct Filter {
 }
 
 impl Request {
-    /// Takes the region out of the signature's scope, which nobody checks.
+    /// Takes the region and the service out of the signature's scope, which nobody checks.
     pub(crate) fn parse(query: &str, body: &[u8], authorization: Option<&str>) -> Request {
         let pairs = form_urlencoded::parse(query.as_bytes()).chain(form_urlencoded::parse(body));
         let parameters: Parameters =
             pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
         let signed = parameters.get("X-Amz-Credential").map(String::as_str);
-        let region = scope(authorization).or(signed).and_then(|scope| scope.split('/').nth(2));
-        let region = region.unwrap_or(REGION).to_owned();
+        let scope = scope(authorization).or(signed);
+        let region = scope.and_then(|scope| scope.split('/').nth(2));
+        let iam = scope.is_some_and(|scope| scope.split('/').nth(3) == Some("iam"));
+        let service = if iam { Service::Iam } else { Service::Ec2 };
         let action = parameters.get("Action").cloned().unwrap_or_default();
-        Request { protocol: Protocol::Query, action, region, parameters }
+        Request { action, region: region.unwrap_or(REGION).to_owned(), service, parameters }
     }
 
-    /// The same of a service that speaks JSON: `target` is `SERVICE.ACTION`. Members that are texts or
+    /// The same of the price list, which speaks JSON: `target` is `SERVICE.ACTION`. Members that are texts or
     /// numbers are parameters, and filters are named as in a query.
     pub(crate) fn of_json(target: &str, body: &[u8], authorization: Option<&str>) -> Request {
         let region = scope(authorization).and_then(|scope| scope.split('/').nth(2));
         let action = target.rsplit('.').next().unwrap_or_default();
         let mut request = Request::new(action, region.unwrap_or(REGION));
-        (request.protocol, request.parameters) = (Protocol::Json, Parameters::new());
+        (request.service, request.parameters) = (Service::Pricing, Parameters::new());
         let body: BTreeMap<String, Value> = serde_json::from_slice(body).unwrap_or_default();
         for (name, value) in &body {
             match value {
@@ -90,7 +102,7 @@ impl Request {
         let named = [("Action", action), ("Version", "2016-11-15")];
         let parameters = named.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let (action, region) = (action.to_owned(), region.to_owned());
-        Request { protocol: Protocol::Query, action, region, parameters }
+        Request { action, region, service: Service::Ec2, parameters }
     }
 
     pub(crate) fn with(mut self, name: &str, value: &str) -> Request {

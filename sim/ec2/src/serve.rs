@@ -2,7 +2,7 @@
 //! steers the proxy.
 
 use crate::control;
-use crate::request::{Protocol, Request};
+use crate::request::{Request, Service};
 use crate::work::Reply;
 use crate::world::World;
 use bytes::Bytes;
@@ -51,9 +51,9 @@ async fn respond(world: Arc<World>, request: hyper::Request<Incoming>) -> Result
         Some(target) => Request::of_json(target, &body, signed),
         None => Request::parse(head.uri.query().unwrap_or_default(), &body, signed),
     };
-    let kind = match asked.protocol {
-        Protocol::Query => "text/xml;charset=UTF-8",
-        Protocol::Json => "application/x-amz-json-1.1",
+    let kind = match asked.service {
+        Service::Ec2 | Service::Iam => "text/xml;charset=UTF-8",
+        Service::Pricing => "application/x-amz-json-1.1",
     };
     // In a task of its own: EC2 goes on with what it has begun, also if whoever asked goes away.
     let handled = tokio::spawn(async move { world.handle(asked).await });

@@ -5,7 +5,7 @@ use crate::instances;
 use crate::launch;
 use crate::market;
 use crate::record::{Answered, Call};
-use crate::request::{Protocol, Request};
+use crate::request::{Request, Service};
 use crate::rule::{Effect, Failure, Phase};
 use crate::shelf;
 use crate::world::{World, lock};
@@ -41,7 +41,7 @@ impl From<Failure> for Error {
 
 impl World {
     pub(crate) async fn handle(&self, request: Request) -> Reply {
-        let (mut call, protocol) = (self.begin(&request), request.protocol);
+        let mut call = self.begin(&request);
         let zone = self.zone(&request).await;
         let door = lock(&self.script).take(Phase::Door, &request, zone.as_deref());
         delay(&door).await;
@@ -58,7 +58,7 @@ impl World {
             }
         };
         delay(&after).await;
-        self.answer(call, protocol, done, after)
+        self.answer(call, request.service, done, after)
     }
 
     fn begin(&self, request: &Request) -> Call {
@@ -80,7 +80,8 @@ impl World {
     fn door(&self, request: &Request, effects: Vec<Effect>) -> Result<(), Error> {
         let now_ms = self.clock.now_ms();
         let mut buckets = lock(&self.buckets);
-        if buckets.as_mut().is_some_and(|buckets| !buckets.admit(request, now_ms)) {
+        let throttled = request.service == Service::Ec2;
+        if throttled && buckets.as_mut().is_some_and(|buckets| !buckets.admit(request, now_ms)) {
             return Err(Error::of("RequestLimitExceeded"));
         }
         failure(effects)
@@ -126,7 +127,7 @@ impl World {
     fn answer(
         &self,
         mut call: Call,
-        protocol: Protocol,
+        service: Service,
         done: Result<Done, Error>,
         after: Vec<Effect>,
     ) -> Reply {
@@ -152,10 +153,7 @@ impl World {
         lock(&self.calls).push(call);
         let (status, text) = match told {
             Ok(text) => (200, text),
-            Err(error) => match protocol {
-                Protocol::Query => (error.status(), error.body()),
-                Protocol::Json => (error.status(), error.json()),
-            },
+            Err(error) => (error.status(), error.body(service)),
         };
         match (lost, cut) {
             (true, _) => Reply::Nothing,

@@ -75,7 +75,8 @@ impl World {
 
     /// What moto answers, if it is not an error.
     pub(crate) async fn pass(&self, request: &Request) -> Result<String, Error> {
-        let scope = format!("Credential=proxy/20260101/{}/ec2/aws4_request", request.region);
+        let (region, service) = (&request.region, request.service.name());
+        let scope = format!("Credential=proxy/20260101/{region}/{service}/aws4_request");
         let sent = self
             .client
             .post(&self.moto)
@@ -90,7 +91,9 @@ impl World {
         }
         let cannot = || Error::new("MotoCannot", format!("moto cannot {}", request.action));
         let root = xml::parse(&text).map_err(|_| cannot())?;
-        let error = root.items("Errors").next().ok_or_else(cannot)?;
+        // IAM's stands alone.
+        let error = root.items("Errors").next().or_else(|| root.child("Error"));
+        let error = error.ok_or_else(cannot)?;
         Err(Error::new(error.at(&["Code"]), error.at(&["Message"])))
     }
 

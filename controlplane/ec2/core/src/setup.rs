@@ -8,16 +8,20 @@
 //!      └─ security group ── lets its members reach each other
 //! ```
 //!
+//! and, where the settings name one, an [instance profile](profile).
+//!
 //! Everything is tagged in the call that makes it. What does not have the cluster's tag is never touched,
 //! nor used.
 
 mod block;
 mod draft;
+pub mod profile;
 
 pub use block::Block;
 pub use draft::{Draft, Kept};
 
-use crate::account::Check;
+use crate::account::{Asked, Check};
+pub use profile::{Named, Profile, TRUST};
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -34,6 +38,8 @@ pub struct Want {
     pub block: Block,
     /// The key pair, by name, if there is to be one.
     pub key: Option<SmolStr>,
+    /// The instance profile, as the settings name it, if they do.
+    pub profile: Option<SmolStr>,
 }
 
 /// What there is that has the cluster's tag.
@@ -53,6 +59,8 @@ pub struct Has {
     pub groups: BTreeMap<SmolStr, bool>,
     /// Key pairs.
     pub keys: BTreeSet<SmolStr>,
+    /// What IAM has under the name of the profile, with the cluster's tag or without; none if nobody wants one.
+    pub named: Option<Asked<Named>>,
 }
 
 /// A route table.
@@ -109,6 +117,12 @@ pub enum Step {
     Rule(SmolStr),
     /// The key pair of this name.
     Key(SmolStr),
+    /// The role of this name, which allows nothing.
+    Role(SmolStr),
+    /// The instance profile of this name.
+    Profile(SmolStr),
+    /// The role of this name is in the profile of this name.
+    Join(SmolStr),
 }
 
 impl fmt::Display for Step {
@@ -124,6 +138,9 @@ impl fmt::Display for Step {
             Step::Group(vpc) => write!(f, "make a security group in {vpc}"),
             Step::Rule(group) => write!(f, "let members of {group} reach each other"),
             Step::Key(name) => write!(f, "import key pair {name}"),
+            Step::Role(name) => write!(f, "make role {name}"),
+            Step::Profile(name) => write!(f, "make instance profile {name}"),
+            Step::Join(name) => write!(f, "put role {name} into its instance profile"),
         }
     }
 }
@@ -170,8 +187,13 @@ pub fn next(want: &Want, has: &Has) -> Result<Option<Step>, String> {
     if !members {
         return Ok(Some(Step::Rule(group.clone())));
     }
-    let key = want.key.iter().find(|key| !has.keys.contains(*key));
-    Ok(key.map(|key| Step::Key(key.clone())))
+    if let Some(key) = want.key.iter().find(|key| !has.keys.contains(*key)) {
+        return Ok(Some(Step::Key(key.clone())));
+    }
+    match (&want.profile, &has.named) {
+        (Some(profile), Some(named)) => profile::next(profile, named),
+        _ => Ok(None),
+    }
 }
 
 /// The only one of these. Which of two is meant nobody can tell.
@@ -206,6 +228,11 @@ impl Has {
             Step::Group(_) => _ = self.groups.insert(id, false),
             Step::Rule(group) => _ = self.groups.insert(group, true),
             Step::Key(name) => _ = self.keys.insert(name),
+            Step::Role(_) | Step::Profile(_) | Step::Join(_) => {
+                if let Some(Ok(named)) = &mut self.named {
+                    named.made(step, id);
+                }
+            }
         }
     }
 
@@ -243,6 +270,9 @@ impl Has {
             true => Check::ok("key pair", key.as_str(), "it is there"),
             false => lacking("key pair", key, "there is none with this cluster's tag"),
         }));
+        if let (Some(profile), Some(named)) = (&want.profile, &self.named) {
+            checks.push(profile::check(profile, named));
+        }
         checks
     }
 }

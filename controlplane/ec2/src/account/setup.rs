@@ -10,7 +10,7 @@ use aws_sdk_ec2::types::{
 };
 use ec2_core::account::{Asked, Said};
 use ec2_core::bucket::Call;
-use ec2_core::setup::{Has, PORTS, Step, Table};
+use ec2_core::setup::{Has, PORTS, Step, Table, Want, profile};
 use ec2_core::tags;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -27,17 +27,21 @@ impl Account {
         self.patiently(|| self.api.standard_zones()).await
     }
 
-    /// What there is that has the cluster's tag.
+    /// What there is that has the cluster's tag, and what there is of the instance profile that is wanted.
     ///
     /// # Errors
-    /// What EC2 said.
-    pub async fn has(&self) -> Asked<Has> {
+    /// What EC2 said. What IAM said is part of what there is.
+    pub async fn has(&self, want: &Want) -> Asked<Has> {
         let ours = filter(&format!("tag:{}", tags::CLUSTER), self.cluster.as_str());
         let mut has = self.patiently(|| self.api.network(&ours, self.cluster.as_str())).await?;
         let vpcs = has.vpcs.keys().map(SmolStr::as_str);
         if !has.vpcs.is_empty() {
             let all = self.subnets("vpc-id", vpcs).await?;
             has.taken = all.iter().filter_map(|row| row.cidr.parse().ok()).collect();
+        }
+        if let Some(named) = &want.profile {
+            let (cluster, name) = (self.cluster.as_str(), profile::name(named));
+            has.named = Some(self.iam.named(cluster, name).await);
         }
         Ok(has)
     }
@@ -47,6 +51,13 @@ impl Account {
     /// # Errors
     /// What EC2 said.
     pub async fn make(&self, step: &Step, key: &str) -> Asked<SmolStr> {
+        let cluster = self.cluster.as_str();
+        match step {
+            Step::Role(name) => return self.iam.make_role(cluster, name).await,
+            Step::Profile(name) => return self.iam.make_profile(cluster, name).await,
+            Step::Join(name) => return self.iam.join(name).await,
+            _ => {}
+        }
         let made = self.patiently(|| self.api.make(step, self.cluster.as_str(), key)).await?;
         made.ok_or_else(|| Said {
             code: None,
@@ -207,6 +218,8 @@ impl Api {
                 let answer = self.made(change, Box::pin(sent.send())).await?;
                 answer.key_name().map(SmolStr::new)
             }
+            // Not EC2's.
+            Step::Role(_) | Step::Profile(_) | Step::Join(_) => None,
         };
         Ok(made)
     }

@@ -11,9 +11,9 @@ use sim_ec2::{Effect, Failure, Often, Product, Rule, Shelf};
 use std::collections::BTreeMap;
 
 async fn verified(world: &World, config: &Config, policy: &Policy) -> Vec<Check> {
-    let account = Account::new(world.client.clone(), "genomics".parse().expect("an id"));
-    let sdk = sdk(world.proxy.url());
-    let list = config.price_list.as_ref().map(|list| ec2::client::price_list(&sdk, list));
+    let account = Account::of(&world.sdk, "genomics".parse().expect("an id"));
+    let list = config.price_list.as_ref();
+    let list = list.map(|list| ec2::client::price_list(&world.sdk, list));
     let account = account.with_price_list(list);
     let catalogue = Catalogue::shipped().expect("a catalogue");
     let refused = [("standard spot".to_owned(), "MaxSpotInstanceCountExceeded".to_owned())];

@@ -26,6 +26,7 @@ pub(crate) const ZONE: &str = "us-east-1b";
 
 pub(crate) struct World {
     pub(crate) proxy: Proxy,
+    pub(crate) sdk: SdkConfig,
     pub(crate) client: Client,
     pub(crate) config: Config,
     _moto: Moto,
@@ -47,9 +48,10 @@ impl World {
         let dir = tempfile::tempdir().expect("a directory");
         let moto = Moto::start(dir.path()).expect("a moto server");
         let proxy = Proxy::start(moto.url(), options).await.expect("a proxy");
-        let client = client(proxy.url());
+        let sdk = sdk(proxy.url());
+        let client = ec2::client::of(&sdk);
         let config = config(&client).await;
-        World { proxy, client, config, _moto: moto, _dir: dir }
+        World { proxy, sdk, client, config, _moto: moto, _dir: dir }
     }
 
     /// What another process would have: another connection, and no memory.
