@@ -148,6 +148,7 @@ fn parse(text: &str, before: &Value) -> anyhow::Result<Value> {
 mod tests {
     use super::*;
     use schema::policy::{Billing, Preemption, Rebalance};
+    use std::collections::{BTreeMap, BTreeSet};
 
     #[test]
     fn all_of_a_policy_is_shown_and_may_be_set() {
@@ -161,6 +162,78 @@ mod tests {
         for key in written.as_object().expect("it has keys").keys() {
             assert!(all.contains_key(key), "{key} is on the log, and not shown");
         }
+    }
+
+    /// The keys that `policy set` knows, those within keys by a dot.
+    fn keys() -> BTreeSet<String> {
+        let Value::Object(all) = whole(&Policy::default()) else { panic!("it has keys") };
+        let within = ["types", "volume", "spot", "worth", "fairness"];
+        let key = |(key, value): (&String, &Value)| match value {
+            Value::Object(parts) if within.contains(&key.as_str()) => {
+                parts.keys().map(|part| format!("{key}.{part}")).collect()
+            }
+            _ => vec![key.clone()],
+        };
+        all.iter().flat_map(key).collect()
+    }
+
+    /// Of each key its row in `docs/policy.md`: the default and the example, as they are given.
+    fn page() -> (String, BTreeMap<String, [String; 2]>) {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/policy.md");
+        let text = std::fs::read_to_string(path).expect("the page");
+        let mut rows = BTreeMap::new();
+        for row in text.lines().filter(|line| line.starts_with("| `")) {
+            let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+            let [key, _unit, default, example, _says] = cells[..] else { panic!("{row}") };
+            let [key, default, example] =
+                [key, default, example].map(|cell| cell.trim_matches('`'));
+            let before = rows.insert(key.to_owned(), [default.to_owned(), example.to_owned()]);
+            assert_eq!(before, None, "{key} twice");
+        }
+        (text, rows)
+    }
+
+    #[test]
+    fn the_page_has_every_key_with_its_default_and_an_example_that_may_be_set() {
+        let (_, rows) = page();
+        assert_eq!(rows.keys().cloned().collect::<BTreeSet<_>>(), keys());
+        let usual = Policy::default();
+        for (key, [default, example]) in rows {
+            let set = |value: &str| changed(&usual, &[format!("{key}={value}")]);
+            assert_eq!(set(&default).expect("it can be meant"), usual, "{key}: {default}");
+            let other = set(&example).unwrap_or_else(|error| panic!("{key}: {example}: {error}"));
+            assert_ne!(other, usual, "{key}: {example}");
+            let (before, after) = (whole(&usual), whole(&other));
+            let first = key.split('.').next().expect("a name");
+            for (name, value) in after.as_object().expect("it has keys") {
+                assert_eq!(name == first, *value != before[name], "{key} sets {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_commands_on_the_page_are_taken() {
+        let (text, _) = page();
+        let commands = text.lines().filter_map(|line| line.strip_prefix("fleetlog policy set "));
+        let mut count = 0;
+        for command in commands {
+            let mut words = vec![String::new()];
+            // Quotes as a shell has them; what stands behind them is for the reader.
+            for (nth, part) in command.split(" #").next().expect("a part").split('\'').enumerate() {
+                let quoted = nth % 2 == 1;
+                for (at, word) in part.split(|c: char| !quoted && c == ' ').enumerate() {
+                    if at > 0 {
+                        words.push(String::new());
+                    }
+                    words.last_mut().expect("a word").push_str(word);
+                }
+            }
+            words.retain(|word| !word.is_empty());
+            changed(&Policy::default(), &words)
+                .unwrap_or_else(|error| panic!("{command}: {error}"));
+            count += 1;
+        }
+        assert_eq!(count, 3);
     }
 
     #[test]
