@@ -5,6 +5,8 @@
 mod dependencies;
 #[path = "tidy/documents.rs"]
 mod documents;
+#[path = "tidy/permissions.rs"]
+mod permissions;
 #[path = "tidy/source.rs"]
 mod source;
 

@@ -9,6 +9,8 @@ mod cloudinit;
 mod config;
 #[path = "ec2/credential.rs"]
 mod credential;
+#[path = "ec2/page.rs"]
+mod page;
 #[path = "ec2/priced.rs"]
 mod priced;
 #[path = "ec2/refusal.rs"]
@@ -25,3 +27,5 @@ mod userdata;
 mod world;
 #[path = "ec2/yaml.rs"]
 mod yaml;
+#[path = "ec2/zones.rs"]
+mod zones;
