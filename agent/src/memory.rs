@@ -9,7 +9,11 @@ const KEPT: u64 = 5;
 /// Bytes that allocs can use on this machine; none if that cannot be told.
 #[must_use]
 pub fn usable() -> Option<u64> {
-    total(&fs::read_to_string("/proc/meminfo").ok()?).map(|total| total / 100 * (100 - KEPT))
+    total(&fs::read_to_string("/proc/meminfo").ok()?).map(less_what_is_kept)
+}
+
+fn less_what_is_kept(total: u64) -> u64 {
+    total / 100 * (100 - KEPT)
 }
 
 /// Bytes of memory that the kernel found.
@@ -22,6 +26,12 @@ fn total(meminfo: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_is_kept_for_the_system_and_the_agent() {
+        assert_eq!(less_what_is_kept(8 << 30), (8 << 30) / 100 * 95);
+        assert_eq!(less_what_is_kept(u64::MAX), u64::MAX / 100 * 95);
+    }
 
     #[test]
     fn what_the_kernel_found_is_read() {

@@ -109,6 +109,47 @@ fn bad_input_gets_a_sentence() {
     world.audit();
 }
 
+/// What can never run is not run again and again.
+#[test]
+fn what_cannot_be_started_is_tried_once() {
+    let world = World::start(1, 1);
+    let (code, _, err) = world.fleetlog(&["run", "--", "no-such-program"]);
+    assert_eq!(code, 127, "{err}");
+    let counts = ["exec-submitted", "exec-failed", "exec-started", "alloc-requested"];
+    assert_eq!(counts.map(|kind| world.count(kind)), [1, 1, 0, 1]);
+    world.audit();
+}
+
+#[test]
+fn what_is_not_there_or_over_is_not_steered() {
+    let world = World::start(1, 1);
+    let instance = world.instance();
+    let refused = |args: &[&str], sentence: &str| {
+        let (code, out, err) = world.fleetlog(args);
+        assert_eq!((code, out.as_str()), (2, ""), "{args:?}: {err}");
+        assert!(err.contains(sentence), "{args:?}: {err}");
+    };
+    for verb in ["hold", "drain", "resume"] {
+        refused(&[verb, "i-nothing"], "there is no i-nothing on this cluster");
+        refused(&[verb, "No.Id"], "only a-z, 0-9 and -");
+        refused(&[verb], "required");
+    }
+    refused(&["kill", "--yes", "a-nothing"], "there is no instance or alloc a-nothing");
+    refused(&["kill", "--yes", "No.Id"], "only a-z, 0-9 and -");
+    refused(&["kill", &instance], "say --yes");
+    for args in [&["why", "a-nothing"][..], &["why-not", "a-nothing"], &["logs", "x-nothing"]] {
+        refused(args, "nothing");
+    }
+    refused(&["driver", "weight", "No.Id", "5"], "only a-z, 0-9 and -");
+    assert_eq!(world.fleetlog(&["kill", "--yes", &instance]).0, 0);
+    world.until(|| world.fleetlog(&["instances"]).1.contains("gone"));
+    for verb in ["hold", "drain", "resume"] {
+        refused(&[verb, &instance], "nothing was done to");
+    }
+    refused(&["kill", "--yes", &instance], "nothing was done to");
+    world.audit();
+}
+
 #[test]
 fn an_operator_steers() {
     let world = World::start(1, 1);

@@ -20,6 +20,37 @@ fn verify(account: &Account, dir: &Path, env: &[(&str, &str)]) -> (Option<i32>, 
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
+/// Nobody would start it again and again in the hope that it gets better.
+#[test]
+fn a_controller_that_can_never_launch_ends_at_once() {
+    let account = Account::start();
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("key"), "0a".repeat(32)).expect("written");
+    let good = cluster::settings(&account, "flatcar", 0);
+    let spoilt = |key: &str, value: serde_json::Value| {
+        let mut settings = good.clone();
+        settings[key] = value;
+        settings
+    };
+    let nowhere = serde_json::json!({"x86_64": {"id": "ami-00000000"}});
+    for (settings, code, sentence) in [
+        (spoilt("regoin", "us-east-1".into()), 2, "unknown field `regoin`"),
+        (spoilt("security_groups", serde_json::json!([])), 2, "security_groups names no group"),
+        (spoilt("images", nowhere), 125, "ami-00000000"),
+    ] {
+        std::fs::write(dir.path().join("ec2.json"), settings.to_string()).expect("written");
+        let mut command = command(&account.log.url(), "genomics", dir.path());
+        account.admit(&mut command);
+        command.args(["controller", "--ec2", "ec2.json", "--key", "key"]);
+        let output = command.current_dir(dir.path()).output().expect("it ends");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(said.contains(sentence), "{said}");
+    }
+    assert_eq!(account.calls("DescribeImages"), 1, "it is asked for once");
+    assert!(account.truth().is_empty());
+}
+
 #[test]
 fn what_could_not_be_looked_at_is_not_passed_over() {
     let account = Account::start();
