@@ -122,9 +122,8 @@ mod tests {
         let zones = vec!["a".into(), "b".into()];
         let block = "10.83.0.0/16".parse().expect("a block");
         let want = Want { zones, block, key: Some("fleetlog-c1".into()), profile: None };
-        let mut has = Has::default();
-        has.subnets = [("a".into(), "subnet-1".into()), ("b".into(), "subnet-2".into())].into();
-        has.groups = [("sg-1".into(), true)].into();
+        let subnets = [("a".into(), "subnet-1".into()), ("b".into(), "subnet-2".into())].into();
+        let has = Has { subnets, groups: [("sg-1".into(), true)].into(), ..Has::default() };
         (want, has)
     }
 

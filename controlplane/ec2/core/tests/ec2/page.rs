@@ -9,15 +9,11 @@ use schema::why::RefusalScope;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-fn page() -> String {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/ec2.md");
-    std::fs::read_to_string(path).expect("the page")
-}
+const PAGE: &str = include_str!("../../../../../docs/ec2.md");
 
 /// The cells of each row of the table with these heads.
 fn table(heads: &str) -> Vec<Vec<String>> {
-    let page = page();
-    let rows = page.split(heads).nth(1).expect("the table").trim_start().lines().skip(1);
+    let rows = PAGE.split(heads).nth(1).expect("the table").trim_start().lines().skip(1);
     let rows = rows.take_while(|line| line.starts_with('|'));
     let cells =
         |line: &str| line.trim_matches('|').split(" | ").map(|c| c.trim().to_owned()).collect();
