@@ -17,6 +17,7 @@ mod replace;
 mod room;
 mod scale;
 mod share;
+mod space;
 mod tell;
 mod trouble;
 mod worth;

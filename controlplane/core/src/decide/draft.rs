@@ -3,6 +3,7 @@
 
 use super::MAX_ROUND;
 use super::offer;
+use super::space::{Space, Spaces};
 use super::worth::worth;
 use crate::pack::Limits;
 use crate::sight::Sight;
@@ -15,7 +16,6 @@ use replay_core::state::rest::Extent;
 use schema::event::{AllocRevoked, Event};
 use schema::id::{AllocId, InstanceId};
 use schema::policy::Offering;
-use schema::resources::Resources;
 use schema::unit::{LogTime, Micros};
 use schema::why::{PendingWhy, RevokedWhy};
 use smol_str::SmolStr;
@@ -26,17 +26,14 @@ pub(super) struct Draft<'a> {
     pub(super) state: &'a State,
     pub(super) sight: &'a Sight,
     pub(super) events: Vec<Event>,
-    /// What accepting instances have left, after this round's grants.
-    pub(super) free: BTreeMap<&'a InstanceId, Resources>,
+    /// Accepting instances, and what they have left.
+    pub(super) free: Spaces<'a>,
     /// Allocs that this round takes back.
     pub(super) taken_back: BTreeSet<AllocId>,
     /// Allocs that this round grants.
     pub(super) granted: BTreeSet<&'a AllocId>,
     /// Instances that are kept for somebody who has waited for long, and for whom.
     pub(super) claimed: BTreeMap<InstanceId, AllocId>,
-    /// Instances where others give way to somebody who waits, to whom, and what he asked with: none who asked
-    /// with no more is given anything there.
-    pub(super) promised: BTreeMap<&'a InstanceId, (&'a AllocId, i32)>,
     /// Those for whom what goes from the cluster, or is made to, is enough.
     pub(super) roomy: BTreeSet<&'a AllocId>,
     /// What those wait for who are given nothing.
@@ -61,12 +58,14 @@ pub(super) struct Draft<'a> {
     pub(super) ids: u64,
     /// What may be bought, once anybody has asked.
     candidates: OnceCell<Vec<&'a Offering>>,
+    /// What of it is open, the cheapest at most first, once anybody has asked after this round's last launch.
+    opened: OnceCell<Vec<&'a Offering>>,
 }
 
 impl<'a> Draft<'a> {
     pub(super) fn new(state: &'a State, sight: &'a Sight) -> Draft<'a> {
         let accepting = |(id, instance): (&'a InstanceId, &'a Instance)| {
-            instance.accepts().then(|| (id, instance.free()))
+            instance.accepts().then(|| (id, Space::of(instance)))
         };
         let live = state.index.live_instances.iter();
         let rows = live.filter_map(|id| state.instances.get(id).map(|instance| (id, instance)));
@@ -78,7 +77,6 @@ impl<'a> Draft<'a> {
             taken_back: BTreeSet::new(),
             granted: BTreeSet::new(),
             claimed: BTreeMap::new(),
-            promised: BTreeMap::new(),
             roomy: BTreeSet::new(),
             waits: Vec::new(),
             ended: BTreeSet::new(),
@@ -91,6 +89,7 @@ impl<'a> Draft<'a> {
             breaker: state.head.breaker,
             ids: 0,
             candidates: OnceCell::new(),
+            opened: OnceCell::new(),
         }
     }
 
@@ -140,6 +139,17 @@ impl<'a> Draft<'a> {
         offer::holds(self.state, offering, need)
     }
 
+    /// What of all that may be bought may be launched now, as far as that is up to what it is and where: that
+    /// first which can cost the least at most.
+    pub(super) fn opened(&self) -> &[&'a Offering] {
+        self.opened.get_or_init(|| {
+            let candidates = self.candidates().iter().copied();
+            let mut opened: Vec<&Offering> = candidates.filter(|o| self.open(o)).collect();
+            opened.sort_by_key(|offering| offering.at_most());
+            opened
+        })
+    }
+
     /// What an hour of this offering comes to if its price is this: more where it may be taken away, less
     /// where its links are worth something.
     pub(super) fn worth(&self, offering: &Offering, price: Micros) -> Micros {
@@ -153,6 +163,7 @@ impl<'a> Draft<'a> {
         self.instances += 1;
         *self.begun.entry(offering.zone.clone()).or_default() += 1;
         self.tried.extend(self.state.trials(offering));
+        self.opened = OnceCell::new();
     }
 
     pub(super) fn random(&mut self) -> u64 {
@@ -171,14 +182,8 @@ impl<'a> Draft<'a> {
     pub(super) fn idle(&self, id: &InstanceId, instance: &Instance) -> bool {
         instance.accepts()
             && instance.allocs == 0
-            && self.free.get(id) == Some(&instance.free())
+            && self.free.get(id).is_some_and(|space| *space.free() == instance.free())
             && !self.ended.contains(id)
-    }
-
-    /// Whether it may have what is free there, or is kept for another.
-    pub(super) fn open_to(&self, id: &AllocId, alloc: &Alloc, instance: &InstanceId) -> bool {
-        let kept = self.promised.get(instance).filter(|(by, _)| *by != id);
-        kept.is_none_or(|(_, priority)| *priority < alloc.priority)
     }
 
     /// Takes every alloc on this instance back, and places nothing there in this round.

@@ -121,8 +121,8 @@ impl<'a> Shares<'a> {
         for (_, alloc) in waiting {
             asked = asked.plus(&alloc.requirements.floor());
             held.entry(&alloc.driver).or_insert_with(|| {
-                let of = state.index.of_driver(&alloc.driver);
-                let holds = of.iter().filter_map(|id| holds(state.allocs.get(id)?));
+                let of = state.index.ids_of_driver(&alloc.driver);
+                let holds = of.filter_map(|id| holds(state.allocs.get(id)?));
                 let holds = holds.fold(Resources::default(), |sum, some| sum.plus(&some));
                 (holds, state.weight_of(&alloc.driver))
             });

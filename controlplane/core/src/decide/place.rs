@@ -5,6 +5,7 @@ use super::draft::Draft;
 use super::fair;
 use super::offer::on_market;
 use super::preempt;
+use super::space::{Space, is_open, size_without};
 use replay_core::state::alloc::{Alloc, AllocStatus};
 use replay_core::state::budget::{share, worth};
 use replay_core::state::instance::Instance;
@@ -14,7 +15,7 @@ use schema::requirements::Market;
 use schema::resources::Resources;
 use schema::unit::Micros;
 use schema::why::GrantWhy;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Most needs that are kept in mind as hopeless.
 const HOPELESS: usize = 64;
@@ -24,15 +25,14 @@ const HOPELESS: usize = 64;
 /// neither.
 pub(super) fn decide<'a>(draft: &mut Draft<'a>) -> Vec<(&'a AllocId, &'a Alloc)> {
     let waiting = fair::order(draft);
-    draft.promised = preempt::promises(draft, &waiting);
-    let ranks: BTreeMap<&AllocId, usize> =
-        waiting.iter().enumerate().map(|(rank, (id, _))| (*id, rank)).collect();
+    let promised = preempt::promise(draft, &waiting);
+    let waiting = waiting.into_iter().enumerate();
     let (kept, rest): (Vec<_>, Vec<_>) =
-        waiting.into_iter().partition(|(_, alloc)| kept_for(draft, alloc).is_some());
+        waiting.partition(|(_, (_, alloc))| kept_for(draft, alloc).is_some());
     let mut unplaced = Vec::new();
     let mut hopeless = Hopeless::default();
     let mut claimants: BTreeSet<&DriverId> = BTreeSet::new();
-    for (id, alloc) in kept.into_iter().chain(rest) {
+    for (rank, (id, alloc)) in kept.into_iter().chain(rest) {
         if draft.full() {
             break;
         }
@@ -40,15 +40,15 @@ pub(super) fn decide<'a>(draft: &mut Draft<'a>) -> Vec<(&'a AllocId, &'a Alloc)>
         let kept = kept_for(draft, alloc).is_some();
         let alone = alloc.constraint.alone.is_some();
         // To who may have what is kept from others, what is true of them says nothing.
-        let above = draft.promised.values().any(|(by, than)| by == &id || *than < alloc.priority);
-        let plain = alloc.constraint.instance.is_none() && !kept && !alone && !above;
+        let plain = alloc.constraint.instance.is_none() && !kept && !alone;
+        let plain = plain && !promised.is_above(id, alloc);
         if draft.free.is_empty() || (plain && hopeless.knows(&need, market)) {
-            unplaced.push((id, alloc));
+            unplaced.push((rank, (id, alloc)));
             continue;
         }
         let most = budget::most(draft, alloc);
         if !place(draft, id, alloc, most) {
-            unplaced.push((id, alloc));
+            unplaced.push((rank, (id, alloc)));
             // There may be room for others where it costs too much for this one.
             let plain = plain && most.is_none();
             if plain && fair::starves(draft, alloc) && claimants.insert(&alloc.driver) {
@@ -59,8 +59,8 @@ pub(super) fn decide<'a>(draft: &mut Draft<'a>) -> Vec<(&'a AllocId, &'a Alloc)>
             }
         }
     }
-    unplaced.sort_by_key(|(id, _)| ranks.get(id));
-    unplaced
+    unplaced.sort_by_key(|(rank, _)| *rank);
+    unplaced.into_iter().map(|(_, asked)| asked).collect()
 }
 
 /// Needs that no instance has room for any more; within a round, rooms only shrink. Whoever needs as
@@ -98,10 +98,12 @@ fn kept_for<'a>(draft: &Draft<'a>, alloc: &Alloc) -> Option<(&'a InstanceId, Lau
 fn place<'a>(draft: &mut Draft<'a>, id: &'a AllocId, alloc: &Alloc, most: Option<Micros>) -> bool {
     let floor = alloc.requirements.floor();
     let fits = |instance: &InstanceId, draft: &Draft<'_>| {
-        let holds = draft.free.get(instance).is_some_and(|free| free.holds(&floor));
-        let of = draft.state.instances.get(instance).map(|instance| &instance.offering);
-        let holds = holds && draft.open_to(id, alloc, instance);
-        holds && of.is_some_and(|of| budget::affords(alloc, most, of))
+        let fits = |space: &Space<'_>| {
+            space.free().holds(&floor)
+                && is_open(space.promised, id, alloc.priority)
+                && budget::affords(alloc, most, &space.instance.offering)
+        };
+        draft.free.get(instance).is_some_and(fits)
     };
     if let Some(named) = &alloc.constraint.instance {
         return fits(named, draft) && grant(draft, id, alloc, most, named, |_| GrantWhy::Named);
@@ -126,16 +128,13 @@ fn place<'a>(draft: &mut Draft<'a>, id: &'a AllocId, alloc: &Alloc, most: Option
 fn claim(draft: &mut Draft<'_>, asker: &AllocId, alloc: &Alloc) {
     let floor = alloc.requirements.floor();
     let market = alloc.constraint.market;
-    let could = |id: &InstanceId| {
-        let instance = draft.state.instances.get(id);
-        !draft.promised.contains_key(id)
-            && instance.is_some_and(|instance| {
-                instance.resources.holds(&floor)
-                    && market.is_none_or(|market| market == instance.offering.market)
-            })
+    let could = |space: &Space<'_>| {
+        let instance = space.instance;
+        let holds = space.promised.is_none() && instance.resources.holds(&floor);
+        holds && on_market(market, &instance.offering)
     };
-    let nearest = draft.free.iter().filter(|(id, _)| could(id));
-    let nearest = nearest.min_by_key(|(id, free)| (size(&floor.minus(free)), *id));
+    let nearest = draft.free.iter().filter(|(_, space)| could(space));
+    let nearest = nearest.min_by_key(|(id, space)| (size_without(&floor, space.free()), *id));
     if let Some(id) = nearest.map(|(id, _)| *id) {
         draft.free.remove(id);
         draft.claimed.insert(id.clone(), asker.clone());
@@ -160,14 +159,13 @@ fn best_fit(
 ) -> Option<Fit> {
     let (floor, market) = (&alloc.requirements.floor(), alloc.constraint.market);
     let mut fits: Vec<(u64, u64, &InstanceId)> = Vec::new();
-    for (id, free) in &draft.free {
-        if !free.holds(floor) || !draft.open_to(asker, alloc, id) {
+    for (id, space) in &draft.free {
+        if !space.free().holds(floor) || !is_open(space.promised, asker, alloc.priority) {
             continue;
         }
-        let Some(instance) = draft.state.instances.get(id) else { continue };
-        let of = &instance.offering;
+        let of = &space.instance.offering;
         if on_market(market, of) && budget::affords(alloc, most, of) {
-            fits.push((in_vain(instance, free), size(&free.minus(floor)), id));
+            fits.push((space.in_vain(), size_without(space.free(), floor), id));
         }
     }
     let (_, left, instance) = fits.iter().min()?;
@@ -175,25 +173,6 @@ fn best_fit(
     let count = |of: usize| u32::try_from(of).unwrap_or(u32::MAX);
     let (candidates, emptying) = (count(fits.len()), count(tighter));
     Some(Fit { instance: (*instance).clone(), candidates, emptying })
-}
-
-/// What is paid per hour, in micro-dollars, for what nobody uses of an instance that is less than half in
-/// use: it may become empty, and go, if others have room for who comes. Of any other: nothing.
-fn in_vain(instance: &Instance, free: &Resources) -> u64 {
-    let price = instance.offering.at_most().0;
-    let used = share(&instance.resources.minus(free), &instance.offering).0;
-    if used.saturating_mul(2) >= price { 0 } else { price - used }
-}
-
-/// One number for an amount of resources: a core weighs as much as 8 GiB of memory, 100 GiB of disk
-/// or one of a feature.
-pub(super) fn size(amount: &Resources) -> u64 {
-    let features: u64 = amount.features.values().fold(0, |sum, count| sum.saturating_add(*count));
-    amount
-        .cpu
-        .saturating_add(amount.memory / ((8 << 30) / 1000))
-        .saturating_add(amount.disk / ((100 << 30) / 1000))
-        .saturating_add(features.saturating_mul(1000))
 }
 
 /// The least that those still need for whom this instance was launched, but for this one.
@@ -219,16 +198,16 @@ fn grant<'a>(
     on: &InstanceId,
     why: impl FnOnce(Resources) -> GrantWhy,
 ) -> bool {
-    let Some(instance) = draft.state.instances.get(on) else { return false };
-    let floor = alloc.requirements.floor();
+    let Some(Space { instance, .. }) = draft.free.get(on) else { return false };
+    let (instance, floor) = (*instance, alloc.requirements.floor());
     let wanted = alloc.requirements.max.times(u64::from(alloc.requirements.width));
     let kept = if wanted == floor { None } else { Some(kept_for_others(draft, id, instance)) };
-    let Some(free) = draft.free.get_mut(on) else { return false };
-    let open = free.minus(&kept.unwrap_or_default());
+    let Some(space) = draft.free.get_mut(on) else { return false };
+    let open = space.free().minus(&kept.unwrap_or_default());
     let paid = most.map_or(open.clone(), |most| worth(most, &instance.offering));
     let resources = wanted.at_most(&open).at_most(&paid).at_least(&floor);
-    *free = free.minus(&resources);
-    let why = why(free.clone());
+    space.take(&resources);
+    let why = why(space.free().clone());
     draft.granted.insert(id);
     budget::spend(draft, alloc, share(&resources, &instance.offering));
     draft.push(AllocGranted {

@@ -5,6 +5,7 @@
 use super::budget;
 use super::draft::Draft;
 use super::offer::on_market;
+use super::space::{Promise, Space, is_open};
 use replay_core::state::alloc::{Alloc, AllocStatus, Grant};
 use replay_core::state::budget::share;
 use replay_core::state::instance::Instance;
@@ -22,16 +23,44 @@ use std::collections::{BTreeMap, BTreeSet};
 const MOST: usize = 64;
 
 /// Where others give way to somebody who waits: for this reason, if nothing else was to be had.
-pub(super) fn promises<'a>(
+#[derive(Default)]
+pub(super) struct Promised<'a> {
+    to: BTreeSet<&'a AllocId>,
+    lowest: Option<i32>,
+}
+
+impl Promised<'_> {
+    /// Whether this one may have something that is kept from others.
+    pub(super) fn is_above(&self, id: &AllocId, alloc: &Alloc) -> bool {
+        self.lowest.is_some_and(|lowest| lowest < alloc.priority) || self.to.contains(id)
+    }
+}
+
+/// Keeps for those who wait what others give way for.
+pub(super) fn promise<'a>(
+    draft: &mut Draft<'a>,
+    waiting: &[(&'a AllocId, &'a Alloc)],
+) -> Promised<'a> {
+    let promises = promises(draft, waiting);
+    for (instance, promise) in &promises {
+        if let Some(space) = draft.free.get_mut(instance) {
+            space.promised = Some(*promise);
+        }
+    }
+    let (to, priorities): (BTreeSet<_>, Vec<_>) = promises.into_values().unzip();
+    Promised { to, lowest: priorities.into_iter().min() }
+}
+
+fn promises<'a>(
     draft: &Draft<'a>,
     waiting: &[(&'a AllocId, &'a Alloc)],
-) -> BTreeMap<&'a InstanceId, (&'a AllocId, i32)> {
+) -> BTreeMap<&'a InstanceId, Promise<'a>> {
     if draft.state.head.policy.fairness.preemption == Preemption::Never {
         return BTreeMap::new();
     }
-    let mut promised: BTreeMap<&InstanceId, (&AllocId, i32)> = BTreeMap::new();
+    let mut promised: BTreeMap<&InstanceId, Promise<'_>> = BTreeMap::new();
     for (id, alloc) in waiting {
-        let Some(instance) = promise(alloc) else { continue };
+        let Some(instance) = promised_to(alloc) else { continue };
         let known = promised.entry(instance).or_insert((id, alloc.priority));
         if known.1 < alloc.priority {
             *known = (id, alloc.priority);
@@ -41,7 +70,7 @@ pub(super) fn promises<'a>(
 }
 
 /// Where others were last said to give way to this one.
-fn promise(alloc: &Alloc) -> Option<&InstanceId> {
+fn promised_to(alloc: &Alloc) -> Option<&InstanceId> {
     let AllocStatus::Waiting { why: Some(Preempting { instance, .. }), .. } = &alloc.status else {
         return None;
     };
@@ -94,6 +123,8 @@ impl Giving<'_> {
 struct Place<'a> {
     id: &'a InstanceId,
     instance: &'a Instance,
+    /// To whom others were last said to give way there.
+    promised: Option<Promise<'a>>,
     /// What is free or about to be.
     free: Resources,
     /// Lowest priority first, then what was given last.
@@ -178,7 +209,7 @@ fn ways<'a>(draft: &Draft<'a>) -> Vec<Way<'a>> {
     let mut places = Places::of(draft, highest.priority);
     let (mut ways, mut new) = (Vec::new(), 0);
     for (id, alloc) in askers {
-        let kept = places.kept(draft, id, alloc);
+        let kept = places.kept(id, alloc);
         let way = if kept.is_none() && new < MOST { places.way(draft, id, alloc) } else { None };
         new += usize::from(way.is_some());
         ways.extend(kept.or(way));
@@ -196,9 +227,10 @@ struct Places<'a> {
 impl<'a> Places<'a> {
     fn of(draft: &Draft<'a>, highest: i32) -> Places<'a> {
         let mut left: BTreeMap<&InstanceId, Place<'a>> = BTreeMap::new();
-        for (id, free) in &draft.free {
-            let Some(instance) = draft.state.instances.get(id) else { continue };
-            left.insert(id, Place { id, instance, free: free.clone(), held: Vec::new() });
+        for (id, space) in &draft.free {
+            let Space { instance, promised, .. } = *space;
+            let (free, held) = (space.free().clone(), Vec::new());
+            left.insert(id, Place { id, instance, promised, free, held });
         }
         for (instance, alloc) in &draft.state.index.on_instance {
             let Some(place) = left.get_mut(instance) else { continue };
@@ -211,9 +243,10 @@ impl<'a> Places<'a> {
     }
 
     /// Who gives way to this one already, if no more are needed.
-    fn kept(&mut self, draft: &Draft<'a>, id: &'a AllocId, alloc: &'a Alloc) -> Option<Way<'a>> {
-        let instance = promise(alloc)?;
-        let place = self.left.get(instance).filter(|place| draft.open_to(id, alloc, place.id))?;
+    fn kept(&mut self, id: &'a AllocId, alloc: &'a Alloc) -> Option<Way<'a>> {
+        let instance = promised_to(alloc)?;
+        let open = |place: &&Place<'_>| is_open(place.promised, id, alloc.priority);
+        let place = self.left.get(instance).filter(open)?;
         let giving = place.give(id, &alloc.requirements.floor(), alloc.priority)?;
         let told = giving.iter().all(|giving| giving.is_told_of(id));
         let kept = told.then(|| self.left.remove(instance)).flatten();
@@ -237,7 +270,7 @@ impl<'a> Places<'a> {
             named.is_none_or(|named| named == place.id)
                 && on_market(alloc.constraint.market, of)
                 && budget::affords(alloc, most, of)
-                && draft.open_to(id, alloc, place.id)
+                && is_open(place.promised, id, alloc.priority)
         };
         let found = self.left.values().filter(suits).filter_map(|place| {
             let giving = place.give(id, &need, over)?;

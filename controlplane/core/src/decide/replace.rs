@@ -39,7 +39,7 @@ fn is_lost(draft: &Draft<'_>, id: &InstanceId, instance: &Instance) -> bool {
         && instance.allocs > 0
         && instance.replaced_by.is_none()
         && !draft.ended.contains(id)
-        && !draft.free.values().any(|free| free.holds(&instance.used))
+        && !draft.free.values().any(|space| space.free().holds(&instance.used))
 }
 
 /// The cheapest that holds what is on the instance, and that is not what is being taken away.

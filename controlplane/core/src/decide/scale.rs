@@ -6,8 +6,8 @@ use super::budget::{self, Affordable, Over};
 use super::draft::Draft;
 use super::fair;
 use super::offer::{asks, believed, is_for, is_kept, on_market, refused_lately};
-use super::place::size;
 use super::share::Share;
+use super::space::size;
 use super::worth::links;
 use crate::deadline::serves;
 use crate::pack::{Demand, Terms, Unseated, pack};
@@ -353,6 +353,14 @@ fn refusal(
 
 /// Whether something may be launched now that is large enough, and what is to be waited for if not.
 pub(super) fn judge(draft: &Draft<'_>, alloc: &Alloc, floor: &Resources) -> Verdict {
+    let policy = &draft.state.head.policy;
+    let will_do =
+        |o: &&&Offering| suits(alloc, o) && is_for(policy, o, floor) && draft.holds(o, floor);
+    // The cheapest that is open: where that is within the budget there is nothing else to be said.
+    let cheapest = draft.opened().iter().find(will_do);
+    if cheapest.is_some_and(|offering| offering.at_most() <= policy.max_hourly_cost) {
+        return Ok(draft.shut());
+    }
     let fitting = match fitting(draft, alloc, floor) {
         Ok(fitting) => fitting,
         Err(told) => return told,

@@ -3,7 +3,8 @@
 use super::Limits;
 use super::problem::{Bin, Problem};
 use super::shape::Shapes;
-use super::solve::{Care, solve};
+use super::solve::{Care, Known, solve};
+use std::cell::OnceCell;
 
 /// So many demands are tried first; then four times as many each time.
 const FIRST_REACH: usize = 256;
@@ -66,13 +67,15 @@ struct Packer<'a> {
     budget: u128,
     /// The least that an instance for each shape can come to, if any holds it.
     least: Vec<Option<u64>>,
+    known: OnceCell<Known<'a>>,
 }
 
 impl<'a> Packer<'a> {
     fn new(problem: &'a Problem<'a>, shapes: &'a Shapes<'a>, limits: &Limits) -> Packer<'a> {
         let most = limits.instances.min(limits.pending) as usize;
         let least = (0..problem.shapes()).map(|shape| problem.least(shape)).collect();
-        Packer { problem, shapes, most, budget: u128::from(limits.budget.0), least }
+        let (budget, known) = (u128::from(limits.budget.0), OnceCell::new());
+        Packer { problem, shapes, most, budget, least, known }
     }
 
     /// Whether the caps leave too little for any launch at all.
@@ -93,7 +96,8 @@ impl<'a> Packer<'a> {
             least.map_or(0, |_| u32::try_from(early).unwrap_or(u32::MAX))
         };
         let counts: Vec<u32> = self.least.iter().enumerate().map(count).collect();
-        solve(self.problem, &counts, self.most, care)
+        let known = self.known.get_or_init(|| Known::of(self.problem));
+        solve(self.problem, known, &counts, self.most, care)
     }
 
     /// Seats one demand after the other, from this one on, where there is room, or in an instance of its

@@ -20,6 +20,8 @@ pub(super) struct Problem<'a> {
     pub(super) terms: Vec<Terms>,
     /// Cheapest first.
     pub(super) kinds: &'a [Kind],
+    /// The same, that first which can cost the least at most.
+    capped: Vec<usize>,
     /// The most of each dimension that any kind has.
     most: Vec<u64>,
 }
@@ -56,7 +58,9 @@ impl<'a> Problem<'a> {
         }
         let part = |(at, need): (usize, &u64)| up(*need, most[at % width]);
         let parts = needs.iter().enumerate().map(part).collect();
-        Problem { width, needs, parts, terms, kinds, most }
+        let mut capped: Vec<usize> = (0..kinds.len()).collect();
+        capped.sort_by_key(|kind| kinds[*kind].at_most);
+        Problem { width, needs, parts, terms, kinds, capped, most }
     }
 
     /// How many shapes there are.
@@ -112,15 +116,17 @@ impl<'a> Problem<'a> {
 
     /// The least that one which holds one of a shape can come to, in micro-dollars per hour.
     pub(super) fn least(&self, shape: usize) -> Option<u64> {
-        self.holding(shape).map(|kind| self.kinds[kind].at_most).min()
+        let least = self.capped.iter().copied().find(|kind| self.will_do(shape, *kind));
+        least.map(|kind| self.kinds[kind].at_most)
     }
 
     /// Kinds that hold one of a shape, cheapest first.
     fn holding(&self, shape: usize) -> impl Iterator<Item = usize> {
-        let will_do = move |kind: &usize| {
-            self.suits(shape, *kind) && self.holds(shape, &self.kinds[*kind].have)
-        };
-        (0..self.kinds.len()).filter(will_do)
+        (0..self.kinds.len()).filter(move |kind| self.will_do(shape, *kind))
+    }
+
+    fn will_do(&self, shape: usize, kind: usize) -> bool {
+        self.suits(shape, kind) && self.holds(shape, &self.kinds[kind].have)
     }
 
     /// An instance with nothing in it.

@@ -30,34 +30,58 @@ fn rank(problem: &Problem<'_>, bins: &[Bin], most: usize) -> (usize, u128, usize
     (bins.len().saturating_sub(most), problem.price(bins), bins.len())
 }
 
+/// What is found once for all packings of one set of shapes.
+#[derive(Debug)]
+pub(super) struct Known<'a> {
+    /// The same with fewer shapes, if there are many.
+    coarse: Option<Coarse<'a>>,
+    /// What each shape, or each of the fewer, is worth before anything is packed.
+    values: Vec<u64>,
+    /// The cheapest kind for each shape.
+    cheapest: Vec<Option<usize>>,
+}
+
+impl<'a> Known<'a> {
+    pub(super) fn of(problem: &Problem<'a>) -> Known<'a> {
+        let coarse = coarse(problem);
+        let values = coarse.as_ref().map_or(problem, |coarse| &coarse.problem).values();
+        let cheapest = (0..problem.shapes()).map(|shape| problem.cheapest(shape)).collect();
+        Known { coarse, values, cheapest }
+    }
+}
+
 /// Packs this many of each shape; every shape must fit some kind. At most `most` instances are wanted.
-pub(super) fn solve(problem: &Problem<'_>, counts: &[u32], most: usize, care: Care) -> Vec<Bin> {
+pub(super) fn solve(
+    problem: &Problem<'_>,
+    known: &Known<'_>,
+    counts: &[u32],
+    most: usize,
+    care: Care,
+) -> Vec<Bin> {
     let demands: u64 = counts.iter().map(|count| u64::from(*count)).sum();
     let mut effort = match care {
         Care::Quick => Effort::of(QUICK),
         Care::Thorough => Effort::of(PAIRS.min(PAIR * demands * demands) + EACH * demands),
     };
-    let mut values = vec![0; problem.shapes()];
-    let mut best = match coarse(problem) {
-        None => {
-            values = problem.values();
-            search(problem, counts, &mut values, most, &mut effort)
-        }
+    let mut values = known.values.clone();
+    let mut best = match &known.coarse {
+        None => search(problem, counts, &mut values, most, &mut effort),
         Some(Coarse { problem: coarse, members }) => {
             let sum = |members: &Vec<usize>| members.iter().map(|m| counts[*m]).sum();
             let sums: Vec<u32> = members.iter().map(sum).collect();
-            let mut coarse_values = coarse.values();
-            let bins = search(&coarse, &sums, &mut coarse_values, most, &mut effort);
-            for (members, value) in members.iter().zip(coarse_values) {
-                members.iter().for_each(|member| values[*member] = value);
+            let bins = search(coarse, &sums, &mut values, most, &mut effort);
+            let mut each = vec![0; problem.shapes()];
+            for (members, value) in members.iter().zip(values) {
+                members.iter().for_each(|member| each[*member] = value);
             }
-            fine(problem, &bins, &members, counts)
+            values = each;
+            fine(problem, &bins, members, counts)
         }
     };
     improve(problem, &mut best, &values, &mut effort);
     // Never dearer than an instance for each.
-    if alone_price(problem, counts) < problem.price(&best) {
-        let alone = alone(problem, counts);
+    if alone_price(problem, known, counts) < problem.price(&best) {
+        let alone = alone(problem, known, counts);
         if rank(problem, &alone, most) < rank(problem, &best, most) {
             return alone;
         }
@@ -154,10 +178,10 @@ fn fine(problem: &Problem<'_>, bins: &[Bin], members: &[Vec<usize>], counts: &[u
 }
 
 /// Each demand by itself on the cheapest kind that holds it.
-fn alone(problem: &Problem<'_>, counts: &[u32]) -> Vec<Bin> {
+fn alone(problem: &Problem<'_>, known: &Known<'_>, counts: &[u32]) -> Vec<Bin> {
     let mut bins = Vec::new();
     for (shape, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
-        let Some(kind) = problem.cheapest(shape) else { continue };
+        let Some(kind) = known.cheapest[shape] else { continue };
         let mut bin = problem.empty(kind);
         problem.put(&mut bin, shape, 1);
         bins.extend(std::iter::repeat_n(bin, *count as usize));
@@ -166,8 +190,8 @@ fn alone(problem: &Problem<'_>, counts: &[u32]) -> Vec<Bin> {
 }
 
 /// What [`alone`] would cost, in micro-dollars per hour.
-fn alone_price(problem: &Problem<'_>, counts: &[u32]) -> u128 {
+fn alone_price(problem: &Problem<'_>, known: &Known<'_>, counts: &[u32]) -> u128 {
     let each = counts.iter().enumerate().filter(|(_, count)| **count > 0);
-    let price = |shape: usize| problem.cheapest(shape).map_or(0, |k| problem.kinds[k].price);
+    let price = |shape: usize| known.cheapest[shape].map_or(0, |k| problem.kinds[k].price);
     each.map(|(shape, count)| u128::from(price(shape)) * u128::from(*count)).sum()
 }

@@ -81,9 +81,17 @@ impl Index {
     /// Allocs of this driver that are not over.
     #[must_use]
     pub fn of_driver(&self, id: &DriverId) -> Vec<AllocId> {
-        let of = |(driver, _): &&(DriverId, AllocId)| driver == id;
-        let from = (id.clone(), AllocId::lowest());
-        self.of_driver.range(from..).take_while(of).map(|(_, alloc)| alloc.clone()).collect()
+        self.ids_of_driver(id).cloned().collect()
+    }
+
+    /// The same, one by one.
+    pub fn ids_of_driver<'a>(
+        &'a self,
+        id: &DriverId,
+    ) -> impl Iterator<Item = &'a AllocId> + use<'a> {
+        let (of, from) = (id.clone(), (id.clone(), AllocId::lowest()));
+        let own = self.of_driver.range(from..).take_while(move |(driver, _)| *driver == of);
+        own.map(|(_, alloc)| alloc)
     }
 
     /// Execs of this alloc, if any of them has not ended.
