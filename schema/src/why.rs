@@ -159,7 +159,7 @@ pub enum RefusedWhy {
         has: Resources,
         /// What it was promised to have, where the last one that booted had less.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        promised: Option<Resources>,
+        promised: Option<Box<Resources>>,
     },
     /// The policy allows no type at all.
     NoOfferings,

@@ -33,10 +33,11 @@ fn policy(allow: &str) -> Policy {
 fn sold(catalogue: &Catalogue, allow: &str) -> Vec<(SmolStr, Market, u64)> {
     let zones = [ZONE.into(), OTHER.into()];
     let policy = policy(allow);
-    let all = catalogue.offerings(REGION, &zones, &policy, &SpotPrices::new());
+    let all = catalogue.offerings(REGION, &zones, &policy, &policy.volume, &SpotPrices::new());
     let listed = catalogue.list(REGION, &policy.types, &policy.volume).expect("a list");
-    let volumes = listed.iter().find(|one| one.kind.name == allow).map(|one| one.volumes.0);
-    let row = |o: Offering| (o.zone, o.market, o.price.0 - volumes.unwrap_or(0));
+    let one = listed.iter().find(|one| one.kind.name == allow);
+    let volumes = one.map_or(0, |one| one.volumes.clone().expect("volumes").0);
+    let row = |o: Offering| (o.zone, o.market, o.price.0 - volumes);
     all.expect("offerings").into_iter().map(row).collect()
 }
 
@@ -82,7 +83,7 @@ fn a_new_type_is_sold_where_it_is_told_to_be_for_its_price() {
     assert_eq!(sold(&catalogue, "m99gd.xlarge"), wanted);
     let policy = policy("m99gd.xlarge");
     let kind = &catalogue.types["m99gd.xlarge"];
-    let usable = kind.usable(&policy.volume);
+    let usable = kind.usable(0);
     assert_eq!((usable.cpu, usable.feature("arch-arm64")), (4000, 4));
     assert_eq!(
         (usable.feature("local-ssd"), kind.links()),

@@ -236,15 +236,12 @@ impl Replica {
         if let (News::Scored(Some(scores)), Some(_)) = (&news, &self.term) {
             self.scores = scored(scores);
         }
-        match news {
-            // Asked for in a term that is over: whoever leads next has to ask again, and soon.
-            News::Typed(_) if self.term.is_none() => self.effects.take(now, News::Typed(None)),
-            News::Typed(Some(told)) => {
-                self.types = Some(told.clone());
-                self.effects.take(now, News::Typed(Some(told)));
-            }
-            news => self.effects.take(now, news),
+        if let (News::Typed(Some(told)), Some(_)) = (&news, &self.term) {
+            self.types = Some(told.clone());
         }
+        // Asked for in a term that is over: whoever leads next has to ask again, and soon.
+        let late = self.term.is_none() && matches!(news, News::Typed(_));
+        self.effects.take(now, if late { News::Typed(None) } else { news });
     }
 
     /// What may be bought now. While it leads it writes down what is new in that.

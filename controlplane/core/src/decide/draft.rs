@@ -16,6 +16,7 @@ use replay_core::state::rest::Extent;
 use schema::event::{AllocRevoked, Event};
 use schema::id::{AllocId, InstanceId};
 use schema::policy::Offering;
+use schema::resources::Resources;
 use schema::unit::{LogTime, Micros};
 use schema::why::{PendingWhy, RevokedWhy};
 use smol_str::SmolStr;

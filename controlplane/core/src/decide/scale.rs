@@ -345,7 +345,7 @@ fn refusal(
     let has = state.believed(largest).into_owned();
     let shortage = has.shortage(floor);
     let shortage = shortage.or_else(|| shortfall.max_by_key(|s| s.asked - s.available));
-    let promised = (has != largest.resources).then(|| largest.resources.clone());
+    let promised = (has != largest.resources).then(|| Box::new(largest.resources.clone()));
     let largest = largest.kind.clone();
     let too_large = |shortage| RefusedWhy::TooLarge { shortage, largest, has, promised };
     Some(shortage.map_or(RefusedWhy::NoOfferings, too_large))

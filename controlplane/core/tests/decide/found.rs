@@ -36,8 +36,8 @@ fn sell(w: &mut World, named: bool, sold: &[Offering]) {
     if !named {
         w.policy(|p| p.types.min_generation.clear());
         let (source, zone, offerings) = (PriceSource::Shipped, "z".into(), sold.to_vec());
-        let (withdrawn, scores) = (Vec::new(), Vec::new());
-        w.say(PriceSeen { source, zone, offerings, withdrawn, scores });
+        let (withdrawn, scores, types) = (Vec::new(), Vec::new(), Vec::new());
+        w.say(PriceSeen { source, zone, offerings, withdrawn, scores, types });
     }
 }
 
@@ -95,7 +95,7 @@ fn where_nothing_else_is_sold_the_reason_has_what_was_found() {
             panic!("{refused:?}")
         };
         assert_eq!((shortage.asked, shortage.available, largest.as_str()), (7000, 6000, "short"));
-        assert_eq!((has, promised.as_ref()), (&cores(6), Some(&cores(8))));
+        assert_eq!((has, promised.as_deref()), (&cores(6), Some(&cores(8))));
         let wanted = Wanted { floor: cores(7), constraint: Constraint::default(), count: 1 };
         let all = offers(&w.state, &wanted, &Course::Waits(PendingWhy::Unknown));
         let Some(Lost::LessThanPromised(shortage)) = &all[0].lost else { panic!("{all:?}") };

@@ -9,7 +9,6 @@ use schema::event::{Event, MAX_PRICES, PriceSeen, PriceSource};
 use schema::policy::types::{Accelerators, TypeRules};
 use schema::policy::{Offering, Policy};
 use schema::requirements::Market;
-use schema::resources::Resources;
 use schema::unit::{Micros, Millis};
 
 fn seen(w: &mut World, offerings: Vec<Offering>) {

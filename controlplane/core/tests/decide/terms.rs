@@ -93,8 +93,8 @@ fn whoever_leads_again_writes_its_own_prices_beside_its_own_settings() {
     one.other(Epoch(3), CloudConfigured { settings: "large volumes".into() });
     let (source, zone) = (PriceSource::Shipped, mine.zone.clone());
     let theirs = vec![Offering { price: Micros(200), ..mine.clone() }];
-    let (withdrawn, scores) = (Vec::new(), Vec::new());
-    one.other(Epoch(3), PriceSeen { source, zone, offerings: theirs, withdrawn, scores });
+    let (withdrawn, scores, types) = (Vec::new(), Vec::new(), Vec::new());
+    one.other(Epoch(3), PriceSeen { source, zone, offerings: theirs, withdrawn, scores, types });
     one.other(Epoch(3), LeaderResigned {});
     assert_eq!(one.price(&mine), Some(200));
     one.run(1000);

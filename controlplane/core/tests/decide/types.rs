@@ -57,7 +57,8 @@ fn written(w: &mut World, told: &TypesTold) -> Vec<TypeSeen> {
 fn of_types_that_is_written_which_the_catalogue_and_the_log_do_not_say() {
     let known = || Some(sold("m5.large", 2, Some(96_000)));
     // What is told, what the catalogue says, what was written before, what is written.
-    let cases: [(&str, TypeSeen, Option<TypeSeen>, Option<TypeSeen>, Option<TypeSeen>); 13] = [
+    type Case = (&'static str, TypeSeen, Option<TypeSeen>, Option<TypeSeen>, Option<TypeSeen>);
+    let cases: [Case; 13] = [
         ("as shipped", sold("m5.large", 2, Some(96_000)), known(), None, None),
         ("as shipped, no price told", sold("m5.large", 2, None), known(), None, None),
         (
@@ -116,7 +117,7 @@ fn of_types_that_is_written_which_the_catalogue_and_the_log_do_not_say() {
     ];
     for (what, seen, shipped, before, wanted) in cases {
         let mut w = World::new();
-        for before in before {
+        if let Some(before) = before {
             written(&mut w, &told(before, shipped.clone()));
         }
         assert_eq!(written(&mut w, &told(seen, shipped)), Vec::from_iter(wanted), "{what}");

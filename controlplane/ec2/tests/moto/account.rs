@@ -1,6 +1,6 @@
 //! An account held against settings: what is there, what is missing, and what is not told.
 
-use crate::world::{World, accepted, order, repeated, sdk};
+use crate::world::{World, accepted, order, repeated};
 use catalogue::Catalogue;
 use ec2::account::{Account, Rules};
 use ec2_core::Config;

@@ -109,11 +109,7 @@ impl World {
     }
 }
 
-fn client(url: &str) -> Client {
-    ec2::client::of(&sdk(url))
-}
-
-pub(crate) fn sdk(url: &str) -> SdkConfig {
+fn sdk(url: &str) -> SdkConfig {
     let credentials = Credentials::new("AKID", "SECRET", None, None, "a test");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
