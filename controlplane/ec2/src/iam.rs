@@ -180,3 +180,32 @@ fn said(message: &str) -> Said {
 fn unsaid(error: &(dyn Error + 'static)) -> Said {
     said(&crate::error::chain(error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_partition_has_an_iam_of_its_own() {
+        for (region, host, signed) in [
+            ("eu-west-1", "https://iam.amazonaws.com", "us-east-1"),
+            ("us-east-1", "https://iam.amazonaws.com", "us-east-1"),
+            ("cn-northwest-1", "https://iam.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+            ("us-gov-east-1", "https://iam.us-gov.amazonaws.com", "us-gov-west-1"),
+        ] {
+            assert_eq!(home(region), (host, signed), "{region}");
+        }
+    }
+
+    #[test]
+    fn an_error_of_iam_is_read_and_whatever_else_answers_is_told_by_its_status() {
+        let text = "<ErrorResponse><Error><Type>Sender</Type><Code>NoSuchEntity</Code>\
+                    <Message>none</Message></Error><RequestId>1</RequestId></ErrorResponse>";
+        let told = refused(404, xml::parse(text).as_ref());
+        assert_eq!(told.code.as_deref(), Some("NoSuchEntity"));
+        assert_eq!(present(Err(told)), Ok(None));
+        let told = refused(502, xml::parse("<html><body>no</body></html>").as_ref());
+        assert_eq!((told.code.as_deref(), told.status), (None, Some(502)));
+        assert!(present(Err(told)).is_err());
+    }
+}
