@@ -120,19 +120,47 @@ pub(super) fn changed(policy: &Policy, changes: &[String]) -> anyhow::Result<Pol
             let keys: Vec<&String> = value.as_object().into_iter().flat_map(Map::keys).collect();
             bail!(Usage(format!("a policy has no {key:?}; it has {keys:?}")));
         };
-        *slot = parse(text, slot)?;
+        *slot = parse(key, text, slot)?;
     }
     let policy: Policy = serde_json::from_value(value).map_err(|e| Usage(e.to_string()))?;
     policy.check().map_err(Usage)?;
     Ok(policy)
 }
 
-/// Dollars ($1.50), durations (500ms, 30s, 5m, 1h), a word where there is one, or JSON.
-fn parse(text: &str, before: &Value) -> anyhow::Result<Value> {
+/// Keys whose value is money.
+const MONEY: [&str; 5] =
+    ["max_hourly_cost", "types.max_price", "worth.network", "worth.ebs", "worth.most"];
+/// Keys whose value is a length of time.
+const TIMES: [&str; 15] = [
+    "idle_timeout",
+    "boot_timeout",
+    "orphan_grace",
+    "unreachable_after",
+    "unreachable_grace",
+    "lease",
+    "max_lease",
+    "grace",
+    "patience",
+    "retention",
+    "spot.price_every",
+    "spot.score_every",
+    "spot.interruption_cost",
+    "fairness.aging",
+    "fairness.notice",
+];
+
+/// Dollars ($1.50) and durations (500ms, 30s, 5m, 1h) where they are meant, a word where there is one, or JSON.
+fn parse(key: &str, text: &str, before: &Value) -> anyhow::Result<Value> {
     if text.starts_with('$') {
+        if !MONEY.contains(&key) {
+            bail!(Usage(format!("{key} is no amount of money: {text:?}")));
+        }
         return Ok(json!(Micros::parse(text).map_err(Usage)?));
     }
     if let Ok(length) = Millis::parse(text) {
+        if !TIMES.contains(&key) {
+            bail!(Usage(format!("{key} is no length of time: {text:?}")));
+        }
         return Ok(json!(length));
     }
     match serde_json::from_str(text) {
@@ -184,9 +212,13 @@ mod tests {
         let mut rows = BTreeMap::new();
         for row in text.lines().filter(|line| line.starts_with("| `")) {
             let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
-            let [key, _unit, default, example, _says] = cells[..] else { panic!("{row}") };
+            let [key, unit, default, example, _says] = cells[..] else { panic!("{row}") };
             let [key, default, example] =
                 [key, default, example].map(|cell| cell.trim_matches('`'));
+            // Money by label is within JSON.
+            let money = unit.starts_with('$') && !unit.ends_with("by label");
+            assert_eq!(MONEY.contains(&key), money, "{key} in {unit}");
+            assert_eq!(TIMES.contains(&key), unit == "time", "{key} in {unit}");
             let before = rows.insert(key.to_owned(), [default.to_owned(), example.to_owned()]);
             assert_eq!(before, None, "{key} twice");
         }
@@ -252,6 +284,16 @@ mod tests {
         assert_eq!((policy.replace, policy.breaker), (false, 0));
         for wrong in ["billing=week", "max_instances=many", "nothing=1", "lease", "breaker=-1"] {
             assert!(set(&[wrong]).is_err(), "{wrong}");
+        }
+        // Thirty seconds are not three cents.
+        for (wrong, said) in [
+            ("max_hourly_cost=30s", "max_hourly_cost is no length of time"),
+            ("max_instances=5m", "max_instances is no length of time"),
+            ("idle_timeout=$1", "idle_timeout is no amount of money"),
+            ("types.max_price=1h", "types.max_price is no length of time"),
+        ] {
+            let error = set(&[wrong]).expect_err(wrong).to_string();
+            assert!(error.starts_with(said), "{error}");
         }
     }
 }
