@@ -11,7 +11,9 @@ use schema::unit::Millis;
 
 pub mod local;
 
-pub use controlplane_core::cloud::{LaunchAnswer, LaunchOrder, Seen, SeenState, TerminateAnswer};
+pub use controlplane_core::cloud::{
+    Doubt, LaunchAnswer, LaunchOrder, Seen, SeenState, TerminateAnswer,
+};
 
 /// The cloud could not answer.
 #[derive(Debug, thiserror::Error)]

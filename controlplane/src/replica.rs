@@ -1,7 +1,7 @@
 //! A controller replica in its world: log, heartbeats, cloud and clock around the pure
 //! [core](controlplane_core::replica), which says what is to be done.
 
-use crate::cloud::{Cloud, LaunchAnswer};
+use crate::cloud::{Cloud, Doubt, LaunchAnswer, TerminateAnswer};
 use crate::heartbeat::{self, Beat};
 use bytes::Bytes;
 use controlplane_core::Moment;
@@ -288,13 +288,24 @@ async fn answer(cloud: &dyn Cloud, call: Call) -> News {
     match call {
         Call::Launch(order) => {
             let answer = cloud.launch(&order).await;
-            if let LaunchAnswer::Unknown(reason) | LaunchAnswer::NotYet(reason) = &answer {
-                tracing::debug!(launch = %order.launch, reason, "a launch will be repeated");
+            match &answer {
+                LaunchAnswer::Unknown(Doubt { class, message }) => {
+                    tracing::warn!(launch = %order.launch, ?class, message,
+                        "nobody knows what came of a launch: it will be repeated");
+                }
+                LaunchAnswer::NotYet(reason) => {
+                    tracing::debug!(launch = %order.launch, reason, "a launch will be repeated");
+                }
+                LaunchAnswer::Accepted(_) | LaunchAnswer::Refused { .. } => {}
             }
             News::Launched(order.launch, order.attempt, answer)
         }
         Call::Terminate(instance) => {
             let answer = cloud.terminate(&instance).await;
+            if let TerminateAnswer::Unknown(reason) = &answer {
+                tracing::warn!(%instance, reason,
+                    "nobody knows whether an instance ends: it will be asked for again");
+            }
             News::Terminated(instance, answer)
         }
         Call::Prices(policy) => News::Priced(cloud.prices_now(&policy).await),

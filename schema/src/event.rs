@@ -154,7 +154,7 @@ events! {
     InterruptionNoticed, InstanceStopping,
     // ctl
     Genesis, ReplicaStarted, LeaderChallenged, LeaderElected, LeaderRenewed, LeaderResigned,
-    SchemaActivated, PriceSeen, CloudConfigured, OrphanFound, BreakerTripped, LaunchRequested, LaunchAccepted, LaunchRefused, InstanceLost, BootTimedOut, ConsoleSeen,
+    SchemaActivated, PriceSeen, CloudConfigured, OrphanFound, BreakerTripped, LaunchRequested, LaunchAccepted, LaunchRefused, LaunchUnanswered, InstanceLost, BootTimedOut, ConsoleSeen,
     InstanceUnreachable, InstanceReachable, AllocGranted, AllocPending, AllocRefused, AllocExpired,
     AllocPreempted, AllocSpared, AllocRevoked, DrainStarted, TerminateRequested, InstanceTerminated, Checkpoint, RolledOver,
     // ops

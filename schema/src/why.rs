@@ -1,5 +1,6 @@
 //! Reasons as data: why a decision was taken, with the figures it was taken on.
 
+mod doubt;
 mod exec;
 
 use crate::id::{AllocId, InstanceId, LaunchId};
@@ -8,6 +9,7 @@ use crate::unit::{Micros, Millis};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
+pub use doubt::*;
 pub use exec::*;
 
 fn is_none(count: &u32) -> bool {
@@ -56,6 +58,19 @@ pub enum PendingWhy {
         kind: SmolStr,
         /// Its price in micro-dollars per hour.
         price: Micros,
+    },
+    /// An instance was asked for, and nobody knows what came of it: the call is repeated.
+    Unanswered {
+        /// The launch.
+        launch: LaunchId,
+        /// Type of instance.
+        kind: SmolStr,
+        /// Its price in micro-dollars per hour.
+        price: Micros,
+        /// Why nobody knows.
+        class: DoubtClass,
+        /// What the cloud said.
+        message: String,
     },
     /// The hourly budget is in use.
     Budget {

@@ -5,7 +5,9 @@
 use crate::faults::{Fault, Faults};
 use crate::rng::Rng;
 use crate::scenario::Scenario;
-use controlplane_core::cloud::{LaunchAnswer, LaunchOrder, Seen, SeenState, TerminateAnswer};
+use controlplane_core::cloud::{
+    Doubt, LaunchAnswer, LaunchOrder, Seen, SeenState, TerminateAnswer,
+};
 use controlplane_core::effects::{Call, News};
 use controlplane_core::prices::{Prices, SpotScore, TypeTold, TypesTold};
 use replay_core::state::launch::{OfferingKey, key};
@@ -116,18 +118,18 @@ impl Cloud {
                 let (launch, attempt) = (order.launch.clone(), order.attempt);
                 let (answer, born) = match way {
                     Way::NotYet => (LaunchAnswer::NotYet(THROTTLED.into()), Vec::new()),
-                    Way::Undone(why) => (LaunchAnswer::Unknown(why.into()), Vec::new()),
+                    Way::Undone(why) => (LaunchAnswer::Unknown(Doubt::no_answer(why)), Vec::new()),
                     Way::Clear => self.launch(now, *order, faults),
                     Way::Unheard => {
                         let (_, born) = self.launch(now, *order, faults);
-                        (LaunchAnswer::Unknown(UNHEARD.into()), born)
+                        (LaunchAnswer::Unknown(Doubt::no_answer(UNHEARD)), born)
                     }
                 };
                 (News::Launched(launch, attempt, answer), born)
             }
             Call::Terminate(instance) => {
                 let answer = match way {
-                    Way::NotYet => TerminateAnswer::Unknown(THROTTLED.into()),
+                    Way::NotYet => TerminateAnswer::NotYet(THROTTLED.into()),
                     Way::Undone(why) => TerminateAnswer::Unknown(why.into()),
                     Way::Clear => self.terminate(now, &instance, faults),
                     Way::Unheard => {

@@ -33,6 +33,7 @@ labels!(grant GRANT GrantWhy {
 } GrantWhy::Unknown);
 labels!(pending PENDING PendingWhy {
     PendingWhy::Launching { .. } => "launching",
+    PendingWhy::Unanswered { .. } => "unanswered",
     PendingWhy::Budget { .. } => "budget",
     PendingWhy::MaxPending { .. } => "max-pending",
     PendingWhy::MaxInstances { .. } => "max-instances",

@@ -4,6 +4,7 @@ use crate::rng::Rng;
 use crate::scenario::{Job, Scenario};
 use controlplane_core::prices::Prices;
 use schema::event::PriceSource;
+use schema::id::InstanceId;
 use schema::policy::worth::Links;
 use schema::policy::{Drift, Offering, Policy, Preemption};
 use schema::requirements::Market;
@@ -99,6 +100,18 @@ fn offering(name: &str, cores: u64, price: u64, market: Market) -> Offering {
         links: Links::default(),
         resources: Resources { cpu: cores * 1000, memory: 8 << 30, ..Resources::default() },
     }
+}
+
+/// What an instance turns out to have: in some seeds most large ones have less than was promised.
+pub(crate) fn found(policy: &Policy, id: &InstanceId, offering: &Offering) -> Resources {
+    let drawn = policy.boot_timeout < Millis::from_secs(30);
+    let falls_short = drawn && policy.boot_timeout.0.is_multiple_of(3000);
+    let mut resources = offering.resources.clone();
+    let spared = id.as_str().bytes().fold(0, |sum, byte| sum + u64::from(byte)).is_multiple_of(3);
+    if falls_short && !spared && offering.kind == "large" {
+        (resources.cpu, resources.memory) = (6000, resources.memory / 4 * 3);
+    }
+    resources
 }
 
 /// In some seeds the policy names nothing, and all of it comes as prices that the leader sees; the cloud has

@@ -5,7 +5,7 @@ use replay_core::state::launch::OfferingKey;
 use schema::id::{ClusterId, InstanceId, LaunchId};
 use schema::policy::Offering;
 use schema::unit::{Epoch, LogTime, Millis};
-use schema::why::{RefusalClass, RefusalScope};
+use schema::why::{DoubtClass, RefusalClass, RefusalScope};
 use std::sync::Arc;
 
 /// What to launch: a pure function of the folded intent. The term is a label, nothing more.
@@ -62,7 +62,24 @@ pub enum LaunchAnswer {
     /// Nothing was asked for this time, since it was not its turn; give the same order again.
     NotYet(String),
     /// Not known; repeat the same order.
-    Unknown(String),
+    Unknown(Doubt),
+}
+
+/// Why it is not known what came of a launch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubt {
+    /// What kind of doubt it is.
+    pub class: DoubtClass,
+    /// What the cloud said, or what was tried.
+    pub message: String,
+}
+
+impl Doubt {
+    /// No answer came.
+    #[must_use]
+    pub fn no_answer(message: impl Into<String>) -> Doubt {
+        Doubt { class: DoubtClass::NoAnswer, message: message.into() }
+    }
 }
 
 /// What came of a termination.
@@ -72,6 +89,8 @@ pub enum TerminateAnswer {
     Gone,
     /// It is going; ask again.
     Going,
+    /// Nothing was asked for this time, since it was not its turn; ask again.
+    NotYet(String),
     /// Not known; ask again.
     Unknown(String),
 }

@@ -5,6 +5,7 @@
 
 mod apart;
 mod budget;
+mod coming;
 mod draft;
 mod fair;
 mod floor;

@@ -1,7 +1,7 @@
 //! Effects on the cloud, as the leader keeps track of them: from folded intents only, one at a time
 //! for each intent, and repeated as they were until the answer is definite.
 
-use crate::cloud::{LaunchAnswer, LaunchOrder, Seen, SeenState, TerminateAnswer};
+use crate::cloud::{Doubt, LaunchAnswer, LaunchOrder, Seen, SeenState, TerminateAnswer};
 use crate::moment::Moment;
 use crate::plan::{Effect, EffectKey, plan};
 use crate::prices::{Prices, SpotScore, TypesTold};
@@ -18,15 +18,17 @@ use std::sync::Arc;
 
 mod asked;
 mod consoles;
+mod doubts;
 mod outcome;
 
 use asked::{Asked, Daily};
 use consoles::{Consoles, Turn};
+use doubts::Doubts;
 use outcome::{Outcome, Refusal};
 
 /// How often the cloud is asked what there is, unless it says otherwise.
 pub const LIST_EVERY: Millis = Millis(500);
-/// Wait before an effect with an unknown answer is repeated.
+/// Wait before an effect is repeated whose turn had not come, or that is under way.
 const REPEAT: Millis = Millis(200);
 
 /// A call to the cloud.
@@ -73,6 +75,7 @@ pub struct Effects {
     running: BTreeSet<EffectKey>,
     resting: BTreeMap<EffectKey, Moment>,
     outcomes: BTreeMap<EffectKey, Outcome>,
+    doubts: Doubts,
     /// Launches that the cloud may have heard of in this term.
     sent: BTreeSet<EffectKey>,
     gone: BTreeMap<InstanceId, String>,
@@ -120,14 +123,20 @@ impl Effects {
                         let refusal = Refusal { class, message, scope, back_off };
                         self.answered(key, Outcome::Refused(refusal));
                     }
-                    LaunchAnswer::NotYet(_) | LaunchAnswer::Unknown(_) => self.repeat(now, key),
+                    LaunchAnswer::NotYet(_) => self.repeat(now, key, REPEAT),
+                    LaunchAnswer::Unknown(doubt) => self.unanswered(now, key, Some(doubt)),
                 }
             }
             News::Terminated(id, answer) => {
                 let key = EffectKey::Terminate(id);
                 match answer {
                     TerminateAnswer::Gone => self.answered(key, Outcome::Gone),
-                    TerminateAnswer::Going | TerminateAnswer::Unknown(_) => self.repeat(now, key),
+                    TerminateAnswer::Going => {
+                        self.doubts.end(&key);
+                        self.repeat(now, key, REPEAT);
+                    }
+                    TerminateAnswer::NotYet(_) => self.repeat(now, key, REPEAT),
+                    TerminateAnswer::Unknown(_) => self.unanswered(now, key, None),
                 }
             }
             News::Priced(_) => self.prices.done(),
@@ -148,14 +157,20 @@ impl Effects {
 
     /// An answer to an effect that this term did not ask for is of no use: the effect is repeated.
     fn answered(&mut self, key: EffectKey, outcome: Outcome) {
+        self.doubts.end(&key);
         if self.running.contains(&key) {
             self.outcomes.insert(key, outcome);
         }
     }
 
-    fn repeat(&mut self, now: Moment, key: EffectKey) {
+    fn unanswered(&mut self, now: Moment, key: EffectKey, doubt: Option<Doubt>) {
+        let rest = self.doubts.add(&key, doubt);
+        self.repeat(now, key, rest);
+    }
+
+    fn repeat(&mut self, now: Moment, key: EffectKey, rest: Millis) {
         self.running.remove(&key);
-        self.resting.insert(key, now + REPEAT);
+        self.resting.insert(key, now + rest);
     }
 
     /// The events that say what came of effects; those that the state has settled already are
@@ -170,6 +185,7 @@ impl Effects {
         self.resting.retain(|key, _| wanted.contains(key));
         self.outcomes.retain(|key, _| wanted.contains(key));
         self.sent.retain(|key| wanted.contains(key));
+        self.doubts.only(&wanted);
         // Once written an outcome has settled its effect; if the fold did not take it, the effect is
         // wanted still, and is repeated after a rest.
         let outcomes = std::mem::take(&mut self.outcomes);
@@ -180,6 +196,7 @@ impl Effects {
         shown.extend(
             outcomes.iter().filter_map(|(key, outcome)| outcome::event(state, key, outcome)),
         );
+        shown.extend(self.doubts.events(state));
         shown
     }
 

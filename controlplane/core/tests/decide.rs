@@ -11,6 +11,8 @@ mod budgets;
 mod caps;
 #[path = "decide/deadline.rs"]
 mod deadline;
+#[path = "decide/doubts.rs"]
+mod doubts;
 #[path = "decide/drift.rs"]
 mod drift;
 #[path = "decide/empty.rs"]

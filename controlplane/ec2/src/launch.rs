@@ -3,18 +3,18 @@
 use crate::error::{ApiError, Failed};
 use crate::wire::filter;
 use crate::{Ec2Cloud, lock};
-use controlplane::cloud::{LaunchAnswer, LaunchOrder};
+use controlplane::cloud::{Doubt, LaunchAnswer, LaunchOrder};
 use ec2_core::absent::Absent;
 use ec2_core::config::Arch;
 use ec2_core::credential::credential;
-use ec2_core::refusal::{Action, Class, judge};
+use ec2_core::refusal::{Action, Class, doubt, judge};
 use ec2_core::request::Token;
 use ec2_core::seen::sight;
 use ec2_core::tags::{self, Mark};
 use ec2_core::{Frozen, Intent, RunRequest};
 use schema::id::InstanceId;
 use schema::unit::Millis;
-use schema::why::{RefusalClass, RefusalScope};
+use schema::why::{DoubtClass, RefusalClass, RefusalScope};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -105,14 +105,14 @@ impl Ec2Cloud {
                 lock(&self.doubts).settle(&request.token);
                 LaunchAnswer::Accepted(ids)
             }
-            Ok(_) => self.unknown(request, "EC2 named no instance".to_owned()),
-            Err(error) => self.unknown(request, format!("EC2 named an instance: {error}")),
+            Ok(_) => self.unknown(request, failed("EC2 named no instance".to_owned())),
+            Err(error) => self.unknown(request, failed(format!("EC2 named an instance: {error}"))),
         }
     }
 
-    fn unknown(&self, request: &RunRequest, message: String) -> LaunchAnswer {
+    fn unknown(&self, request: &RunRequest, doubt: Doubt) -> LaunchAnswer {
         lock(&self.doubts).unknown.insert(request.token.clone());
-        LaunchAnswer::Unknown(message)
+        LaunchAnswer::Unknown(doubt)
     }
 
     async fn failed(
@@ -126,7 +126,10 @@ impl Ec2Cloud {
         let answer = verdict.answer(&failure);
         match (&verdict.action, verdict.class) {
             (Action::SameToken, Class::Throttle) => answer,
-            (Action::SameToken, _) => self.unknown(request, failure.message.to_owned()),
+            (Action::SameToken, _) => {
+                let (class, message) = (doubt(&failure), failure.to_string());
+                self.unknown(request, Doubt { class, message })
+            }
             (Action::NewAttempt { .. }, _) => {
                 lock(&self.doubts).settle(&request.token);
                 answer
@@ -154,15 +157,22 @@ impl Ec2Cloud {
                 LaunchAnswer::Accepted(found)
             }
             Ok(_) => self.nothing(order, &request.token, refusal),
-            Err(error) => LaunchAnswer::Unknown(format!("cannot look for a launch: {error}")),
+            Err(error) => {
+                let class = match &error {
+                    ApiError::NotYet(_) => DoubtClass::Unseen,
+                    ApiError::Failed(failed) => doubt(&failed.failure()),
+                };
+                let message = format!("cannot look for a launch: {error}");
+                LaunchAnswer::Unknown(Doubt { class, message })
+            }
         }
     }
 
     fn nothing(&self, order: &LaunchOrder, token: &Token, refusal: LaunchAnswer) -> LaunchAnswer {
         let mut doubts = lock(&self.doubts);
         if doubts.contain(order, token) && !doubts.absent.missed(self.api.now(), token) {
-            let what = "something may have been made, and EC2 does not show it yet";
-            return LaunchAnswer::Unknown(what.to_owned());
+            let message = "something may have been made, and EC2 does not show it yet".to_owned();
+            return LaunchAnswer::Unknown(Doubt { class: DoubtClass::Unseen, message });
         }
         doubts.settle(token);
         refusal
@@ -184,6 +194,10 @@ impl Ec2Cloud {
         let ours = ours.filter(|seen| seen.token.as_deref() == Some(token.as_str()));
         Ok(ours.map(|seen| seen.instance).collect())
     }
+}
+
+fn failed(message: String) -> Doubt {
+    Doubt { class: DoubtClass::Failed, message }
 }
 
 fn never(message: String) -> LaunchAnswer {

@@ -21,12 +21,22 @@ pub(crate) struct Ends {
     absent: Absent<InstanceId>,
 }
 
+/// What a call comes to that told nothing.
+fn unanswered(error: &ApiError) -> TerminateAnswer {
+    let message = error.to_string();
+    match error {
+        ApiError::NotYet(_) => TerminateAnswer::NotYet(message),
+        ApiError::Failed(failed) if failed.is_throttle() => TerminateAnswer::NotYet(message),
+        ApiError::Failed(_) => TerminateAnswer::Unknown(message),
+    }
+}
+
 impl Ec2Cloud {
     /// What has become of an instance that is to end.
     pub(crate) async fn end(&self, instance: &InstanceId) -> TerminateAnswer {
         let found = match self.find(instance).await {
             Ok(found) => found,
-            Err(error) => return TerminateAnswer::Unknown(error.to_string()),
+            Err(error) => return unanswered(&error),
         };
         match found {
             Found::Ours(seen) => {
@@ -75,7 +85,7 @@ impl Ec2Cloud {
         }
         match answer {
             Ok(()) => TerminateAnswer::Going,
-            Err(error) => TerminateAnswer::Unknown(error.to_string()),
+            Err(error) => unanswered(&error),
         }
     }
 }

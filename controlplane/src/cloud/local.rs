@@ -6,7 +6,9 @@ pub mod faults;
 pub mod process;
 pub mod task;
 
-use super::{Cloud, CloudError, LaunchAnswer, LaunchOrder, Seen, SeenState, TerminateAnswer};
+use super::{
+    Cloud, CloudError, Doubt, LaunchAnswer, LaunchOrder, Seen, SeenState, TerminateAnswer,
+};
 use async_trait::async_trait;
 use faults::{Fault, Faults};
 use schema::id::{IdError, InstanceId, LaunchId};
@@ -105,7 +107,7 @@ impl<H: Host> Cloud for LocalCloud<H> {
             Err(error) => refused(RefusalClass::Configuration, error.to_string()),
         };
         match self.faults.take(Fault::LoseAnswer) {
-            Some(reason) => LaunchAnswer::Unknown(reason),
+            Some(reason) => LaunchAnswer::Unknown(Doubt::no_answer(reason)),
             None => answer,
         }
     }
@@ -140,7 +142,7 @@ impl<H: Host> LocalCloud<H> {
         for instance in instances {
             let known = match self.host.knows(&instance).await {
                 Ok(known) => known,
-                Err(reason) => return LaunchAnswer::Unknown(reason),
+                Err(reason) => return LaunchAnswer::Unknown(Doubt::no_answer(reason)),
             };
             if !known
                 && made.is_empty()
@@ -155,7 +157,9 @@ impl<H: Host> LocalCloud<H> {
                     return refused(RefusalClass::Configuration, reason);
                 }
                 Err(BearError::Never(_)) => break,
-                Err(BearError::Unknown(reason)) => return LaunchAnswer::Unknown(reason),
+                Err(BearError::Unknown(reason)) => {
+                    return LaunchAnswer::Unknown(Doubt::no_answer(reason));
+                }
             }
         }
         LaunchAnswer::Accepted(made)

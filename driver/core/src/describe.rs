@@ -2,7 +2,7 @@
 
 use crate::view::OverWhy;
 use schema::resources::{Dimension, Shortage, show_bytes, show_cpu};
-use schema::why::{FailureClass, PendingWhy, RefusalClass, RefusedWhy, RevokedWhy};
+use schema::why::{DoubtClass, FailureClass, PendingWhy, RefusalClass, RefusedWhy, RevokedWhy};
 
 /// An amount in the words of its dimension.
 fn amount(dimension: &Dimension, value: u64) -> String {
@@ -27,6 +27,11 @@ pub fn pending(why: &PendingWhy) -> String {
         PendingWhy::Launching { kind, price, .. } => {
             format!("launching 1 x {kind}, {}/h", price.dollars())
         }
+        PendingWhy::Unanswered { kind, price, class, message, .. } => format!(
+            "pending: 1 x {kind}, {}/h, was asked for, and nobody knows what came of it: {}: {message}",
+            price.dollars(),
+            doubt(class)
+        ),
         PendingWhy::Budget { asked, committed, limit } => format!(
             "pending: budget {}/h is in use ({}/h committed, the cheapest that would do costs {}/h)",
             limit.dollars(),
@@ -88,6 +93,18 @@ pub fn pending(why: &PendingWhy) -> String {
             format!("pending: {one} that would do is to have room; {}", refused(reason))
         }
         PendingWhy::Unknown => "pending, for a reason that a newer version knows".to_owned(),
+    }
+}
+
+/// Why nobody knows what came of a call to the cloud.
+#[must_use]
+pub fn doubt(class: &DoubtClass) -> &'static str {
+    match class {
+        DoubtClass::NoAnswer => "no answer came",
+        DoubtClass::Failed => "the cloud failed",
+        DoubtClass::Forbidden => "it may not be asked",
+        DoubtClass::Unseen => "the cloud does not show it yet",
+        DoubtClass::Unknown => "for a reason that a newer version knows",
     }
 }
 

@@ -152,6 +152,7 @@ impl State {
             Event::LaunchRequested(e) => self.launch_requested(e),
             Event::LaunchAccepted(e) => self.launch_accepted(e),
             Event::LaunchRefused(e) => self.launch_refused(e),
+            Event::LaunchUnanswered(e) => self.launch_unanswered(e),
             Event::InstanceLost(e) => self.gone(&e.instance, true),
             Event::BreakerTripped(e) => self.breaker_tripped(e),
             Event::BootTimedOut(e) => self.boot_timed_out(e),

@@ -5,6 +5,7 @@ use super::execs::Execs;
 use super::notices::Notices;
 use replay_core::State;
 use replay_core::state::alloc::AllocStatus;
+use replay_core::state::found::Found;
 use replay_core::state::instance::{Instance, Phase, Reach};
 use schema::event::{
     AllocExpired, AllocFreed, AllocGranted, AllocRefused, AllocsKept, Event, LaunchRequested,
@@ -39,8 +40,9 @@ pub(super) struct Claims {
     budgets: BTreeSet<(DriverId, Micros)>,
     /// What the cloud has refused, how far that reaches, and until when it is not asked for again.
     refused: Vec<(Offering, RefusalScope, LogTime)>,
-    /// Types that were ever found to have less than was promised.
-    short: BTreeSet<SmolStr>,
+    /// Types that were ever found to have less than was promised, from which record on, and what the last one
+    /// had, if that is less.
+    short: BTreeMap<SmolStr, (Seq, Option<Found>)>,
     /// Who leads, in which term.
     leader: Option<(AuthorId, Epoch)>,
     /// Who has notice to give way.
@@ -87,7 +89,9 @@ impl Claims {
                 "{} was heard in term {}, and does not lead",
                 record.author, record.epoch
             )),
-            Event::LaunchRequested(e) => self.launch(state, e),
+            Event::LaunchRequested(e) => {
+                self.launch(state, e).or_else(|| self.in_vain(state, e, record.cause))
+            }
             Event::LaunchRefused(e) => {
                 self.refused.retain(|(_, _, until)| *until > state.head.time);
                 let offering = state.launches.get(&e.launch).map(|l| l.offering.clone());
@@ -100,7 +104,7 @@ impl Claims {
             }
             Event::InstanceBooted(e) => {
                 self.born.insert(e.instance.clone(), e.launch.clone());
-                self.short.extend(state.found.iter().map(|(kind, _)| kind.clone()));
+                self.seen(state, &e.instance);
                 None
             }
             Event::AllocGranted(e) => self.grant(state, e, record.cause),
@@ -176,6 +180,27 @@ impl Claims {
         hammered.map(|(_, scope, _)| format!("{} asks for what rests ({scope:?})", e.launch))
     }
 
+    /// What the last instance of its type had, as it has just booted.
+    fn seen(&mut self, state: &State, id: &InstanceId) {
+        let Some(instance) = state.instances.get(id) else { return };
+        let (kind, at) = (&instance.offering.kind, state.head.applied);
+        let found = state.found.get(kind).cloned();
+        if found.is_some() || self.short.contains_key(kind) {
+            self.short.insert(kind.clone(), (at, found));
+        }
+    }
+
+    /// Nothing is launched for somebody of which it was known that it would not do for him.
+    fn in_vain(&self, state: &State, e: &LaunchRequested, cause: Seq) -> Option<String> {
+        let (at, found) = self.short.get(&e.offering.kind)?;
+        let has = found.as_ref().filter(|_| *at <= cause)?.of(&e.offering.resources);
+        let floor = |id: &AllocId| state.allocs.get(id).map(|alloc| alloc.requirements.floor());
+        let vain = |floor: &Resources| !has.holds(floor);
+        let (kind, launch) = (&e.offering.kind, &e.launch);
+        let vain = e.reserved_for.iter().filter_map(floor).find(vain);
+        vain.map(|floor| format!("{launch} is {kind}, which has {has}, for {floor}"))
+    }
+
     fn grant(&mut self, state: &State, e: &AllocGranted, cause: Seq) -> Option<String> {
         self.leases.insert(e.alloc.clone(), state.head.time + e.lease);
         let given = Given {
@@ -218,7 +243,7 @@ impl Claims {
             policy.offerings.iter().chain(seen.filter(|o| policy.types.admits(o)))
         };
         // One with more may have booted since that was decided.
-        let short = |o: &&Offering| self.short.contains(&o.kind);
+        let short = |o: &&Offering| self.short.contains_key(&o.kind);
         let fitting = || {
             let known = sold().filter(allowed).filter(|o| !short(o));
             known.filter(|o| o.resources.holds(&floor))

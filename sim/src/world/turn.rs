@@ -9,6 +9,7 @@ use crate::driver::GivenUp;
 use crate::faults::Fault;
 use crate::replica::{Controller, Start};
 use crate::rng::Rng;
+use crate::setting;
 use controlplane_core::replica::Do;
 use controlplane_core::round::Answer;
 use replay_core::State;
@@ -128,7 +129,8 @@ impl World {
         let Some(machine) = self.cloud.machines.get(id).filter(|m| m.there(self.now)) else {
             return;
         };
-        let (launch, resources) = (machine.launch.clone(), machine.offering.resources.clone());
+        let launch = machine.launch.clone();
+        let resources = setting::found(&self.policy, id, &machine.offering);
         if let Some(gone) = machine.gone {
             self.after(0, What::Notice(id.clone(), Interruption::Spot, gone - self.now));
         }

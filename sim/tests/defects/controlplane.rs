@@ -62,14 +62,14 @@ pub(crate) const DEFECTS: &[Defect] = &[
         twice: false,
         edits: &[(
             "controlplane/core/src/effects.rs",
-            "LaunchAnswer::NotYet(_) | LaunchAnswer::Unknown(_) => self.repeat(now, key),",
-            "LaunchAnswer::Unknown(message) if ON => {
+            "LaunchAnswer::Unknown(doubt) => self.unanswered(now, key, Some(doubt)),",
+            "LaunchAnswer::Unknown(Doubt { message, .. }) if ON => {
                         use schema::why::{RefusalClass, RefusalScope};
                         let (class, scope) = (RefusalClass::Capacity, RefusalScope::Offering);
                         let refusal = Refusal { class, message, scope, back_off: Millis(1000) };
                         self.answered(key, Outcome::Refused(refusal));
                     }
-                    LaunchAnswer::NotYet(_) | LaunchAnswer::Unknown(_) => self.repeat(now, key),",
+                    LaunchAnswer::Unknown(doubt) => self.unanswered(now, key, Some(doubt)),",
         )],
     },
     Defect {
@@ -79,9 +79,9 @@ pub(crate) const DEFECTS: &[Defect] = &[
         twice: false,
         edits: &[(
             "controlplane/core/src/effects.rs",
-            "TerminateAnswer::Going | TerminateAnswer::Unknown(_) => self.repeat(now, key),",
+            "TerminateAnswer::Going => {",
             "TerminateAnswer::Going if ON => self.answered(key, Outcome::Gone),
-                    TerminateAnswer::Going | TerminateAnswer::Unknown(_) => self.repeat(now, key),",
+                    TerminateAnswer::Going => {",
         )],
     },
     Defect {
@@ -91,8 +91,8 @@ pub(crate) const DEFECTS: &[Defect] = &[
         twice: false,
         edits: &[(
             "controlplane/core/src/effects.rs",
-            "fn repeat(&mut self, now: Moment, key: EffectKey) {",
-            "fn repeat(&mut self, now: Moment, key: EffectKey) {
+            "fn repeat(&mut self, now: Moment, key: EffectKey, rest: Millis) {",
+            "fn repeat(&mut self, now: Moment, key: EffectKey, rest: Millis) {
         if ON && matches!(key, EffectKey::Terminate(_)) {
             return;
         }",

@@ -40,6 +40,7 @@ pub(super) fn holds_up(
         | PendingWhy::MaxPending { .. }
         | PendingWhy::MaxInstances { .. } => Some(why.clone()),
         PendingWhy::Launching { .. }
+        | PendingWhy::Unanswered { .. }
         | PendingWhy::NamedInstanceBusy { .. }
         | PendingWhy::BackedOff { .. }
         | PendingWhy::Frozen

@@ -185,6 +185,7 @@ fn is_held_by_others(why: &PendingWhy) -> bool {
         | PendingWhy::Breaker { .. } => true,
         // What is under way ends before long, and an own budget is not to be had from others.
         PendingWhy::Launching { .. }
+        | PendingWhy::Unanswered { .. }
         | PendingWhy::MaxPending { .. }
         | PendingWhy::DriverBudget { .. }
         | PendingWhy::LabelBudget { .. }

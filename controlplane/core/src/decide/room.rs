@@ -90,6 +90,7 @@ impl<'a> Room<'a> {
             }
             PendingWhy::BackedOff { .. }
             | PendingWhy::Launching { .. }
+            | PendingWhy::Unanswered { .. }
             | PendingWhy::MaxPending { .. }
             | PendingWhy::NamedInstanceBusy { .. }
             | PendingWhy::Frozen

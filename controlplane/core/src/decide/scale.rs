@@ -3,6 +3,7 @@
 
 use super::apart;
 use super::budget::{self, Affordable, Over};
+use super::coming::{covered, launching};
 use super::draft::Draft;
 use super::fair;
 use super::offer::{asks, believed, is_for, is_kept, on_market, refused_lately};
@@ -12,7 +13,7 @@ use super::worth::links;
 use crate::deadline::serves;
 use crate::pack::{Demand, Terms, Unseated, pack};
 use replay_core::State;
-use replay_core::state::alloc::{Alloc, AllocStatus};
+use replay_core::state::alloc::Alloc;
 use replay_core::state::budget::share;
 use replay_core::state::instance::{Instance, Phase};
 use schema::event::{AllocRefused, LaunchRequested};
@@ -261,25 +262,6 @@ fn capped(draft: &Draft<'_>, why: Unseated) -> PendingWhy {
             PendingWhy::Budget { asked, committed, limit }
         }
         Unseated::NoOffering => backed_off(draft, &[]),
-    }
-}
-
-/// What this alloc waits for if an instance that is on its way is kept for it.
-fn covered(draft: &Draft<'_>, alloc: &Alloc) -> Option<PendingWhy> {
-    let AllocStatus::Waiting { reserved: Some(launch), .. } = &alloc.status else { return None };
-    let launch_state = draft.state.launches.get(launch)?;
-    let booting = |i: &Instance| i.phase == Phase::Booting && serves(i);
-    let booting = |id| draft.state.instances.get(id).is_some_and(booting);
-    let open = draft.state.index.open_launches.contains(launch);
-    let coming = open || launch_state.instances.iter().any(booting);
-    coming.then(|| launching(launch, &launch_state.offering))
-}
-
-fn launching(launch: &LaunchId, offering: &Offering) -> PendingWhy {
-    PendingWhy::Launching {
-        launch: launch.clone(),
-        kind: offering.kind.clone(),
-        price: offering.price,
     }
 }
 

@@ -30,9 +30,12 @@ fn pending(draft: &mut Draft<'_>, id: &AllocId, why: &PendingWhy) {
 
 /// Figures alone are no news: a budget that is full is the same reason at every level.
 fn changed(before: &PendingWhy, after: &PendingWhy) -> bool {
-    use PendingWhy::{BackedOff, Launching, NothingToBuy, Preempting};
+    use PendingWhy::{BackedOff, Launching, NothingToBuy, Preempting, Unanswered};
     match (before, after) {
         (Launching { launch: a, .. }, Launching { launch: b, .. }) => a != b,
+        (Unanswered { launch: a, class: of_a, .. }, Unanswered { launch: b, class: of_b, .. }) => {
+            (a, of_a) != (b, of_b)
+        }
         (BackedOff { kind: a, class: of_a, .. }, BackedOff { kind: b, class: of_b, .. }) => {
             (a, of_a) != (b, of_b)
         }

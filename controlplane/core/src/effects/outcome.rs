@@ -14,6 +14,11 @@ use schema::why::{RefusalClass, RefusalScope};
 /// Most characters of a cloud's message that are written down: some enclose pages of encoded detail.
 const MAX_MESSAGE: usize = 400;
 
+/// So much of a message as is written down.
+pub(super) fn brief(message: &str) -> String {
+    message.chars().take(MAX_MESSAGE).collect()
+}
+
 /// A refusal that waits to be written.
 #[derive(Debug)]
 pub(super) struct Refusal {
@@ -68,7 +73,7 @@ fn refused(
         launch: launch.clone(),
         attempt,
         class: class.clone(),
-        message: message.chars().take(MAX_MESSAGE).collect(),
+        message: brief(message),
         until: time + rest,
         scope: Some(*scope),
     }

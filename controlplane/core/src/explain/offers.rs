@@ -155,9 +155,9 @@ fn needless(wanted: &Wanted, course: &Course<'_>) -> Option<Lost> {
         return Some(Lost::Named { instance });
     }
     match course {
-        Course::Waits(PendingWhy::Launching { launch, .. }) => {
-            Some(Lost::Covered { launch: launch.clone() })
-        }
+        Course::Waits(
+            PendingWhy::Launching { launch, .. } | PendingWhy::Unanswered { launch, .. },
+        ) => Some(Lost::Covered { launch: launch.clone() }),
         Course::Settled => Some(Lost::NotNeeded),
         Course::Launched { .. } | Course::Waits(_) => None,
     }

@@ -1,7 +1,7 @@
 //! Which effects the folded intents still ask for.
 
 use crate::world::{World, cores, id, small};
-use controlplane_core::cloud::{LaunchAnswer, LaunchOrder};
+use controlplane_core::cloud::{Doubt, LaunchAnswer, LaunchOrder};
 use controlplane_core::effects::{Call, Effects, News};
 use controlplane_core::plan::EffectKey;
 use controlplane_core::{Effect, Moment, plan};
@@ -180,15 +180,21 @@ fn what_has_been_refused_since_it_was_decided_is_not_sent() {
         let sent = calls(&mut effects, 1000, &w);
         assert!(calls(&mut effects, 1000, &w).is_empty(), "nor before that is written");
         for event in effects.outcomes(Moment(1000), &w.state) {
-            let Event::LaunchRefused(e) = &event else { panic!("{event:?}") };
-            assert_eq!((&e.class, e.scope), (&class, Some(scope)));
+            match &event {
+                Event::LaunchRefused(e) => assert_eq!((&e.class, e.scope), (&class, Some(scope))),
+                event => assert!(matches!(event, Event::LaunchUnanswered(_)), "{event:?}"),
+            }
             w.say(event);
         }
         assert_eq!(w.state.rests.iter().map(|(_, rest)| rest.refusals).collect::<Vec<_>>(), [1]);
         sent
     };
     assert!(sent(LaunchAnswer::NotYet("its turn".into()), 1).is_empty());
-    assert_eq!(sent(LaunchAnswer::Unknown("lost".into()), 1), ["l-2"], "EC2 may have heard of it");
+    assert_eq!(
+        sent(LaunchAnswer::Unknown(Doubt::no_answer("lost")), 1),
+        ["l-2"],
+        "EC2 may have heard of it"
+    );
     // Decided in another term: somebody else may have sent it.
     assert_eq!(sent(LaunchAnswer::NotYet("its turn".into()), 2), ["l-2", "l-3"]);
 }

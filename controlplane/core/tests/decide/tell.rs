@@ -52,6 +52,7 @@ fn granted(why: &GrantWhy) -> String {
 fn pending(why: &PendingWhy) -> String {
     match why {
         PendingWhy::Launching { kind, .. } => format!("launching {kind}"),
+        PendingWhy::Unanswered { kind, class, .. } => format!("{kind} in doubt, {class:?}"),
         PendingWhy::Budget { asked, committed, limit } => {
             format!("budget, {asked} on {committed} of {limit}")
         }

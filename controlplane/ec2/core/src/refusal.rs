@@ -6,9 +6,9 @@
 //!                                                    | stop and say so | look whether it was made
 //! ```
 
-use controlplane_core::cloud::LaunchAnswer;
+use controlplane_core::cloud::{Doubt, LaunchAnswer};
 use schema::unit::Millis;
-use schema::why::{RefusalClass, RefusalScope};
+use schema::why::{DoubtClass, RefusalClass, RefusalScope};
 use std::fmt;
 
 mod ended;
@@ -144,6 +144,23 @@ pub fn known(code: &str) -> Option<(Class, RefusalScope)> {
     found.map(|(_, class, scope, _)| (*class, *scope))
 }
 
+/// What kind of doubt an error leaves that says nothing of what was made.
+#[must_use]
+pub fn doubt(failure: &Failure<'_>) -> DoubtClass {
+    match judge(failure).class {
+        Class::Authorisation => DoubtClass::Forbidden,
+        Class::Capacity
+        | Class::Quota
+        | Class::Throttle
+        | Class::Configuration
+        | Class::Transient
+        | Class::Mismatch => match failure.status {
+            Some(_) => DoubtClass::Failed,
+            None => DoubtClass::NoAnswer,
+        },
+    }
+}
+
 impl Verdict {
     /// Whether another zone may do what this one does not.
     #[must_use]
@@ -173,7 +190,11 @@ impl Verdict {
                 };
                 LaunchAnswer::Refused { class, message, scope: *scope, back_off: *rest }
             }
-            Action::SameToken | Action::Reconcile => LaunchAnswer::Unknown(message),
+            // Nothing was done.
+            Action::SameToken if self.class == Class::Throttle => LaunchAnswer::NotYet(message),
+            Action::SameToken | Action::Reconcile => {
+                LaunchAnswer::Unknown(Doubt { class: doubt(failure), message })
+            }
         }
     }
 }

@@ -192,8 +192,8 @@ async fn launched(world: &World, case: &Case) -> (Vec<InstanceId>, Vec<LaunchOrd
                 order.attempt += 1;
                 attempts.push(order.clone());
             }
-            LaunchAnswer::NotYet(reason) | LaunchAnswer::Unknown(reason) => {
-                assert!(since.elapsed() < PATIENCE, "{case:?}: nobody ever knew: {reason}");
+            unsure @ (LaunchAnswer::NotYet(_) | LaunchAnswer::Unknown(_)) => {
+                assert!(since.elapsed() < PATIENCE, "{case:?}: nobody ever knew: {unsure:?}");
             }
         }
         if turn <= STEPS {

@@ -203,8 +203,8 @@ pub(crate) async fn repeated(cloud: &Ec2Cloud, order: &LaunchOrder) -> LaunchAns
     let since = Instant::now();
     loop {
         match cloud.launch(order).await {
-            LaunchAnswer::NotYet(reason) | LaunchAnswer::Unknown(reason) => {
-                assert!(since.elapsed() < PATIENCE, "never definite: {reason}");
+            unsure @ (LaunchAnswer::NotYet(_) | LaunchAnswer::Unknown(_)) => {
+                assert!(since.elapsed() < PATIENCE, "never definite: {unsure:?}");
             }
             answer => return answer,
         }

@@ -69,6 +69,11 @@ pub(super) fn of(event: &Event) -> String {
             let why = driver::describe::refusal(&e.class);
             format!("{}, attempt {}: the cloud refuses: {why}: {}", e.launch, e.attempt, e.message)
         }
+        Event::LaunchUnanswered(e) => {
+            let why = driver::describe::doubt(&e.class);
+            let (launch, attempt, said) = (&e.launch, e.attempt, &e.message);
+            format!("{launch}, attempt {attempt}: nobody knows what came of it: {why}: {said}")
+        }
         Event::LaunchRequested(e) => format!(
             "{}, attempt {}: launch {} x {}, {}/h: {}",
             e.launch,

@@ -9,12 +9,12 @@ use super::State;
 use super::index::Retired;
 use super::instance::Instance;
 use crate::void::Void;
-use schema::event::{LaunchAccepted, LaunchRefused, LaunchRequested};
+use schema::event::{LaunchAccepted, LaunchRefused, LaunchRequested, LaunchUnanswered};
 use schema::id::{AllocId, InstanceId, LaunchId};
 use schema::policy::Offering;
 use schema::requirements::Market;
 use schema::unit::{Epoch, LogTime, Micros};
-use schema::why::{LaunchWhy, RefusalClass};
+use schema::why::{DoubtClass, LaunchWhy, RefusalClass};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -58,10 +58,24 @@ pub struct Launch {
     pub settings: Option<u32>,
     /// The instances known of it.
     pub instances: Vec<InstanceId>,
+    /// Why nobody knows what came of it, while that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<Doubt>,
     /// What came of it.
     pub status: LaunchStatus,
     /// Why.
     pub why: LaunchWhy,
+}
+
+/// Why nobody knows what came of a launch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doubt {
+    /// Since when.
+    pub since: LogTime,
+    /// What kind of doubt it is now.
+    pub class: DoubtClass,
+    /// What the cloud said.
+    pub message: String,
 }
 
 fn first() -> Epoch {
@@ -127,6 +141,7 @@ impl State {
             epoch: self.head.leader.epoch,
             settings: self.head.settings,
             instances: Vec::new(),
+            doubt: None,
             status: LaunchStatus::Requested,
             why: e.why.clone(),
         };
@@ -210,6 +225,21 @@ impl State {
         Ok(())
     }
 
+    pub(crate) fn launch_unanswered(&mut self, e: &LaunchUnanswered) -> Result<(), Void> {
+        let time = self.head.time;
+        let launch = self.launches.get(&e.launch).ok_or(Void::Unknown)?;
+        let known = launch.doubt.as_ref().is_some_and(|doubt| doubt.class == e.class);
+        if launch.status != LaunchStatus::Requested || launch.attempt != e.attempt || known {
+            return Err(Void::WrongState);
+        }
+        let since = launch.doubt.as_ref().map_or(time, |doubt| doubt.since);
+        let doubt = Doubt { since, class: e.class, message: e.message.clone() };
+        if let Some(launch) = self.launches.get_mut(&e.launch) {
+            launch.doubt = Some(doubt);
+        }
+        Ok(())
+    }
+
     /// One more time in a row it was asked for and nothing came of it. What comes to nothing while the
     /// offering rests was under way before, and is the same time.
     pub(crate) fn refuse_for_now(&mut self, offering: &Offering, until: LogTime) {
@@ -234,7 +264,7 @@ impl State {
         let born = u32::try_from(launch.instances.len()).unwrap_or(u32::MAX);
         let never = launch.count.saturating_sub(born);
         let cost = Micros(launch.offering.at_most().0.saturating_mul(u64::from(never)));
-        launch.status = status;
+        (launch.status, launch.doubt) = (status, None);
         self.index.count_zone(&launch.offering.zone, -i64::from(never));
         self.head.committed = self.head.committed.minus(cost);
         self.head.pending = self.head.pending.saturating_sub(never);

@@ -8,6 +8,7 @@ use crate::policy::types::Arch;
 use crate::policy::worth::Links;
 use crate::requirements::Market;
 use crate::unit::{LogTime, Micros, Millis};
+use crate::why::DoubtClass;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -153,6 +154,21 @@ pub struct CloudConfigured {
     pub settings: String,
 }
 body!(Ctl "cloud-configured" CloudConfigured |_e| Cluster "cloud-configured");
+
+/// Nobody knows what came of this attempt: the call is repeated, ever more seldom, until there is an answer.
+/// Written when there is first none, and when the kind of doubt changes; an answer ends it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaunchUnanswered {
+    /// The intent.
+    pub launch: LaunchId,
+    /// Which attempt.
+    pub attempt: u32,
+    /// Why nobody knows.
+    pub class: DoubtClass,
+    /// What the cloud said, or what was tried.
+    pub message: String,
+}
+body!(Ctl "launch-unanswered" LaunchUnanswered |e| Launch e.launch.as_str());
 
 /// Most bytes of what an instance wrote on its console in one record.
 pub const MAX_CONSOLE: usize = 16 * 1024;

@@ -7,9 +7,9 @@ use schema::event::{
     AllocSpared, Body, BootTimedOut, BreakerTripped, Checkpoint, CloudConfigured, ConsoleSeen,
     Devices, DrainStarted, Event, Genesis, Hardware, InstanceLost, InstanceReachable,
     InstanceTerminated, InstanceUnreachable, LaunchAccepted, LaunchRefused, LaunchRequested,
-    LeaderChallenged, LeaderElected, LeaderRenewed, LeaderResigned, OrphanFound, OwnDisks,
-    Previous, PriceSeen, PriceSource, ReplicaStarted, RolledOver, SchemaActivated, Scored,
-    TerminateRequested, TypeSeen, Withdrawn,
+    LaunchUnanswered, LeaderChallenged, LeaderElected, LeaderRenewed, LeaderResigned, OrphanFound,
+    OwnDisks, Previous, PriceSeen, PriceSource, ReplicaStarted, RolledOver, SchemaActivated,
+    Scored, TerminateRequested, TypeSeen, Withdrawn,
 };
 use schema::policy::types::Arch;
 use schema::policy::worth::Links;
@@ -101,6 +101,13 @@ fn launch(kind: &str, place: &Place, dice: &mut Dice<'_>) -> Option<Event> {
             message: dice.text(),
             until: dice.time(),
             scope: why::scope(dice),
+        }
+        .into(),
+        LaunchUnanswered::KIND => LaunchUnanswered {
+            launch,
+            attempt: attempt(dice),
+            class: why::doubt(dice),
+            message: dice.text(),
         }
         .into(),
         InstanceLost::KIND => InstanceLost { instance, message: dice.text() }.into(),

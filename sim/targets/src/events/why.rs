@@ -4,8 +4,8 @@ use crate::dice::Dice;
 use schema::resources::{Dimension, Shortage};
 use schema::unit::Micros;
 use schema::why::{
-    DrainWhy, FailureClass, GrantWhy, LaunchWhy, OomSource, OomVictim, PendingWhy, RefusalClass,
-    RefusalScope, RefusedWhy, RevokedWhy, TerminateWhy,
+    DoubtClass, DrainWhy, FailureClass, GrantWhy, LaunchWhy, OomSource, OomVictim, PendingWhy,
+    RefusalClass, RefusalScope, RefusedWhy, RevokedWhy, TerminateWhy,
 };
 
 pub(super) fn grant(dice: &mut Dice<'_>) -> GrantWhy {
@@ -22,7 +22,7 @@ pub(super) fn grant(dice: &mut Dice<'_>) -> GrantWhy {
 }
 
 pub(super) fn pending(dice: &mut Dice<'_>) -> PendingWhy {
-    match dice.below(14) {
+    match dice.below(15) {
         0 => {
             let launch = dice.place().launch;
             PendingWhy::Launching { launch, kind: dice.text().into(), price: dice.price() }
@@ -53,6 +53,10 @@ pub(super) fn pending(dice: &mut Dice<'_>) -> PendingWhy {
             let (instance, allocs) = (dice.instance(), dice.short());
             PendingWhy::Preempting { instance, allocs, left: dice.millis() }
         }
+        13 => {
+            let (launch, kind, price) = (dice.place().launch, dice.text().into(), dice.price());
+            PendingWhy::Unanswered { launch, kind, price, class: doubt(dice), message: dice.text() }
+        }
         12 => {
             let reason = Box::new(refused(dice));
             PendingWhy::NothingToBuy { reason, busy: dice.short() }
@@ -69,6 +73,16 @@ fn shortage(dice: &mut Dice<'_>) -> Shortage {
         _ => Dimension::Feature(dice.text().into()),
     };
     Shortage { dimension, asked: dice.number(), available: dice.number() }
+}
+
+pub(super) fn doubt(dice: &mut Dice<'_>) -> DoubtClass {
+    match dice.below(5) {
+        0 => DoubtClass::NoAnswer,
+        1 => DoubtClass::Failed,
+        2 => DoubtClass::Forbidden,
+        3 => DoubtClass::Unseen,
+        _ => DoubtClass::Unknown,
+    }
 }
 
 pub(super) fn refused(dice: &mut Dice<'_>) -> RefusedWhy {

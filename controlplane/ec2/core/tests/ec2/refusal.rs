@@ -164,9 +164,12 @@ fn the_controller_hears_of_definite_refusals_alone() {
         answer("UnauthorizedOperation"),
         refused(RefusalClass::Authorisation, RefusalScope::Account, 600, message)
     );
-    for unknown in ["InternalError", "RequestLimitExceeded", "IdempotentParameterMismatch"] {
-        assert_eq!(answer(unknown), LaunchAnswer::Unknown(format!("{unknown}: no")));
+    for unknown in ["InternalError", "IdempotentParameterMismatch"] {
+        let LaunchAnswer::Unknown(doubt) = answer(unknown) else { panic!("{unknown}") };
+        assert_eq!(doubt.message, format!("{unknown}: no"));
     }
+    let throttled = "RequestLimitExceeded";
+    assert_eq!(answer(throttled), LaunchAnswer::NotYet(format!("{throttled}: no")));
 }
 
 #[test]
