@@ -158,22 +158,6 @@ fn usable_resources_name_what_can_be_asked_for() {
     }
 }
 
-/// By the size of the instance, else the same for all; own disks instead, where they are as large.
-#[test]
-fn disk_is_a_volume_by_the_rule_or_its_own() {
-    let catalogue = shipped();
-    let disk = |name: &str, rule: &VolumeRule| usable(kind(&catalogue, name), rule).disk;
-    let mut rule = VolumeRule::default();
-    assert_eq!(disk("m5.large", &rule), 300 << 30);
-    assert_eq!(disk("m5d.large", &rule), 300 << 30, "75 GB are less");
-    assert_eq!(disk("i4i.large", &rule), 468_000_000_000);
-    rule.local_first = false;
-    assert_eq!(disk("i4i.large", &rule), 300 << 30);
-    rule.by_size.insert("xlarge".into(), 500);
-    assert_eq!(disk("m5.xlarge", &rule), 500 << 30);
-    assert_eq!(disk("m5.large", &rule), 300 << 30);
-}
-
 #[test]
 fn prices_are_those_that_are_known() {
     let catalogue = bare();
@@ -209,33 +193,6 @@ fn volumes_are_part_of_the_price() {
     assert_eq!(hourly(Some(3000), Some(125)), Micros(0), "that much is free");
     assert_eq!(hourly(Some(3730), None), Micros(5000), "$0.005 for each IOPS beyond");
     assert_eq!(hourly(None, Some(855)), Micros(40_000), "$0.04 for each MiB/s beyond");
-}
-
-/// One kind of volume that nothing says the price of bars all that would be given one, and nothing else.
-#[test]
-fn what_has_no_such_volumes_is_not_bought() {
-    let mut catalogue = shipped();
-    let region = catalogue.regions.get_mut(REGION).expect("a region");
-    region.volumes.remove(&VolumeKind::St1);
-    let (rules, kind) = (TypeRules::default(), VolumeKind::St1);
-    let rule = VolumeRule { kind, ..VolumeRule::default() };
-    let listed = catalogue.list(REGION, &rules, &rule).expect("a region");
-    let why = |name: &str| {
-        let one = listed.iter().find(|listed| listed.kind.name == name).expect("it is sold");
-        (one.barred().map(ToString::to_string), one.on_demand.0.is_some())
-    };
-    let reason = "no such volumes: what st1 costs in us-east-1 is not known";
-    assert_eq!(why("m5.large"), (Some(reason.to_owned()), false));
-    assert_eq!(why("i4i.large"), (None, true), "its own disks are as large");
-    assert!(why("t3.micro").0.expect("a rule").contains("burstable"), "rules come first");
-    let zones = &catalogue.regions[REGION].zones;
-    let policy = Policy { volume: rule, ..Policy::default() };
-    let sold = sold(&catalogue, REGION, zones, &policy, &SpotPrices::new()).expect("a region");
-    let local =
-        |o: &Offering| o.resources.feature("local-ssd") + o.resources.feature("local-hdd") > 0;
-    assert!(!sold.is_empty() && sold.iter().all(local));
-    let spot = catalogue.spot_types(REGION, &policy, &policy.volume).expect("a region");
-    assert!(!spot.contains(&"m5.large".into()) && spot.contains(&"i4i.large".into()));
 }
 
 #[test]
