@@ -95,10 +95,10 @@ impl<'a> Logged<'a> {
     }
 
     /// When the newest of it was written, and who says so.
-    fn marked(&self) -> Option<(LogTime, &'static str)> {
+    fn marked(&self) -> Option<(LogTime, PriceSource)> {
         let offers = self.on_demand.into_iter().chain(self.spot);
-        let offers = offers.map(|seen| (seen.at, said_by(seen.source)));
-        let told = self.told.iter().map(|(_, told)| (told.at, said_by(PriceSource::Api)));
+        let offers = offers.map(|seen| (seen.at, seen.source));
+        let told = self.told.iter().map(|(_, told)| (told.at, PriceSource::Api));
         offers.chain(told).max()
     }
 
@@ -149,7 +149,7 @@ fn row(one: &Listed<'_>, state: &State, logged: &Logged<'_>) -> Row {
     let core = core.map(|price| Micros(price.0.div_ceil(u64::from(kind.vcpu.max(1)))));
     let allowed = one.barred().map_or_else(|| markets(one).to_owned(), ToString::to_string);
     let allowed = if logged.is_gone() { GONE.to_owned() } else { allowed };
-    let marked = logged.marked().map(|(at, by)| format!("{by}, {}", when(at)));
+    let marked = logged.marked().map(|(at, by)| format!("{}, {}", said_by(by), when(at)));
     let cells = vec![
         kind.arch.to_string(),
         kind.vcpu.to_string(),
