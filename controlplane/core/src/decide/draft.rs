@@ -21,7 +21,11 @@ use schema::unit::{LogTime, Micros};
 use schema::why::{PendingWhy, RevokedWhy};
 use smol_str::SmolStr;
 use std::cell::OnceCell;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Looking one alloc up takes as long as coming upon so many in their order.
+const WORTH_A_PASS: usize = 8;
 
 pub(super) struct Draft<'a> {
     pub(super) state: &'a State,
@@ -212,11 +216,23 @@ impl<'a> Draft<'a> {
         self.state.head.time + grant.lease.unwrap_or(alloc.lease) + grant.grace
     }
 
-    /// Requests that are to be met, in the order in which they are served.
-    pub(super) fn waiting(&self) -> impl Iterator<Item = (&'a AllocId, &'a Alloc)> + use<'a> {
-        let allocs = &self.state.allocs;
-        let rows =
-            self.state.index.waiting.iter().filter_map(|(_, _, id)| Some((id, allocs.get(id)?)));
-        rows.filter(|(_, alloc)| !alloc.killed)
+    /// Requests that are to be met, in the order in which they were asked for by priority.
+    pub(super) fn waiting(&self) -> Vec<(&'a AllocId, &'a Alloc)> {
+        let (allocs, index) = (&self.state.allocs, &self.state.index.waiting);
+        let mut waiting: Vec<(&AllocId, &Alloc)> = if self.most_of_all(index.len()) {
+            let waits = |alloc: &Alloc| matches!(alloc.status, AllocStatus::Waiting { .. });
+            let mut all: Vec<_> = allocs.iter().filter(|(_, alloc)| waits(alloc)).collect();
+            all.sort_by_key(|(id, alloc)| (Reverse(alloc.priority), alloc.requested, *id));
+            all
+        } else {
+            index.iter().filter_map(|(_, _, id)| Some((id, allocs.get(id)?))).collect()
+        };
+        waiting.retain(|(_, alloc)| !alloc.killed);
+        waiting
+    }
+
+    /// Whether so many allocs are sooner come upon among all that are known than looked up one by one.
+    pub(super) fn most_of_all(&self, some: usize) -> bool {
+        some.saturating_mul(WORTH_A_PASS) >= self.state.allocs.len()
     }
 }

@@ -15,7 +15,7 @@ pub(super) type Asked<'a> = (&'a AllocId, &'a Alloc);
 
 /// All that waits, in the order in which it is served.
 pub(super) fn order<'a>(draft: &Draft<'a>) -> Vec<Asked<'a>> {
-    let waiting: Vec<Asked<'a>> = draft.waiting().collect();
+    let waiting: Vec<Asked<'a>> = draft.waiting();
     let alone = waiting.windows(2).all(|two| two[0].1.driver == two[1].1.driver);
     let mut classes: BTreeMap<Reverse<i64>, Vec<Asked<'a>>> = BTreeMap::new();
     let highest = waiting.iter().map(|(_, alloc)| i64::from(alloc.priority)).max().unwrap_or(0);
@@ -117,15 +117,24 @@ impl<'a> Shares<'a> {
         let state = draft.state;
         let there = draft.live().fold(Resources::default(), |sum, (_, i)| sum.plus(&i.resources));
         let mut asked = Resources::default();
-        let mut held = BTreeMap::new();
+        let mut held: BTreeMap<&DriverId, (Resources, u32)> = BTreeMap::new();
         for (_, alloc) in waiting {
             asked = asked.plus(&alloc.requirements.floor());
-            held.entry(&alloc.driver).or_insert_with(|| {
-                let of = state.index.ids_of_driver(&alloc.driver);
+            let weighed = || (Resources::default(), state.weight_of(&alloc.driver));
+            held.entry(&alloc.driver).or_insert_with(weighed);
+        }
+        if draft.most_of_all(state.index.of_driver.len()) {
+            for (_, alloc) in state.allocs.iter() {
+                if let (Some(some), Some((sum, _))) = (holds(alloc), held.get_mut(&alloc.driver)) {
+                    *sum = sum.plus(&some);
+                }
+            }
+        } else {
+            for (driver, (sum, _)) in &mut held {
+                let of = state.index.ids_of_driver(driver);
                 let holds = of.filter_map(|id| holds(state.allocs.get(id)?));
-                let holds = holds.fold(Resources::default(), |sum, some| sum.plus(&some));
-                (holds, state.weight_of(&alloc.driver))
-            });
+                *sum = holds.fold(Resources::default(), |sum, some| sum.plus(&some));
+            }
         }
         let instead = |of: u64, otherwise: u64| if of == 0 { otherwise } else { of };
         let features = asked.features.iter().chain(&there.features);
