@@ -16,7 +16,7 @@ use tokio::sync::watch;
 pub struct AllocOptions {
     /// What is needed.
     pub requirements: Requirements,
-    /// What narrows the choice.
+    /// What narrows the choice: a market, zones, types.
     pub constraint: Constraint,
     /// Higher goes first.
     pub priority: i32,

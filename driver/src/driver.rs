@@ -130,6 +130,7 @@ impl Driver {
     /// What is asked for is out of bounds, or the log takes no more records.
     pub async fn alloc(&self, options: AllocOptions) -> Result<AllocRequest, DriverError> {
         options.requirements.check().map_err(DriverError::Invalid)?;
+        options.constraint.check().map_err(DriverError::Invalid)?;
         if self.shared.look(|view| view.left) {
             return Err(DriverError::Left(self.shared.driver.clone()));
         }

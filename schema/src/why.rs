@@ -4,6 +4,7 @@ mod doubt;
 mod exec;
 
 use crate::id::{AllocId, InstanceId, LaunchId};
+use crate::requirements::Only;
 use crate::resources::{Resources, Shortage};
 use crate::unit::{Micros, Millis};
 use serde::{Deserialize, Serialize};
@@ -178,6 +179,22 @@ pub enum RefusedWhy {
     },
     /// The policy allows no type at all.
     NoOfferings,
+    /// Nothing that may be bought is in a zone and of a type that will do. Each offering counts once, where
+    /// it first falls out.
+    NoneWithin {
+        /// What was asked for.
+        only: Only,
+        /// How many offerings may be bought.
+        offerings: u32,
+        /// How many of them are in another zone.
+        other_zone: u32,
+        /// How many are of another type.
+        other_type: u32,
+        /// How many are on another market than the one that was asked for.
+        other_market: u32,
+        /// How many are kept for who asks for an accelerator.
+        kept: u32,
+    },
     /// One launch of the cheapest type that fits costs more than the whole budget.
     OverBudget {
         /// Its price per hour.

@@ -50,6 +50,7 @@ labels!(pending PENDING PendingWhy {
 labels!(refused REFUSED RefusedWhy {
     RefusedWhy::TooLarge { .. } => "too-large",
     RefusedWhy::NoOfferings => "no-offerings",
+    RefusedWhy::NoneWithin { .. } => "none-within",
     RefusedWhy::OverBudget { .. } => "over-budget",
     RefusedWhy::OverDriverBudget { .. } => "over-driver-budget",
     RefusedWhy::OverLabelBudget { .. } => "over-label-budget",

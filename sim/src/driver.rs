@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::log::Log;
 use crate::operator::LABELS;
 use crate::rng::Rng;
-use crate::setting::Setting;
+use crate::setting::{Setting, ZONES};
 use driver_core::Driver as Core;
 use driver_core::view::{AllocView, Changed};
 use jobs::Task;
@@ -17,7 +17,7 @@ use schema::event::{
     ExecKillRequested, ExecSubmitted,
 };
 use schema::id::{AllocId, AuthorId, ClusterId, DriverId, ExecId, InstanceId};
-use schema::requirements::{Constraint, Market, Requirements};
+use schema::requirements::{Constraint, Market, Only, Requirements};
 use schema::resources::Resources;
 use schema::unit::{Millis, Seq};
 use smol_str::SmolStr;
@@ -45,6 +45,8 @@ pub(crate) struct Driver {
     pace: u64,
     /// How many requests it may still withdraw.
     withdrawals: u64,
+    /// Whether it cares for zones and types.
+    choosy: bool,
     /// How many allocs it wants in all, and how long their leases are.
     wants: usize,
     lease: Millis,
@@ -107,6 +109,7 @@ impl Driver {
             endless,
             pace,
             withdrawals,
+            choosy: setting.choosy,
             wants,
             lease,
             rng,
@@ -273,7 +276,26 @@ impl Driver {
             let given = self.core.view().given.values().next();
             constraint.instance = given.map(|given| given.instance.clone());
         }
+        if self.choosy && constraint.instance.is_none() {
+            constraint.only = self.only();
+        }
         constraint
+    }
+
+    /// Some care where they are, some of what type; now and then for what is not to be had.
+    fn only(&mut self) -> Only {
+        let mut only = Only::default();
+        if self.rng.chance(300) {
+            let zone = if self.rng.chance(500) { ZONES[0] } else { ZONES[1] };
+            let zone = if self.rng.chance(30) { "elsewhere" } else { zone };
+            only.zones.insert(zone.into());
+        }
+        if self.rng.chance(300) {
+            let some = ["large", "sm*", "l?rge", "*"];
+            let at = usize::try_from(self.rng.below(4)).unwrap_or(0);
+            only.types.extend(some.get(at).map(|some| SmolStr::from(*some)));
+        }
+        only
     }
 
     /// Now and then somebody no longer wants what has not come yet.

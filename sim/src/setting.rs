@@ -28,7 +28,12 @@ pub(crate) struct Setting {
     pub(crate) crashes: u64,
     /// What the cloud says it sells; nothing where the policy says it.
     pub(crate) prices: Option<Prices>,
+    /// All of it is sold in two zones, and drivers care in which and of which type they are.
+    pub(crate) choosy: bool,
 }
+
+/// Where things are sold.
+pub(crate) const ZONES: [&str; 2] = ["z", "y"];
 
 /// Of so many seeds one is as large as a fleet may get.
 pub(crate) const HUGE: u64 = 250;
@@ -48,6 +53,7 @@ impl Setting {
             jobs: Vec::new(),
             crashes: 0,
             prices: None,
+            choosy: false,
         }
     }
 
@@ -65,8 +71,13 @@ impl Setting {
         let (replicas, at_once) = (rng.between(2, 5), false);
         let scale = if large { 35 } else { 1 };
         let mut policy = policy(rng, scale);
+        let choosy = policy.boot_timeout.0.is_multiple_of(3000);
+        if choosy {
+            twice(&mut policy);
+        }
         let prices = policy.max_hourly_cost.0.is_multiple_of(8).then(|| seen(&mut policy));
-        Setting { replicas, drivers, allocs, at_once, policy, prices, scale, ..Setting::empty() }
+        let small = Setting { drivers, allocs, at_once, policy, prices, ..Setting::empty() };
+        Setting { replicas, scale, choosy, ..small }
     }
 
     /// A fleet of more than 150 instances at once, and drivers enough to use all of them.
@@ -93,7 +104,7 @@ impl Setting {
 fn offering(name: &str, cores: u64, price: u64, market: Market) -> Offering {
     Offering {
         kind: name.into(),
-        zone: "z".into(),
+        zone: ZONES[0].into(),
         market,
         price: Micros(price),
         cap: None,
@@ -112,6 +123,17 @@ pub(crate) fn found(policy: &Policy, id: &InstanceId, offering: &Offering) -> Re
         (resources.cpu, resources.memory) = (6000, resources.memory / 4 * 3);
     }
     resources
+}
+
+/// In some seeds all of it is sold in another zone, too, where it costs a little more.
+fn twice(policy: &mut Policy) {
+    let there = policy.offerings.iter().map(|offering| Offering {
+        zone: ZONES[1].into(),
+        price: Micros(offering.price.0 + 5_000),
+        ..offering.clone()
+    });
+    let there: Vec<Offering> = there.collect();
+    policy.offerings.extend(there);
 }
 
 /// In some seeds the policy names nothing, and all of it comes as prices that the leader sees; the cloud has

@@ -10,6 +10,7 @@ mod draft;
 mod fair;
 mod floor;
 mod idle;
+mod judge;
 mod lease;
 mod offer;
 mod place;
@@ -27,7 +28,7 @@ use crate::sight::Sight;
 use draft::Draft;
 pub use offer::{
     Refused, Shut, candidates, holds, is_for, is_tried, limits, on_market, refused_lately, rests,
-    shut, tried, zone_limit,
+    shut, tried, will_do, zone_limit,
 };
 use replay_core::State;
 use schema::event::Event;

@@ -17,7 +17,7 @@ use schema::resources::Resources;
 pub struct Wanted {
     /// What one instance must have for each, its width multiplied in.
     pub floor: Resources,
-    /// The only market or instance that will do, if it is not all the same.
+    /// What narrows the choice: the only market, instance, zones or types that will do.
     pub constraint: Constraint,
     /// How many of them.
     pub count: u32,

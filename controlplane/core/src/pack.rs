@@ -29,7 +29,7 @@ mod shape;
 mod solve;
 
 use schema::policy::Offering;
-use schema::requirements::Market;
+use schema::requirements::{Market, Only};
 use schema::resources::Resources;
 use schema::unit::Micros;
 
@@ -51,6 +51,8 @@ pub struct Terms {
     pub market: Option<Market>,
     /// Offerings that are kept for some demands will do: it is one of those.
     pub kept: bool,
+    /// The zones and types that will do, by their number among all that [`pack`] is given; none: any.
+    pub only: Option<usize>,
 }
 
 /// What may be launched at most.
@@ -69,8 +71,8 @@ pub struct Limits {
 pub struct Launch {
     /// What to buy: an index into the offerings.
     pub offering: usize,
-    /// The same kind on the same market in other zones, cheapest first: where to turn to if this one
-    /// cannot be had. Indices into the offerings.
+    /// The same kind on the same market in other zones that will do for whoever this one does, cheapest
+    /// first: where to turn to if this one cannot be had. Indices into the offerings.
     pub siblings: Vec<usize>,
     /// Whom it carries: indices into the demands, in their order. Never empty.
     pub seats: Vec<usize>,
@@ -79,7 +81,7 @@ pub struct Launch {
 /// Why a demand got no seat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unseated {
-    /// No offering on its market is large enough.
+    /// No offering that will do is large enough.
     NoOffering,
     /// The budget does not reach so far.
     Budget {
@@ -102,7 +104,7 @@ pub struct Plan {
     pub launches: Vec<Launch>,
     /// Indices of demands without a seat, in their order, and why.
     pub unseated: Vec<(usize, Unseated)>,
-    /// How many different offerings the choice was between, zones counted once.
+    /// How many different offerings the choice was between; zones between which nobody chooses count once.
     pub candidates: usize,
 }
 
@@ -125,19 +127,20 @@ impl Plan {
     }
 }
 
-/// Packs the demands, which come in the order in which they are served, onto these offerings; onto those
-/// that are `kept` only demands for which they are. Packings are compared by what an hour of each launch is
-/// `worth`.
+/// Packs the demands, which come in the order in which they are served, onto these offerings: those that ask
+/// for `only` some zones and types onto those, and onto what is `kept` only demands for which it is. Packings
+/// are compared by what an hour of each launch is `worth`.
 #[must_use]
 pub fn pack(
     demands: &[Demand],
     offerings: &[Offering],
+    only: &[&Only],
     kept: impl Fn(&Offering) -> bool,
     worth: impl Fn(&Offering) -> Micros,
     limits: &Limits,
 ) -> Plan {
     let shapes = shape::group(demands);
-    let kinds = prune::kinds(offerings, &shapes, kept, worth);
+    let kinds = prune::kinds(offerings, &shapes, only, kept, worth);
     let problem = problem::Problem::new(&shapes, &kinds);
     let packed = cap::within(&problem, &shapes, limits);
     seat::plan(&problem, &shapes, &kinds, packed, offerings, limits)

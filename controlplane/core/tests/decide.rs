@@ -37,6 +37,8 @@ mod links;
 mod many;
 #[path = "decide/model.rs"]
 mod model;
+#[path = "decide/only.rs"]
+mod only;
 #[path = "decide/place.rs"]
 mod place;
 #[path = "decide/plan.rs"]

@@ -35,7 +35,14 @@ fn need(cores: u64, gib: u64) -> Demand {
 
 /// What to launch where nothing is kept for anybody.
 fn pack(demands: &[Demand], offerings: &[Offering], limits: &Limits) -> Plan {
-    controlplane_core::pack::pack(demands, offerings, |_| false, |offering| offering.price, limits)
+    controlplane_core::pack::pack(
+        demands,
+        offerings,
+        &[],
+        |_| false,
+        |offering| offering.price,
+        limits,
+    )
 }
 
 fn needs(count: usize, cores: u64, gib: u64) -> Vec<Demand> {

@@ -144,7 +144,7 @@ fn spent() -> Duration {
 }
 
 fn demand(need: &Resources, market: Option<Market>) -> Demand {
-    Demand { need: need.clone(), terms: Terms { market, kept: false }, firm: false }
+    Demand { need: need.clone(), terms: Terms { market, ..Terms::default() }, firm: false }
 }
 
 /// Our plan without caps, and the shortest time of five.
@@ -157,7 +157,7 @@ fn ours(set: &[Resources], market: Market, offerings: &[Offering]) -> (Plan, Dur
     let mut times: Vec<Duration> = (0..RUNS)
         .map(|_| {
             let begun = spent();
-            plan = pack(&demands, offerings, |_| false, |offering| offering.price, &limits);
+            plan = pack(&demands, offerings, &[], |_| false, |offering| offering.price, &limits);
             spent().saturating_sub(begun)
         })
         .collect();

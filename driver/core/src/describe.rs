@@ -135,6 +135,17 @@ pub fn refused(why: &RefusedWhy) -> String {
             )
         }
         RefusedWhy::NoOfferings => "the policy allows no instance type that would do".to_owned(),
+        RefusedWhy::NoneWithin { only, offerings, other_zone, other_type, other_market, kept } => {
+            let lost = [
+                (*other_zone, "in another zone"),
+                (*other_type, "of another type"),
+                (*other_market, "on another market"),
+                (*kept, "kept for who asks for an accelerator"),
+            ];
+            let lost = lost.into_iter().filter(|(count, _)| *count > 0);
+            let lost: Vec<_> = lost.map(|(count, why)| format!("{count} {why}")).collect();
+            format!("none of {offerings} offerings is {only}: {}", lost.join(", "))
+        }
         RefusedWhy::OverBudget { asked, limit } => format!(
             "one instance that would do costs {}/h, more than the whole budget of {}/h",
             asked.dollars(),

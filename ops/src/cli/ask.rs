@@ -3,7 +3,7 @@
 use crate::output::Usage;
 use clap::{Args, ValueEnum};
 use driver::AllocOptions;
-use schema::requirements::{Constraint, Market, Requirements};
+use schema::requirements::{Constraint, Market, Only, Requirements};
 use schema::resources::{Resources, parse_bytes, parse_cpu};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -29,9 +29,22 @@ pub(super) struct NeedArgs {
     /// Only on this market
     #[arg(long, value_enum)]
     market: Option<MarketArg>,
+    #[command(flatten)]
+    only: OnlyArgs,
     /// Higher goes first
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub(super) priority: i32,
+}
+
+/// Where, and of what type
+#[derive(Debug, Args)]
+pub(super) struct OnlyArgs {
+    /// Only in this zone; once for each that will do
+    #[arg(long = "zone", value_name = "ZONE")]
+    zones: Vec<String>,
+    /// Only of this type, or of one that matches this: m7g.large, m7*; once for each that will do
+    #[arg(long = "type", value_name = "TYPE")]
+    types: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -89,10 +102,23 @@ impl NeedArgs {
         Ok(requirements)
     }
 
-    pub(super) fn constraint(&self) -> Constraint {
-        let market = self.market.map(Market::from);
-        Constraint { market, ..Constraint::default() }
+    pub(super) fn constraint(&self) -> anyhow::Result<Constraint> {
+        let (market, only) = (self.market.map(Market::from), self.only.only());
+        checked(Constraint { market, only, ..Constraint::default() })
     }
+}
+
+impl OnlyArgs {
+    pub(super) fn only(&self) -> Only {
+        let set = |names: &[String]| names.iter().map(SmolStr::from).collect();
+        Only { zones: set(&self.zones), types: set(&self.types) }
+    }
+}
+
+/// What narrows the choice, if it can be asked for at all.
+pub(super) fn checked(constraint: Constraint) -> anyhow::Result<Constraint> {
+    constraint.check().map_err(Usage)?;
+    Ok(constraint)
 }
 
 impl AskArgs {
@@ -100,7 +126,7 @@ impl AskArgs {
         let labels = self.labels.iter().map(|text| pair(text).map(|(n, v)| (n.into(), v.into())));
         Ok(AllocOptions {
             requirements: self.need.requirements()?,
-            constraint: self.need.constraint(),
+            constraint: self.need.constraint()?,
             priority: self.need.priority,
             labels: labels.collect::<anyhow::Result<_>>()?,
         })

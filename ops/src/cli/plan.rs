@@ -61,7 +61,7 @@ pub(super) fn plan(
     output: Output,
 ) -> anyhow::Result<ExitCode> {
     let requirements = args.need.requirements()?;
-    let (floor, constraint) = (requirements.floor(), args.need.constraint());
+    let (floor, constraint) = (requirements.floor(), args.need.constraint()?);
     let mut rehearsal = rehearsal(args, found)?;
     let first = rehearsal.settle()?.len();
     if first > 0 {

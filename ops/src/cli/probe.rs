@@ -1,8 +1,9 @@
 //! `fleet probe`: one instance of a type, to see how long it takes until it is of use, and what it has.
 
+use super::ask::MarketArg;
 use super::context::{ClusterArgs, Context, fold};
 use super::run::{INTERRUPTED, Stops, granted, join};
-use super::start::{WholeArgs, give_back};
+use super::start::{give_back, whole};
 use super::steer::say_it;
 use crate::output::{Output, Row, rows, say};
 use anyhow::{Context as _, bail};
@@ -12,6 +13,7 @@ use replay::log::Log;
 use replay_core::{Outcome, State};
 use schema::event::{Event, ExecConfig, InstanceKilled, ProbeDone};
 use schema::id::{AllocId, ExecId, InstanceId, LaunchId};
+use schema::requirements::{Alone, Only};
 use schema::resources::{show_bytes, show_cpu};
 use schema::unit::{LogTime, Millis};
 use std::process::ExitCode;
@@ -26,8 +28,12 @@ pub(crate) struct ProbeArgs {
     /// The type
     #[arg(value_name = "TYPE")]
     kind: String,
-    #[command(flatten)]
-    whole: WholeArgs,
+    /// Only in this zone
+    #[arg(long)]
+    zone: Option<String>,
+    /// Only on this market
+    #[arg(long, value_enum)]
+    market: Option<MarketArg>,
 }
 
 pub(super) async fn probe(
@@ -36,9 +42,11 @@ pub(super) async fn probe(
     output: Output,
 ) -> anyhow::Result<ExitCode> {
     let context = Context::find(names, output)?;
+    let (kind, zone) = (Some(args.kind.into()), args.zone.map(Into::into));
+    let options = whole(Alone { kind, zone }, Only::default(), args.market)?;
     let mut stops = Stops::listen()?;
     let driver = join(&context, None, "probe", Millis::from_secs(120)).await?;
-    let request = driver.alloc(args.whole.options(Some(&args.kind))).await?;
+    let request = driver.alloc(options).await?;
     let alloc = match granted(request, &mut stops).await {
         Ok(Some(alloc)) => alloc,
         Ok(None) => {

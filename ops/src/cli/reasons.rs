@@ -11,6 +11,8 @@ use schema::resources::{show_bytes, show_cpu};
 use schema::unit::Micros;
 use schema::why::TerminateWhy;
 use serde_json::{Value, json};
+use smol_str::SmolStr;
+use std::collections::BTreeSet;
 
 /// As a word for a column.
 pub(super) fn market(market: Market) -> &'static str {
@@ -31,6 +33,8 @@ fn lost(lost: &Lost) -> String {
         ),
         Lost::OtherMarket { asked } => format!("only {} will do", market(*asked)),
         Lost::OtherType => "another type or zone is asked for".to_owned(),
+        Lost::OutOfZones { zones } => format!("only {} will do", any_of(zones)),
+        Lost::OutOfTypes { types } => format!("only {} will do", any_of(types)),
         Lost::NotAllowed { rule } => format!("not allowed: {rule}"),
         Lost::Kept => "kept for who asks for an accelerator".to_owned(),
         Lost::OverBudget { asked, committed, limit } => format!(
@@ -90,6 +94,10 @@ fn lost(lost: &Lost) -> String {
     }
 }
 
+fn any_of(names: &BTreeSet<SmolStr>) -> String {
+    names.iter().map(SmolStr::as_str).collect::<Vec<_>>().join(" or ")
+}
+
 fn refused(refusals: u32, said: Option<&Said>) -> String {
     let last = said.map_or_else(String::new, |said| {
         let class = serde_json::to_value(&said.class).unwrap_or_default();
@@ -111,6 +119,10 @@ fn passed(passed: &Passed) -> String {
         Passed::NotNamed => "another is asked for by name".to_owned(),
         Passed::TooSmall(shortage) => format!("too small: {}", describe::shortage(shortage)),
         Passed::OtherMarket { asked } => format!("only {} will do", market(*asked)),
+        Passed::OutOfZones { zone, zones } => {
+            format!("it is in {zone}, only {} will do", any_of(zones))
+        }
+        Passed::OutOfTypes { types } => format!("only {} will do", any_of(types)),
         Passed::NotItsOwn => "only one that is launched for it alone will do".to_owned(),
         Passed::Terminating { reason } => {
             format!("it is being terminated ({})", terminating(reason))

@@ -1,6 +1,6 @@
 //! `start`: whole instances, kept for whoever runs this, until it ends.
 
-use super::ask::MarketArg;
+use super::ask::{MarketArg, OnlyArgs, checked};
 use super::context::Context;
 use super::run::{INTERRUPTED, Stops, join};
 use crate::output::{Output, Usage, print, say};
@@ -9,7 +9,7 @@ use clap::Args;
 use driver::{Alloc, AllocOptions, AllocRequest, AllocView, Driver, DriverError, describe};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use schema::requirements::{Alone, Constraint, Requirements};
+use schema::requirements::{Alone, Constraint, Only, Requirements};
 use schema::unit::Millis;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -20,17 +20,6 @@ use std::time::Duration;
 /// How long the last records may take: the leases run out by themselves.
 const PARTING: Duration = Duration::from_secs(5);
 
-/// Which instance to have alone
-#[derive(Debug, Args)]
-pub(super) struct WholeArgs {
-    /// Only in this zone
-    #[arg(long)]
-    zone: Option<String>,
-    /// Only on this market
-    #[arg(long, value_enum)]
-    market: Option<MarketArg>,
-}
-
 /// Start whole instances and keep them: each line is an address and an id, as they come up
 ///
 /// Each is launched for this alone, kept alive, and given back when this ends or is interrupted. Exits 1 if one
@@ -40,11 +29,11 @@ pub(crate) struct StartArgs {
     /// How many
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     count: u32,
-    /// Only this type; else the cheapest that may be bought
-    #[arg(long = "type", value_name = "TYPE")]
-    kind: Option<String>,
     #[command(flatten)]
-    whole: WholeArgs,
+    only: OnlyArgs,
+    /// Only on this market
+    #[arg(long, value_enum)]
+    market: Option<MarketArg>,
     /// Keep them for so long (10m) once all are there; else until interrupted
     #[arg(long = "for", value_name = "LENGTH")]
     length: Option<String>,
@@ -53,25 +42,26 @@ pub(crate) struct StartArgs {
     driver: Option<String>,
 }
 
-impl WholeArgs {
-    /// All of an instance of this type that nobody else has anything of.
-    pub(super) fn options(&self, kind: Option<&str>) -> AllocOptions {
-        let (kind, zone) = (kind.map(Into::into), self.zone.as_deref().map(Into::into));
-        let alone = Some(Alone { kind, zone });
-        let market = self.market.map(Into::into);
-        let constraint = Constraint { alone, market, instance: None };
-        AllocOptions { constraint, ..AllocOptions::new(Requirements::all()) }
-    }
+/// All of an instance that nobody else has anything of.
+pub(super) fn whole(
+    alone: Alone,
+    only: Only,
+    market: Option<MarketArg>,
+) -> anyhow::Result<AllocOptions> {
+    let (alone, market) = (Some(alone), market.map(Into::into));
+    let constraint = checked(Constraint { alone, market, only, instance: None })?;
+    Ok(AllocOptions { constraint, ..AllocOptions::new(Requirements::all()) })
 }
 
 pub(crate) async fn start(args: StartArgs, context: Context) -> anyhow::Result<ExitCode> {
     let length = args.length.as_deref().map(Millis::parse).transpose().map_err(Usage)?;
+    let options = whole(Alone::default(), args.only.only(), args.market)?;
     let mut stops = Stops::listen()?;
     let lease = Millis::from_secs(120);
     let driver = join(&context, args.driver.as_deref(), "start", lease).await?;
     let mut requests = Vec::new();
     for _ in 0..args.count {
-        requests.push(driver.alloc(args.whole.options(args.kind.as_deref())).await?);
+        requests.push(driver.alloc(options.clone()).await?);
     }
     let held = hold(&context, requests, length, &mut stops).await;
     give_back(driver).await;

@@ -58,7 +58,9 @@ pub(crate) async fn why_not(args: WhyNotArgs, context: Context) -> anyhow::Resul
     let places = places(then, &standing, &own, &wanted);
     let offers = offers(now, &wanted, &outlook.course);
     let unsold = unsold(&Catalogue::shipped()?, now, &wanted);
-    let text = format!("{own} asks for {}: {}", wanted.floor, outlook.words);
+    let only = &wanted.constraint.only;
+    let only = if only.is_any() { String::new() } else { format!(", only {only}") };
+    let text = format!("{own} asks for {}{only}: {}", wanted.floor, outlook.words);
     match context.output {
         Output::Table => {
             show(&text, &places, &offers, args.show);

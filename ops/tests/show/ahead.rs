@@ -126,6 +126,33 @@ fn what_would_be_launched_of_all_that_is_sold() {
     assert!(mars.contains("eu-west-1") && mars.contains("[exit code 2]"), "{mars}");
 }
 
+/// Only what is in the zones and of the types that are asked for is bought, and else each says why it will not do.
+#[test]
+fn what_would_be_launched_where_it_is_wanted() {
+    let world = World::of(led().0);
+    let plan = |args: &[&str]| {
+        let sold = ["--region", "eu-west-1", "--policy", "offerings=[]", "--show", "2000"];
+        world.fleetlog(&[&["fleet", "plan", "--cpu", "2"][..], &sold, args].concat())
+    };
+    let table = plan(&["--type", "m6i.*", "--type", "c5.large"]);
+    let chosen = table.lines().filter(|line| line.ends_with("chosen"));
+    let chosen: Vec<&str> = chosen.collect();
+    assert!(!chosen.is_empty(), "{table}");
+    let will_do = |line: &&str| line.starts_with("m6i.") || line.starts_with("c5.large ");
+    assert!(chosen.iter().all(will_do), "{chosen:?}");
+    assert!(table.contains("only c5.large or m6i.* will do"), "{table}");
+    let none = plan(&["--zone", "us-east-1a"]);
+    for part in ["offerings is in us-east-1a: ", " in another zone", "only us-east-1a will do"] {
+        assert!(none.contains(part), "no {part} in {none}");
+    }
+    for (flag, wrong) in [("--zone", "a.b"), ("--zone", ""), ("--type", "m7 large"), ("--type", "")]
+    {
+        let told = plan(&[flag, wrong]);
+        let said = told.contains(&format!("{wrong:?} is no ")) && told.contains("[exit code 2]");
+        assert!(said, "{flag} {wrong:?}: {told}");
+    }
+}
+
 /// What links are worth is said of what they decide.
 #[test]
 fn what_would_be_launched_for_its_links() {

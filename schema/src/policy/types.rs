@@ -335,7 +335,8 @@ impl TypeRules {
     }
 }
 
-fn is_pattern(text: &str) -> bool {
+/// Whether this is the name of a type, or a pattern of such names.
+pub(crate) fn is_pattern(text: &str) -> bool {
     let known = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'*' | b'?');
     !text.is_empty() && text.len() <= LONGEST_PATTERN && text.bytes().all(known)
 }

@@ -14,6 +14,7 @@ use schema::event::{
 use schema::id::{AllocId, AuthorId, DriverId, InstanceId, LaunchId};
 use schema::policy::{Offering, Policy};
 use schema::record::Record;
+use schema::requirements::Constraint;
 use schema::resources::Resources;
 use schema::subject::Role;
 use schema::unit::{Epoch, LogTime, Micros, Millis, Seq};
@@ -173,6 +174,10 @@ impl Claims {
         if head.breaker.is_some_and(|b| head.time < b.until || head.pending > 1) {
             return Some(format!("{} is launched though nothing boots", e.launch));
         }
+        let unlike = e.reserved_for.iter().find(|id| !will_do(state, id, &e.offering));
+        if let Some(alloc) = unlike {
+            return Some(format!("{} is launched for {alloc}, for whom it will not do", e.launch));
+        }
         let rests = |(refused, scope, until): &&(Offering, RefusalScope, LogTime)| {
             *until > head.time && reaches(refused, *scope, &e.offering)
         };
@@ -216,6 +221,10 @@ impl Claims {
         if grace != Some(e.grace) {
             return Some(format!("{} has a grace of {}, not of {grace:?}", e.alloc, e.grace));
         }
+        let instance = state.instances.get(&e.instance);
+        if instance.is_some_and(|instance| !will_do(state, &e.alloc, &instance.offering)) {
+            return Some(format!("{} was granted on {}, which will not do", e.alloc, e.instance));
+        }
         let there = |i: &Instance| i.phase == Phase::Up && i.reach == Reach::Heard;
         let open = state.instances.get(&e.instance).is_some_and(there);
         (!open).then(|| format!("{} was granted on {}, which is closed", e.alloc, e.instance))
@@ -236,8 +245,7 @@ impl Claims {
             return Some(format!("{} was refused, and nobody has asked for it", e.alloc));
         };
         let (floor, policy) = (alloc.requirements.floor(), &state.head.policy);
-        let allowed =
-            |o: &&Offering| alloc.constraint.market.is_none_or(|market| market == o.market);
+        let allowed = |o: &&Offering| will_do(state, &e.alloc, o);
         let sold = || {
             let seen = state.market.iter().map(|(_, seen)| &seen.offering);
             policy.offerings.iter().chain(seen.filter(|o| policy.types.admits(o)))
@@ -251,6 +259,9 @@ impl Claims {
         let so = match &e.why {
             RefusedWhy::TooLarge { .. } => fitting().next().is_none(),
             RefusedWhy::NoOfferings => sold().find(allowed).is_none(),
+            RefusedWhy::NoneWithin { only, offerings, .. } => {
+                *only == alloc.constraint.only && *offerings > 0 && sold().find(allowed).is_none()
+            }
             // The budget may have been changed since that was decided.
             RefusedWhy::OverBudget { asked, limit } => {
                 let cheapest = fitting().map(|o| o.at_most()).min();
@@ -298,6 +309,31 @@ impl Claims {
         let until = state.head.time + lease + grant.grace;
         self.promise(state, truth, &e.alloc, until);
         None
+    }
+}
+
+/// Whether somebody who asked may be on such an instance, by its market, its zone and its type. Who names an
+/// instance takes it as it is.
+fn will_do(state: &State, alloc: &AllocId, offering: &Offering) -> bool {
+    let Some(alloc) = state.allocs.get(alloc) else { return true };
+    let Constraint { instance, market, only, .. } = &alloc.constraint;
+    let zone = only.zones.is_empty() || only.zones.contains(&offering.zone);
+    let like = |pattern: &SmolStr| is_like(pattern.as_bytes(), offering.kind.as_bytes());
+    let kind = only.types.is_empty() || only.types.iter().any(like);
+    let market = instance.is_some() || market.is_none_or(|market| market == offering.market);
+    zone && kind && market
+}
+
+/// What a pattern means, said once more.
+fn is_like(pattern: &[u8], name: &[u8]) -> bool {
+    match (pattern.split_first(), name.split_first()) {
+        (None, _) => name.is_empty(),
+        (Some((b'*', rest)), None) => is_like(rest, name),
+        (Some((b'*', rest)), Some((_, tail))) => is_like(rest, name) || is_like(pattern, tail),
+        (Some(_), None) => false,
+        (Some((one, rest)), Some((other, tail))) => {
+            (*one == b'?' || one == other) && is_like(rest, tail)
+        }
     }
 }
 

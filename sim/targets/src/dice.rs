@@ -2,8 +2,11 @@
 //! dice draw from few ids and small figures, so that what is drawn meets; wild ones from all there are.
 
 use schema::id::{AllocId, AuthorId, ClusterId, DriverId, ExecId, IdError, InstanceId, LaunchId};
+use schema::requirements::Only;
 use schema::resources::Resources;
 use schema::unit::{LogTime, Micros, Millis};
+use smol_str::{SmolStr, format_smolstr};
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 const ALPHABET: &[u8; 37] = b"abcdefghijklmnopqrstuvwxyz0123456789-";
@@ -108,6 +111,19 @@ impl<'a> Dice<'a> {
             (_, byte) => char::from(32 + byte % 95),
         };
         (0..length).map(|_| letter(self)).collect()
+    }
+
+    /// Some zones and types: most of them such as can be asked for, if it is tame.
+    pub fn only(&mut self) -> Only {
+        Only { zones: self.some("z-"), types: self.some("m*.") }
+    }
+
+    fn some(&mut self, name: &str) -> BTreeSet<SmolStr> {
+        let one = |dice: &mut Dice<'_>| match dice.wild {
+            true => dice.text().into(),
+            false => format_smolstr!("{name}{}", dice.below(3)),
+        };
+        (0..self.below(3)).map(|_| one(self)).collect()
     }
 
     fn named<T: FromStr<Err = IdError>>(&mut self, prefix: &str, number: u8) -> T {

@@ -13,7 +13,7 @@ use schema::event::{
 };
 use schema::policy::worth::Links;
 use schema::policy::{Offering, Policy};
-use schema::requirements::{Constraint, Market, Requirements};
+use schema::requirements::{Constraint, Market, Only, Requirements};
 use schema::unit::{Micros, Millis};
 use smol_str::{SmolStr, format_smolstr};
 
@@ -64,11 +64,12 @@ fn requested(place: Place, dice: &mut Dice<'_>) -> AllocRequested {
     let width = if dice.rarely(8) { dice.short() } else { 1 };
     let market = dice.rarely(8).then(|| market(dice));
     let instance = dice.rarely(8).then_some(instance);
+    let only = if dice.rarely(8) { dice.only() } else { Only::default() };
     AllocRequested {
         alloc,
         driver,
         requirements: Requirements { min, max, width },
-        constraint: Constraint { instance, market, alone: None },
+        constraint: Constraint { instance, market, only, alone: None },
         priority: dice.signed(),
         labels: dice
             .rarely(4)

@@ -4,7 +4,8 @@
 use super::budget;
 use super::draft::Draft;
 use super::fair;
-use super::scale::{Verdict, begin_for, cap, judge, suits};
+use super::judge::{Verdict, judge, suits};
+use super::scale::{begin_for, cap};
 use replay_core::state::alloc::Alloc;
 use replay_core::state::budget::share;
 use schema::event::AllocRefused;

@@ -1,13 +1,13 @@
 //! What drivers and labels may still cost. Who is over a budget waits, and stands in nobody's way.
 
 use super::draft::Draft;
+use super::judge::{Verdict, suits};
 use super::offer::is_for;
-use super::scale::{Verdict, suits};
 use replay_core::state::alloc::Alloc;
 use replay_core::state::budget::{Costs, Short, share};
 use replay_core::state::instance::Instance;
 use schema::policy::Offering;
-use schema::requirements::Market;
+use schema::requirements::{Market, Only};
 use schema::resources::Resources;
 use schema::unit::Micros;
 use schema::why::{PendingWhy, RefusedWhy};
@@ -80,17 +80,20 @@ fn more(draft: &Draft<'_>, alloc: &Alloc, cost: Micros) -> i128 {
     i128::from(cost.0) - i128::from(draft.state.cost_of(alloc).0)
 }
 
+/// What is asked for, and on which market, in which zones and of which types.
+type Amount<'a> = (Resources, Option<Market>, &'a Only);
+
 /// What those may still be launched for whose budgets are limited, each counted at what it costs where
 /// it costs least.
-pub(super) struct Affordable {
+pub(super) struct Affordable<'a> {
     costs: Costs,
-    least: BTreeMap<(Resources, Option<Market>), [Option<Micros>; 2]>,
+    least: BTreeMap<Amount<'a>, [Option<Micros>; 2]>,
     /// Who is over a budget, and what it asks for.
     pub(super) over: Vec<(usize, Micros)>,
 }
 
-impl Affordable {
-    pub(super) fn new(draft: &Draft<'_>) -> Affordable {
+impl<'a> Affordable<'a> {
+    pub(super) fn new(draft: &Draft<'_>) -> Affordable<'a> {
         Affordable { costs: draft.costs.clone(), least: BTreeMap::new(), over: Vec::new() }
     }
 
@@ -99,13 +102,13 @@ impl Affordable {
         &mut self,
         draft: &Draft<'_>,
         at: usize,
-        alloc: &Alloc,
+        alloc: &'a Alloc,
         need: &Resources,
     ) -> Verdict {
         if !draft.state.limits_costs() {
             return Ok(None);
         }
-        let key = (need.clone(), alloc.constraint.market);
+        let key = (need.clone(), alloc.constraint.market, &alloc.constraint.only);
         let least = self.least.entry(key).or_insert_with(|| least_costs(draft, alloc, need));
         let [Some(now), ever] = *least else { return Ok(None) };
         if let Some(short) = over(draft, alloc, now, &self.costs) {

@@ -32,7 +32,7 @@ pub(super) fn decide(draft: &mut Draft<'_>) {
         if draft.shut().is_some() || cap(draft, &cheapest).is_some() {
             return;
         }
-        let offering = fleet.choose(draft, &cheapest, &Resources::default(), false);
+        let offering = fleet.choose(draft, &cheapest, &Resources::default(), &[]);
         let why = LaunchWhy::MinInstances { floor: policy.min_instances };
         begin(draft, offering, Vec::new(), why);
     }

@@ -7,7 +7,7 @@ use replay_core::state::launch::{Backoff, key};
 use replay_core::state::rest::{Extent, Rest};
 use schema::policy::types::{ACCELERATOR, Accelerators, GPU};
 use schema::policy::{Offering, Policy};
-use schema::requirements::Market;
+use schema::requirements::{Constraint, Market};
 use schema::resources::Resources;
 use schema::unit::{LogTime, Micros};
 use schema::why::PendingWhy;
@@ -37,6 +37,12 @@ pub fn holds(state: &State, offering: &Offering, need: &Resources) -> bool {
 /// The same offering with what an instance of it is taken to have.
 pub(super) fn believed(state: &State, offering: &Offering) -> Offering {
     Offering { resources: state.believed(offering).into_owned(), ..offering.clone() }
+}
+
+/// Whether an offering will do for who narrows the choice so, whatever its size: by its market, zone and type.
+#[must_use]
+pub fn will_do(asked: &Constraint, offering: &Offering) -> bool {
+    on_market(asked.market, offering) && asked.only.takes(&offering.kind, &offering.zone)
 }
 
 /// Whether an offering is sold on this market, if that matters.

@@ -3,7 +3,7 @@
 use super::budget;
 use super::draft::Draft;
 use super::fair;
-use super::offer::on_market;
+use super::offer::will_do;
 use super::preempt;
 use super::space::{Space, is_open, size_without};
 use replay_core::state::alloc::{Alloc, AllocStatus};
@@ -11,7 +11,7 @@ use replay_core::state::budget::{share, worth};
 use replay_core::state::instance::Instance;
 use schema::event::AllocGranted;
 use schema::id::{AllocId, DriverId, InstanceId, LaunchId};
-use schema::requirements::Market;
+use schema::requirements::Constraint;
 use schema::resources::Resources;
 use schema::unit::Micros;
 use schema::why::GrantWhy;
@@ -36,13 +36,13 @@ pub(super) fn decide<'a>(draft: &mut Draft<'a>) -> Vec<(&'a AllocId, &'a Alloc)>
         if draft.full() {
             break;
         }
-        let (need, market) = (alloc.requirements.floor(), alloc.constraint.market);
+        let (need, constraint) = (alloc.requirements.floor(), &alloc.constraint);
         let kept = kept_for(draft, alloc).is_some();
         let alone = alloc.constraint.alone.is_some();
         // To who may have what is kept from others, what is true of them says nothing.
         let plain = alloc.constraint.instance.is_none() && !kept && !alone;
         let plain = plain && !promised.is_above(id, alloc);
-        if draft.free.is_empty() || (plain && hopeless.knows(&need, market)) {
+        if draft.free.is_empty() || (plain && hopeless.knows(&need, constraint)) {
             unplaced.push((rank, (id, alloc)));
             continue;
         }
@@ -55,7 +55,7 @@ pub(super) fn decide<'a>(draft: &mut Draft<'a>) -> Vec<(&'a AllocId, &'a Alloc)>
                 claim(draft, id, alloc);
             }
             if plain {
-                hopeless.learn(need, market);
+                hopeless.learn(need, constraint);
             }
         }
     }
@@ -66,24 +66,25 @@ pub(super) fn decide<'a>(draft: &mut Draft<'a>) -> Vec<(&'a AllocId, &'a Alloc)>
 /// Needs that no instance has room for any more; within a round, rooms only shrink. Whoever needs as
 /// much or more of everything needs not be tried.
 #[derive(Default)]
-struct Hopeless(Vec<(Resources, Option<Market>)>);
+struct Hopeless<'a>(Vec<(Resources, &'a Constraint)>);
 
-impl Hopeless {
-    fn knows(&self, need: &Resources, market: Option<Market>) -> bool {
-        self.0.iter().any(|(least, of)| covers(*of, market) && need.holds(least))
+impl<'a> Hopeless<'a> {
+    fn knows(&self, need: &Resources, asked: &Constraint) -> bool {
+        self.0.iter().any(|(least, of)| need.holds(least) && covers(of, asked))
     }
 
-    fn learn(&mut self, need: Resources, market: Option<Market>) {
-        self.0.retain(|(other, of)| !(covers(market, *of) && other.holds(&need)));
+    fn learn(&mut self, need: Resources, asked: &'a Constraint) {
+        self.0.retain(|(other, of)| !(other.holds(&need) && covers(asked, of)));
         if self.0.len() < HOPELESS {
-            self.0.push((need, market));
+            self.0.push((need, asked));
         }
     }
 }
 
-/// Whether what is true of all instances on the first market is true of all on the second.
-fn covers(all: Option<Market>, some: Option<Market>) -> bool {
-    all.is_none() || all == some
+/// Whether what is true of all instances that will do for the first is true of all that will for the second.
+fn covers(all: &Constraint, some: &Constraint) -> bool {
+    let market = all.market.is_none() || all.market == some.market;
+    market && (all.only.is_any() || all.only == some.only)
 }
 
 /// The accepting instance that was launched for this alloc.
@@ -127,11 +128,10 @@ fn place<'a>(draft: &mut Draft<'a>, id: &'a AllocId, alloc: &Alloc, most: Option
 /// who comes after takes what becomes free there.
 fn claim(draft: &mut Draft<'_>, asker: &AllocId, alloc: &Alloc) {
     let floor = alloc.requirements.floor();
-    let market = alloc.constraint.market;
     let could = |space: &Space<'_>| {
         let instance = space.instance;
         let holds = space.promised.is_none() && instance.resources.holds(&floor);
-        holds && on_market(market, &instance.offering)
+        holds && will_do(&alloc.constraint, &instance.offering)
     };
     let nearest = draft.free.iter().filter(|(_, space)| could(space));
     let nearest = nearest.min_by_key(|(id, space)| (size_without(&floor, space.free()), *id));
@@ -157,14 +157,14 @@ fn best_fit(
     alloc: &Alloc,
     most: Option<Micros>,
 ) -> Option<Fit> {
-    let (floor, market) = (&alloc.requirements.floor(), alloc.constraint.market);
+    let floor = &alloc.requirements.floor();
     let mut fits: Vec<(u64, u64, &InstanceId)> = Vec::new();
     for (id, space) in &draft.free {
         if !space.free().holds(floor) || !is_open(space.promised, asker, alloc.priority) {
             continue;
         }
         let of = &space.instance.offering;
-        if on_market(market, of) && budget::affords(alloc, most, of) {
+        if will_do(&alloc.constraint, of) && budget::affords(alloc, most, of) {
             fits.push((space.in_vain(), size_without(space.free(), floor), id));
         }
     }

@@ -4,7 +4,7 @@
 
 use super::budget;
 use super::draft::Draft;
-use super::offer::on_market;
+use super::offer::will_do;
 use super::space::{Promise, Space, is_open};
 use replay_core::state::alloc::{Alloc, AllocStatus, Grant};
 use replay_core::state::budget::share;
@@ -12,6 +12,7 @@ use replay_core::state::instance::Instance;
 use schema::event::{AllocPreempted, AllocSpared};
 use schema::id::{AllocId, InstanceId};
 use schema::policy::Preemption;
+use schema::requirements::Constraint;
 use schema::resources::Resources;
 use schema::why::PendingWhy::{self, Preempting};
 use schema::why::RevokedWhy;
@@ -259,8 +260,7 @@ impl<'a> Places<'a> {
     fn way(&mut self, draft: &Draft<'a>, id: &'a AllocId, alloc: &'a Alloc) -> Option<Way<'a>> {
         let (need, over) = (alloc.requirements.floor(), alloc.priority);
         let most = budget::most(draft, alloc);
-        let plain = alloc.constraint.instance.is_none() && alloc.constraint.market.is_none();
-        let plain = plain && most.is_none();
+        let plain = alloc.constraint == Constraint::default() && most.is_none();
         let known = |(least, of): &(Resources, i32)| need.holds(least) && over <= *of;
         if plain && self.hopeless.iter().any(known) {
             return None;
@@ -269,7 +269,7 @@ impl<'a> Places<'a> {
             let named = alloc.constraint.instance.as_ref();
             let of = &place.instance.offering;
             named.is_none_or(|named| named == place.id)
-                && on_market(alloc.constraint.market, of)
+                && will_do(&alloc.constraint, of)
                 && budget::affords(alloc, most, of)
                 && is_open(place.promised, id, alloc.priority)
         };

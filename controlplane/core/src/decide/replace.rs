@@ -7,7 +7,9 @@ use replay_core::state::instance::{Instance, Phase, Service};
 use replay_core::state::launch::key;
 use schema::id::InstanceId;
 use schema::policy::Offering;
+use schema::requirements::Only;
 use schema::why::{DrainWhy, LaunchWhy};
+use std::collections::BTreeSet;
 
 pub(super) fn decide(draft: &mut Draft<'_>) {
     if !draft.state.head.policy.replace {
@@ -18,7 +20,7 @@ pub(super) fn decide(draft: &mut Draft<'_>) {
             return;
         }
         if is_lost(draft, id, instance)
-            && let Some(offering) = sibling(draft, instance).cloned()
+            && let Some(offering) = sibling(draft, id, instance).cloned()
         {
             let why = LaunchWhy::Replacement { instance: id.clone() };
             begin(draft, offering, Vec::new(), why);
@@ -42,9 +44,14 @@ fn is_lost(draft: &Draft<'_>, id: &InstanceId, instance: &Instance) -> bool {
         && !draft.free.values().any(|space| space.free().holds(&instance.used))
 }
 
-/// The cheapest that holds what is on the instance, and that is not what is being taken away.
-fn sibling<'a>(draft: &Draft<'a>, instance: &Instance) -> Option<&'a Offering> {
+/// The cheapest that holds what is on the instance, that is not what is being taken away, and that is where and
+/// of what type those will ask for again who are there.
+fn sibling<'a>(draft: &Draft<'a>, id: &InstanceId, instance: &Instance) -> Option<&'a Offering> {
     let taken = key(&instance.offering);
-    let others = draft.candidates().iter().copied().filter(|o| key(o) != taken);
+    let there = draft.state.index.on_instance(id);
+    let there = there.iter().filter_map(|id| draft.state.allocs.get(id));
+    let only: BTreeSet<&Only> = there.map(|alloc| &alloc.constraint.only).collect();
+    let within = |o: &&Offering| only.iter().all(|only| only.takes(&o.kind, &o.zone));
+    let others = draft.candidates().iter().copied().filter(|o| key(o) != taken).filter(within);
     cheapest(draft, others, &instance.used)
 }

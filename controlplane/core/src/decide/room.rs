@@ -6,6 +6,7 @@ use super::offer::rests;
 use replay_core::state::instance::{Instance, Phase};
 use schema::event::TerminateRequested;
 use schema::id::{AllocId, InstanceId};
+use schema::requirements::Only;
 use schema::why::{PendingWhy, RefusalClass, TerminateWhy};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -15,7 +16,8 @@ pub(super) fn decide(draft: &mut Draft<'_>) {
     let mut ending: Vec<(&InstanceId, &AllocId)> = Vec::new();
     let mut served = BTreeSet::new();
     for (alloc, why) in &draft.waits {
-        let Some(made) = room.make(draft, why) else { continue };
+        let only = draft.state.allocs.get(*alloc).map(|alloc| &alloc.constraint.only);
+        let Some(made) = room.make(draft, why, only) else { continue };
         served.insert(*alloc);
         ending.extend(made.into_iter().map(|id| (id, *alloc)));
     }
@@ -65,7 +67,12 @@ impl<'a> Room<'a> {
 
     /// The idle instances to be ended for who waits for this reason: none of them where what goes anyway is
     /// enough, and nothing where all of it is not.
-    fn make(&mut self, draft: &Draft<'_>, why: &PendingWhy) -> Option<Vec<&'a InstanceId>> {
+    fn make(
+        &mut self,
+        draft: &Draft<'_>,
+        why: &PendingWhy,
+        only: Option<&Only>,
+    ) -> Option<Vec<&'a InstanceId>> {
         if self.left.is_empty() {
             return None;
         }
@@ -82,9 +89,10 @@ impl<'a> Room<'a> {
                 let over = wanted.saturating_sub(limit.0.saturating_add(self.money_freed));
                 self.take(over, |instance| instance.offering.at_most().0)
             }
-            PendingWhy::MaxPerZone { .. } => {
-                self.take(1, |instance| u64::from(draft.zone_full(&instance.offering.zone)))
-            }
+            PendingWhy::MaxPerZone { .. } => self.take(1, |instance| {
+                let zone = &instance.offering.zone;
+                u64::from(draft.zone_full(zone) && only.is_none_or(|only| only.takes_zone(zone)))
+            }),
             PendingWhy::BackedOff { class: Some(RefusalClass::Quota), .. } => {
                 self.take(1, |instance| u64::from(is_at_quota(draft, instance)))
             }

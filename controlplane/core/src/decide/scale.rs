@@ -6,30 +6,25 @@ use super::budget::{self, Affordable, Over};
 use super::coming::{covered, launching};
 use super::draft::Draft;
 use super::fair;
-use super::offer::{asks, believed, is_for, is_kept, on_market, refused_lately};
+use super::judge::{Verdict, backed_off, judge, named, suits};
+use super::offer::{asks, believed, is_for, is_kept};
 use super::share::Share;
 use super::space::size;
 use super::worth::links;
-use crate::deadline::serves;
 use crate::pack::{Demand, Terms, Unseated, pack};
-use replay_core::State;
 use replay_core::state::alloc::Alloc;
 use replay_core::state::budget::share;
-use replay_core::state::instance::{Instance, Phase};
 use schema::event::{AllocRefused, LaunchRequested};
 use schema::id::{AllocId, LaunchId};
 use schema::policy::Offering;
-use schema::requirements::Market;
+use schema::requirements::{Constraint, Market, Only};
 use schema::resources::Resources;
 use schema::unit::Micros;
-use schema::why::{LaunchWhy, PendingWhy, RefusedWhy};
+use schema::why::{LaunchWhy, PendingWhy};
 use std::collections::BTreeMap;
 
 /// An alloc that waits, by its place in the queue.
 type Waiting<'a> = (&'a AllocId, &'a Alloc);
-
-/// What can be said of an amount before anything is packed: None if a launch is to be tried.
-pub(super) type Verdict = Result<Option<PendingWhy>, RefusedWhy>;
 
 pub(super) fn decide<'a>(draft: &mut Draft<'a>, unplaced: &[Waiting<'a>]) {
     let mut told: Vec<(Waiting<'_>, PendingWhy)> = Vec::new();
@@ -50,7 +45,8 @@ pub(super) fn decide<'a>(draft: &mut Draft<'a>, unplaced: &[Waiting<'a>]) {
 /// each waits for then; nothing for those who are refused.
 fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<PendingWhy>> {
     let mut reasons: Vec<Option<PendingWhy>> = Vec::with_capacity(uncovered.len());
-    let mut verdicts: BTreeMap<(Resources, Option<Market>), Verdict> = BTreeMap::new();
+    let mut verdicts: BTreeMap<(Resources, Option<Market>, &Only), Verdict> = BTreeMap::new();
+    let mut groups = Groups::default();
     let (mut demands, mut whose, mut later) = (Vec::new(), Vec::new(), Vec::new());
     let mut behind: Option<PendingWhy> = None;
     let mut affordable = Affordable::new(draft);
@@ -68,7 +64,7 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
         }
         let (need, market) = (alloc.requirements.floor(), alloc.constraint.market);
         let verdict = named(draft, alloc).unwrap_or_else(|| {
-            let key = (need.clone(), market);
+            let key = (need.clone(), market, &alloc.constraint.only);
             verdicts.entry(key).or_insert_with(|| judge(draft, alloc, &need)).clone()
         });
         let verdict = match verdict {
@@ -78,7 +74,8 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
         reasons.push(match verdict {
             Ok(Some(why)) => Some(why),
             Ok(None) => {
-                let terms = Terms { market, kept: asks(&need) };
+                let only = groups.number(&alloc.constraint.only);
+                let terms = Terms { market, kept: asks(&need), only };
                 demands.push(Demand { need, terms, firm: fair::is_firm(draft, alloc) });
                 whose.push(at);
                 None
@@ -99,7 +96,8 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
     let known: Vec<Offering> = offerings.iter().map(|o| believed(draft.state, o)).collect();
     let limits = draft.limits();
     let worth = |o: &Offering| draft.worth(o, o.price);
-    let plan = pack(&demands, &known, |o| is_kept(policy, o), worth, &limits);
+    let kept = |o: &Offering| is_kept(policy, o);
+    let plan = pack(&demands, &known, &groups.all, kept, worth, &limits);
     let kept = plan.unseated.iter().find(|(demand, _)| demands[*demand].firm);
     let kept = kept.map(|(_, why)| *why);
     let mut dear: Vec<(usize, Over)> = Vec::new();
@@ -111,9 +109,10 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
             continue;
         }
         let needs = made.seats.iter().map(|seat| &demands[*seat]);
-        let asked = needs.clone().any(|demand| demand.terms.market.is_some());
+        let asked: Vec<&Constraint> =
+            made.seats.iter().map(|seat| &uncovered[whose[*seat]].1.constraint).collect();
         let sum = needs.fold(Resources::default(), |sum, demand| sum.plus(&demand.need));
-        let offering = &fleet.choose(draft, offering, &sum, asked);
+        let offering = &fleet.choose(draft, offering, &sum, &asked);
         // One before it has become dearer than it was in the plan, or nothing is cheap enough.
         if let Some(why) = cap(draft, offering) {
             made.seats.iter().for_each(|seat| reasons[whose[*seat]] = Some(why.clone()));
@@ -158,6 +157,24 @@ fn launch(draft: &mut Draft<'_>, uncovered: &[Waiting<'_>]) -> Vec<Option<Pendin
         reasons[at] = behind.or_else(|| apart::launch(draft, uncovered[at]));
     }
     reasons
+}
+
+/// Zones and types that are asked for, each by a number.
+#[derive(Default)]
+struct Groups<'a> {
+    numbers: BTreeMap<&'a Only, usize>,
+    all: Vec<&'a Only>,
+}
+
+impl<'a> Groups<'a> {
+    /// The number of these; none if any will do.
+    fn number(&mut self, only: &'a Only) -> Option<usize> {
+        let new = || {
+            self.all.push(only);
+            self.all.len() - 1
+        };
+        (!only.is_any()).then(|| *self.numbers.entry(only).or_insert_with(new))
+    }
 }
 
 /// Launches the cheapest instance of which it can pay its part, if the caps allow: the one that was
@@ -263,116 +280,4 @@ fn capped(draft: &Draft<'_>, why: Unseated) -> PendingWhy {
         }
         Unseated::NoOffering => backed_off(draft, &[]),
     }
-}
-
-/// An alloc that names its instance waits for that one, or is refused; nothing is launched for it.
-fn named(draft: &Draft<'_>, alloc: &Alloc) -> Option<Verdict> {
-    let instance = alloc.constraint.instance.clone()?;
-    let floor = alloc.requirements.floor();
-    let could = draft
-        .state
-        .instances
-        .get(&instance)
-        .filter(|i| matches!(i.phase, Phase::Booting | Phase::Up) && i.resources.holds(&floor));
-    let Some(could) = could else { return Some(Err(RefusedWhy::NoSuchInstance { instance })) };
-    let over = budget::over(draft, alloc, share(&floor, &could.offering), &draft.costs);
-    let busy = || Ok(PendingWhy::NamedInstanceBusy { instance });
-    Some(over.map_or_else(busy, Over::verdict).map(Some))
-}
-
-pub(super) fn suits(alloc: &Alloc, offering: &Offering) -> bool {
-    let alone = alloc.constraint.alone.as_ref();
-    on_market(alloc.constraint.market, offering)
-        && alone.is_none_or(|alone| alone.takes(&offering.kind, &offering.zone))
-}
-
-/// Offerings that are large enough, or why none may ever be bought: what is told then. What runs already may
-/// be larger than anything that may be bought now, so nobody is refused whom a living instance could hold.
-fn fitting<'a>(
-    draft: &Draft<'a>,
-    alloc: &Alloc,
-    floor: &Resources,
-) -> Result<Vec<&'a Offering>, Verdict> {
-    let policy = &draft.state.head.policy;
-    let suits_it = |o: &&Offering| suits(alloc, o) && is_for(policy, o, floor);
-    let allowed: Vec<&Offering> = draft.candidates().iter().copied().filter(suits_it).collect();
-    let fitting: Vec<&Offering> =
-        allowed.iter().copied().filter(|o| draft.holds(o, floor)).collect();
-    let Some(why) = refusal(draft.state, floor, &allowed, &fitting) else { return Ok(fitting) };
-    // Looks at every instance: only for somebody who would be refused.
-    let could = |i: &Instance| serves(i) && suits(alloc, &i.offering) && i.resources.holds(floor);
-    // Nobody who is to have one alone is given what runs.
-    let any = alloc.constraint.alone.is_none();
-    let busy = draft.live().filter(|(_, instance)| any && could(instance)).count();
-    let busy = u32::try_from(busy).unwrap_or(u32::MAX);
-    let waits = |reason| Ok(Some(PendingWhy::NothingToBuy { reason: Box::new(reason), busy }));
-    Err(if busy > 0 { waits(why) } else { Err(why) })
-}
-
-/// Why nothing that may be bought will ever do; none if something will.
-fn refusal(
-    state: &State,
-    floor: &Resources,
-    allowed: &[&Offering],
-    fitting: &[&Offering],
-) -> Option<RefusedWhy> {
-    let limit = state.head.policy.max_hourly_cost;
-    if let Some(asked) = fitting.iter().map(|o| o.at_most()).min() {
-        return (asked > limit).then_some(RefusedWhy::OverBudget { asked, limit });
-    }
-    let Some(largest) = allowed.iter().max_by_key(|o| size(&state.believed(o))) else {
-        return Some(RefusedWhy::NoOfferings);
-    };
-    let shortfall = allowed.iter().filter_map(|o| state.believed(o).shortage(floor));
-    let has = state.believed(largest).into_owned();
-    let shortage = has.shortage(floor);
-    let shortage = shortage.or_else(|| shortfall.max_by_key(|s| s.asked - s.available));
-    let promised = (has != largest.resources).then(|| Box::new(largest.resources.clone()));
-    let largest = largest.kind.clone();
-    let too_large = |shortage| RefusedWhy::TooLarge { shortage, largest, has, promised };
-    Some(shortage.map_or(RefusedWhy::NoOfferings, too_large))
-}
-
-/// Whether something may be launched now that is large enough, and what is to be waited for if not.
-pub(super) fn judge(draft: &Draft<'_>, alloc: &Alloc, floor: &Resources) -> Verdict {
-    let policy = &draft.state.head.policy;
-    let will_do =
-        |o: &&&Offering| suits(alloc, o) && is_for(policy, o, floor) && draft.holds(o, floor);
-    // The cheapest that is open: where that is within the budget there is nothing else to be said.
-    let cheapest = draft.opened().iter().find(will_do);
-    if cheapest.is_some_and(|offering| offering.at_most() <= policy.max_hourly_cost) {
-        return Ok(draft.shut());
-    }
-    let fitting = match fitting(draft, alloc, floor) {
-        Ok(fitting) => fitting,
-        Err(told) => return told,
-    };
-    let head = &draft.state.head;
-    if let Some(why) = draft.shut() {
-        return Ok(Some(why));
-    }
-    let rested: Vec<_> = fitting.iter().filter(|o| !draft.resting(o)).collect();
-    let open = rested.iter().filter(|o| !draft.zone_full(&o.zone));
-    let Some(asked) = open.map(|o| o.at_most()).min() else {
-        if let (false, Some(limit)) = (rested.is_empty(), head.policy.max_per_zone) {
-            return Ok(Some(PendingWhy::MaxPerZone { limit }));
-        }
-        return Ok(Some(backed_off(draft, &fitting)));
-    };
-    // Not before something cheaper has rested: nobody behind it waits for that.
-    let (committed, limit) = (draft.committed, head.policy.max_hourly_cost);
-    let never = asked > limit;
-    Ok(never.then_some(PendingWhy::Budget { asked, committed, limit }))
-}
-
-/// Why nothing of this may be launched now: what keeps the one from it that will be tried first.
-fn backed_off(draft: &Draft<'_>, fitting: &[&Offering]) -> PendingWhy {
-    let known = |o: &Offering| refused_lately(draft.state, o);
-    let until = |o: &Offering| known(o).map(|rest| rest.until);
-    let first = fitting.iter().min_by_key(|o| (until(o), &o.kind, &o.zone));
-    let kind = first.map(|o| o.kind.clone()).unwrap_or_default();
-    let refusal = first.and_then(|o| known(o)?.refusal);
-    let class = refusal.map(|rest| rest.class.clone());
-    let message = refusal.map(|rest| rest.message.clone()).unwrap_or_default();
-    PendingWhy::BackedOff { kind, class, message }
 }

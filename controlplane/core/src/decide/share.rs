@@ -2,11 +2,12 @@
 //! enough of it is on demand, spot is bought again: that is the way back.
 
 use super::draft::Draft;
+use super::offer::will_do;
 use super::scale::cheapest;
 use replay_core::State;
 use replay_core::state::instance::Phase;
 use schema::policy::Offering;
-use schema::requirements::Market;
+use schema::requirements::{Constraint, Market};
 use schema::resources::Resources;
 
 /// Instances and launches under way, and how many of them are spot.
@@ -46,17 +47,19 @@ impl Share {
         state.head.policy.spot.admits(self.spot, self.all)
     }
 
-    /// What is launched when this would be the cheapest for so much: the cheapest on demand where there is
-    /// spot enough, if that is to be had. Counts it.
+    /// What is launched when this would be the cheapest for so much and for those who narrow the choice so:
+    /// the cheapest on demand where there is spot enough, if that is to be had. Counts it.
     pub(super) fn choose(
         &mut self,
         draft: &Draft<'_>,
         offering: &Offering,
         need: &Resources,
-        asked: bool,
+        asked: &[&Constraint],
     ) -> Offering {
-        let much = offering.market == Market::Spot && !asked && !self.admits(draft.state);
-        let on_demand = |o: &&Offering| o.market == Market::OnDemand;
+        let particular = asked.iter().any(|asked| asked.market.is_some());
+        let much = offering.market == Market::Spot && !particular && !self.admits(draft.state);
+        let within = |o: &Offering| asked.iter().all(|asked| will_do(asked, o));
+        let on_demand = |o: &&Offering| o.market == Market::OnDemand && within(o);
         let others = draft.candidates().iter().copied().filter(on_demand);
         let instead = if much { cheapest(draft, others, need) } else { None };
         let chosen = instead.unwrap_or(offering);

@@ -11,6 +11,8 @@ use schema::resources::Shortage;
 use schema::unit::LogTime;
 use schema::why::{DrainWhy, TerminateWhy};
 use serde::Serialize;
+use smol_str::SmolStr;
+use std::collections::BTreeSet;
 
 /// Why an instance is not given. The first that is true, in this order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,6 +28,18 @@ pub enum Passed {
     OtherMarket {
         /// That market.
         asked: Market,
+    },
+    /// It is in none of the zones that are asked for.
+    OutOfZones {
+        /// Its zone.
+        zone: SmolStr,
+        /// Those that are asked for.
+        zones: BTreeSet<SmolStr>,
+    },
+    /// Its type matches none of the names and patterns that are asked for.
+    OutOfTypes {
+        /// Those names and patterns.
+        types: BTreeSet<SmolStr>,
     },
     /// The leader wants it gone.
     Terminating {
@@ -110,8 +124,16 @@ fn never(id: &InstanceId, instance: &Instance, wanted: &Wanted) -> Option<Passed
         return Some(Passed::TooSmall(shortage));
     }
     let asked = wanted.constraint.market.filter(|_| named.is_none());
-    let other = asked.filter(|_| !on_market(asked, &instance.offering));
-    other.map(|asked| Passed::OtherMarket { asked })
+    if let Some(asked) = asked.filter(|_| !on_market(asked, &instance.offering)) {
+        return Some(Passed::OtherMarket { asked });
+    }
+    let (only, offering) = (&wanted.constraint.only, &instance.offering);
+    if !only.takes_zone(&offering.zone) {
+        let zone = offering.zone.clone();
+        return Some(Passed::OutOfZones { zone, zones: only.zones.clone() });
+    }
+    let typed = only.takes_type(&offering.kind);
+    (!typed).then(|| Passed::OutOfTypes { types: only.types.clone() })
 }
 
 /// Why nobody is let in.

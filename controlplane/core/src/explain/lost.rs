@@ -8,6 +8,7 @@ use schema::unit::{LogTime, Micros};
 use schema::why::{PendingWhy, RefusalClass};
 use serde::Serialize;
 use smol_str::SmolStr;
+use std::collections::BTreeSet;
 
 /// Why an offering is not bought. The first that is true, in this order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,6 +25,16 @@ pub enum Lost {
     },
     /// Another type or zone is asked for.
     OtherType,
+    /// It is in none of the zones that are asked for.
+    OutOfZones {
+        /// Those zones.
+        zones: BTreeSet<SmolStr>,
+    },
+    /// It matches none of the names and patterns of types that are asked for.
+    OutOfTypes {
+        /// Those names and patterns.
+        types: BTreeSet<SmolStr>,
+    },
     /// The policy does not allow it.
     NotAllowed {
         /// By which rule.

@@ -66,7 +66,12 @@ impl Offer<'_> {
             None => 0,
             Some(Lost::TooSmall(_) | Lost::LessThanPromised(_)) => 3,
             Some(
-                Lost::OtherMarket { .. } | Lost::OtherType | Lost::NotAllowed { .. } | Lost::Kept,
+                Lost::OtherMarket { .. }
+                | Lost::OtherType
+                | Lost::OutOfZones { .. }
+                | Lost::OutOfTypes { .. }
+                | Lost::NotAllowed { .. }
+                | Lost::Kept,
             ) => 2,
             Some(_) => 1,
         }
@@ -134,6 +139,13 @@ fn unfit(
     let market = wanted.constraint.market;
     if let Some(asked) = market.filter(|_| !on_market(market, offering)) {
         return Some(Lost::OtherMarket { asked });
+    }
+    let only = &wanted.constraint.only;
+    if !only.takes_zone(&offering.zone) {
+        return Some(Lost::OutOfZones { zones: only.zones.clone() });
+    }
+    if !only.takes_type(&offering.kind) {
+        return Some(Lost::OutOfTypes { types: only.types.clone() });
     }
     let alone = wanted.constraint.alone.as_ref();
     if alone.is_some_and(|alone| !alone.takes(&offering.kind, &offering.zone)) {

@@ -1,10 +1,10 @@
-//! Which offerings are worth a look: one for each kind and market, in its cheapest zone, and only if no
-//! other that costs no more is at least as large.
+//! Which offerings are worth a look: one for each kind and market, in the cheapest of the zones between which
+//! nobody chooses, and only if no other that costs no more is at least as large and will do for as many.
 
 use super::Terms;
 use super::shape::Shapes;
 use schema::policy::Offering;
-use schema::requirements::Market;
+use schema::requirements::{Market, Only};
 use schema::unit::Micros;
 use std::collections::BTreeMap;
 
@@ -18,6 +18,8 @@ pub(super) struct Kind {
     pub(super) market: Market,
     /// It is for those only for whom it is kept.
     pub(super) kept: bool,
+    /// For each of the zones and types that somebody asks for: whether it is one of those.
+    within: Vec<bool>,
     /// What an hour comes to, in micro-dollars.
     pub(super) price: u64,
     /// What it can cost at most, in micro-dollars per hour.
@@ -29,7 +31,14 @@ pub(super) struct Kind {
 impl Kind {
     /// Whether it will do on these terms.
     pub(super) fn suits(&self, terms: Terms) -> bool {
-        terms.market.is_none_or(|market| market == self.market) && (terms.kept || !self.kept)
+        terms.market.is_none_or(|market| market == self.market)
+            && (terms.kept || !self.kept)
+            && terms.only.is_none_or(|only| self.within.get(only) == Some(&true))
+    }
+
+    /// Whether it is wherever, and of whatever type, the other one is of those that somebody asks for.
+    fn is_within(&self, other: &Kind) -> bool {
+        self.within.iter().zip(&other.within).all(|(own, other)| *own || !*other)
     }
 }
 
@@ -45,6 +54,7 @@ pub(super) struct Kinds {
 pub(super) fn kinds(
     offerings: &[Offering],
     shapes: &Shapes<'_>,
+    only: &[&Only],
     kept: impl Fn(&Offering) -> bool,
     worth: impl Fn(&Offering) -> Micros,
 ) -> Kinds {
@@ -59,11 +69,11 @@ pub(super) fn kinds(
                 Market::Spot => !spot,
             }
     };
-    let mut zoned = by_kind(offerings, shapes, kept, worth);
+    let mut zoned = by_kind(offerings, shapes, only, kept, worth);
     zoned.retain(wanted);
     zoned.sort_by(|a, b| {
         let key = |k: &Kind| (k.price, std::cmp::Reverse(k.have.clone()), k.market);
-        let kind = |k: &Kind| offerings.get(k.offering).map(|o| o.kind.clone());
+        let kind = |k: &Kind| offerings.get(k.offering).map(|o| (o.kind.clone(), o.zone.clone()));
         key(a).cmp(&key(b)).then_with(|| kind(a).cmp(&kind(b)))
     });
     let candidates = zoned.len();
@@ -72,6 +82,7 @@ pub(super) fn kinds(
         let undercut = |other: &Kind| {
             replaces(other.market, kind.market)
                 && (!other.kept || kind.kept)
+                && other.is_within(&kind)
                 && other.at_most <= kind.at_most
                 && other.have.iter().zip(&kind.have).all(|(other, own)| other >= own)
         };
@@ -82,29 +93,37 @@ pub(super) fn kinds(
     Kinds { worthy, candidates }
 }
 
-/// One for each kind, market and size: its cheapest zone, and of equally dear ones the first by name.
+/// One for each kind, market and size, and for each set of zones that are asked for: the cheapest, and of
+/// equally dear ones the first by name.
 fn by_kind(
     offerings: &[Offering],
     shapes: &Shapes<'_>,
+    only: &[&Only],
     kept: impl Fn(&Offering) -> bool,
     worth: impl Fn(&Offering) -> Micros,
 ) -> Vec<Kind> {
-    type Key<'a> = (&'a str, Market, bool, Vec<u64>);
+    type Key<'a> = (&'a str, Market, bool, Vec<u64>, Vec<bool>);
+    let mut of_type: BTreeMap<&str, Vec<bool>> = BTreeMap::new();
     let mut zones: BTreeMap<Key<'_>, Vec<usize>> = BTreeMap::new();
     for (at, offering) in offerings.iter().enumerate() {
         let have = shapes.amount(&offering.resources);
-        let key = (offering.kind.as_str(), offering.market, kept(offering), have);
+        let kind = offering.kind.as_str();
+        let typed = || only.iter().map(|only| only.takes_type(kind)).collect();
+        let typed = of_type.entry(kind).or_insert_with(typed).iter().zip(only);
+        let within = typed.map(|(typed, only)| *typed && only.takes_zone(&offering.zone)).collect();
+        let key = (kind, offering.market, kept(offering), have, within);
         zones.entry(key).or_default().push(at);
     }
     let worths: Vec<Micros> = offerings.iter().map(worth).collect();
     let price = |at: &usize| offerings.get(*at).map(|o| (worths.get(*at), &o.zone));
     let mut kinds = Vec::with_capacity(zones.len());
-    for ((_, market, kept, have), mut zones) in zones {
+    for ((_, market, kept, have, within), mut zones) in zones {
         zones.sort_by(|a, b| price(a).cmp(&price(b)));
         let offering = zones.remove(0);
         let price = worths.get(offering).map_or(u64::MAX, |worth| worth.0);
         let at_most = offerings.get(offering).map_or(u64::MAX, |of| of.at_most().0);
-        kinds.push(Kind { offering, have, market, kept, price, at_most, siblings: zones });
+        let siblings = zones;
+        kinds.push(Kind { offering, have, market, kept, within, price, at_most, siblings });
     }
     kinds
 }

@@ -10,7 +10,7 @@ use controlplane_core::explain::rehearse::{Ask, Fate, Outlook, Rehearsal};
 use controlplane_core::prices::Prices;
 use schema::event::{InstanceHeld, InstanceUnreachable, PriceSource, TerminateRequested};
 use schema::policy::{Offering, Policy};
-use schema::requirements::{Alone, Constraint, Market, Requirements};
+use schema::requirements::{Alone, Constraint, Market, Only, Requirements};
 use schema::resources::Resources;
 use schema::unit::{Micros, Millis};
 use schema::why::{PendingWhy, TerminateWhy};
@@ -23,6 +23,13 @@ fn wanted(cpu: u64) -> Wanted {
     Wanted { floor: cores(cpu), constraint: Constraint::default(), count: 1 }
 }
 
+/// One core in these zones and of these types.
+fn only(zones: &[&str], types: &[&str]) -> Wanted {
+    let set = |names: &[&str]| names.iter().map(|name| (*name).into()).collect();
+    let only = Only { zones: set(zones), types: set(types) };
+    Wanted { constraint: Constraint { only, ..Constraint::default() }, ..wanted(1) }
+}
+
 fn word(lost: Option<&Lost>) -> String {
     match lost {
         None => "nothing".into(),
@@ -31,6 +38,8 @@ fn word(lost: Option<&Lost>) -> String {
             format!("{} {} of {} as found", s.dimension, s.asked, s.available)
         }
         Some(Lost::OtherType) => "another type".to_owned(),
+        Some(Lost::OutOfZones { zones }) => format!("only in {zones:?}"),
+        Some(Lost::OutOfTypes { types }) => format!("only of {types:?}"),
         Some(Lost::OtherMarket { asked }) => format!("only {asked:?}"),
         Some(Lost::NotAllowed { rule }) => format!("not allowed: {rule}"),
         Some(Lost::Kept) => "kept".into(),
@@ -80,13 +89,15 @@ fn each_offering_has_its_reason() {
     let spot = Constraint { market: Some(Market::Spot), ..Constraint::default() };
     let own = Some(Alone { kind: Some("large".into()), zone: None });
     let alone = Constraint { alone: own, ..Constraint::default() };
-    let cases: [Case; 15] = [
+    let cases: [Case; 17] = [
         ("large", |_| {}, wanted(2), "nothing"),
         ("small", |_| {}, Wanted { count: 4, ..wanted(2) }, "400000 instead of 360000"),
         ("small", |_| {}, wanted(3), "cpu 3000 of 2000"),
         ("small", |_| {}, Wanted { constraint: spot, ..wanted(1) }, "only Spot"),
         ("small", |_| {}, Wanted { constraint: alone.clone(), ..wanted(1) }, "another type"),
         ("large", |_| {}, Wanted { constraint: alone, ..wanted(1) }, "nothing"),
+        ("small", |_| {}, only(&["y"], &["s*"]), "only in {\"y\"}"),
+        ("small", |_| {}, only(&["z"], &["l*"]), "only of {\"l*\"}"),
         ("small", World::freeze, wanted(1), "frozen"),
         (
             "small",

@@ -85,7 +85,7 @@ fn asks(draw: &mut Draw, w: &World) -> (Wanted, Vec<Ask>) {
     let constraint = Constraint {
         instance: live.filter(|_| draw.below(10) == 0),
         market: (draw.below(4) == 0).then(|| draw.market()),
-        alone: None,
+        ..Constraint::default()
     };
     let count = 1 + draw.below(4);
     let amount = draw.amount(5);
@@ -270,6 +270,8 @@ fn every_offering_is_bought_or_has_a_reason_that_is_true() {
                 | Lost::LessThanPromised(_)
                 | Lost::OtherMarket { .. }
                 | Lost::OtherType
+                | Lost::OutOfZones { .. }
+                | Lost::OutOfTypes { .. }
                 | Lost::NotAllowed { .. }
                 | Lost::Kept
                 | Lost::OverBudget { .. }

@@ -84,6 +84,10 @@ fn refused(why: &RefusedWhy) -> String {
             format!("{} {asked} of {has} in {largest}", shortage.dimension)
         }
         RefusedWhy::NoOfferings => "no offerings".into(),
+        RefusedWhy::NoneWithin { only, offerings, other_zone, other_type, other_market, kept } => {
+            let lost = [other_zone, other_type, other_market, kept];
+            format!("none of {offerings} {only}: {lost:?}")
+        }
         RefusedWhy::OverBudget { asked, limit } => format!("costs {asked} of {limit}"),
         RefusedWhy::OverDriverBudget { asked, limit } => {
             format!("costs {asked} of its driver's {limit}")

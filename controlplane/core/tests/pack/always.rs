@@ -25,7 +25,7 @@ fn market() -> impl Strategy<Value = Market> {
 fn demands() -> impl Strategy<Value = Vec<Demand>> {
     let demand = (resources(9), prop::option::weighted(0.3, market()), any::<bool>());
     let demand = demand.prop_map(|(need, market, firm)| {
-        let terms = Terms { market, kept: false };
+        let terms = Terms { market, ..Terms::default() };
         Demand { need, terms, firm }
     });
     // Some are asked for many times.
@@ -168,7 +168,7 @@ fn a_plan_for_many_that_all_differ_can_be_carried_out() {
                 features: if n % 10 == 0 { gpus(n) } else { BTreeMap::new() },
                 ..Resources::default()
             },
-            terms: Terms { market: (n % 7 == 0).then_some(Market::OnDemand), kept: false },
+            terms: Terms { market: (n % 7 == 0).then_some(Market::OnDemand), ..Terms::default() },
             firm: true,
         })
         .collect();

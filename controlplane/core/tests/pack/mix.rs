@@ -3,7 +3,7 @@
 use crate::{ANY, amount, bought, firm, need, needs, pack, sold};
 use controlplane_core::pack::{Demand, Terms};
 use schema::policy::Offering;
-use schema::requirements::Market;
+use schema::requirements::{Market, Only};
 use schema::resources::Resources;
 use schema::unit::Micros;
 use std::collections::BTreeMap;
@@ -67,12 +67,50 @@ fn a_market_that_is_asked_for_is_kept_to() {
     let mut spot = sold("spot", amount(2, 4), 20_000);
     spot.market = Market::Spot;
     let offerings = vec![sold("plain", amount(2, 4), 80_000), spot];
-    let on = |market| Demand { terms: Terms { market, kept: false }, ..need(2, 2) };
+    let on = |market| Demand { terms: Terms { market, ..Terms::default() }, ..need(2, 2) };
     let demands = [on(Some(Market::OnDemand)), on(None), on(Some(Market::Spot))];
     let plan = pack(&demands, &offerings, &ANY);
     let kinds: Vec<&str> =
         plan.launches.iter().map(|l| offerings[l.offering].kind.as_str()).collect();
     assert_eq!(kinds, ["plain", "spot", "spot"]);
+}
+
+#[test]
+fn what_is_bought_is_in_a_zone_and_of_a_type_that_will_do() {
+    let there =
+        |zone: &str, price| Offering { zone: zone.into(), ..sold("small", amount(2, 4), price) };
+    let offerings = vec![
+        there("a", 80_000),
+        there("b", 90_000),
+        there("c", 85_000),
+        sold("other", amount(2, 4), 70_000),
+    ];
+    let names = |names: &[&str]| names.iter().map(|name| (*name).into()).collect();
+    let within = |zones: &[&str], types: &[&str]| Only { zones: names(zones), types: names(types) };
+    let (b, small, far) = (within(&["b"], &[]), within(&[], &["sm*"]), within(&["c", "b"], &[]));
+    let asks = |only| Demand { terms: Terms { only, ..Terms::default() }, ..need(1, 2) };
+    let demands = [asks(Some(0)), asks(Some(1)), asks(Some(2)), asks(None)];
+    let plan = controlplane_core::pack::pack(
+        &demands,
+        &offerings,
+        &[&b, &small, &far],
+        |_| false,
+        |offering| offering.price,
+        &ANY,
+    );
+    assert!(plan.unseated.is_empty());
+    let takes = |seat: usize, of: &Offering| {
+        let asked = [Some(&b), Some(&small), Some(&far), None][seat];
+        asked.is_none_or(|asked| asked.takes(&of.kind, &of.zone))
+    };
+    for launch in &plan.launches {
+        let bought = launch.siblings.iter().chain([&launch.offering]);
+        for of in bought.map(|at| &offerings[*at]) {
+            assert!(launch.seats.iter().all(|seat| takes(*seat, of)), "{launch:?}");
+        }
+    }
+    // Two where both may be, and the two others where that is cheapest.
+    assert_eq!(plan.price(&offerings), Micros(170_000));
 }
 
 #[test]
@@ -95,12 +133,12 @@ fn features_are_counted() {
     );
     // Unless those are kept for who wants one.
     let kept = |offering: &Offering| offering.resources.feature("gpu") > 0;
-    let terms = |asks| Terms { kept: asks, market: None };
+    let terms = |asks| Terms { kept: asks, ..Terms::default() };
     let demands: Vec<Demand> = demands
         .into_iter()
         .map(|d| Demand { terms: terms(d.need.feature("gpu") > 0), ..d })
         .collect();
-    let plan = controlplane_core::pack::pack(&demands, &offerings, kept, |o| o.price, &ANY);
+    let plan = controlplane_core::pack::pack(&demands, &offerings, &[], kept, |o| o.price, &ANY);
     assert_eq!(
         bought(&plan, &offerings),
         ["one for 1", "one for 1", "one for 1", "one for 1", "plain for 2"]

@@ -86,7 +86,7 @@ pub(super) fn doubt(dice: &mut Dice<'_>) -> DoubtClass {
 }
 
 pub(super) fn refused(dice: &mut Dice<'_>) -> RefusedWhy {
-    match dice.below(7) {
+    match dice.below(8) {
         0 => {
             let (shortage, largest) = (shortage(dice), dice.text().into());
             RefusedWhy::TooLarge { shortage, largest, has: dice.resources(), promised: None }
@@ -99,6 +99,14 @@ pub(super) fn refused(dice: &mut Dice<'_>) -> RefusedWhy {
             let (label, asked) = (dice.text().into(), dice.price());
             RefusedWhy::OverLabelBudget { label, asked, limit: dice.price() }
         }
+        6 => RefusedWhy::NoneWithin {
+            only: dice.only(),
+            offerings: dice.short(),
+            other_zone: dice.short(),
+            other_type: dice.short(),
+            other_market: dice.short(),
+            kept: dice.short(),
+        },
         _ => RefusedWhy::Unknown,
     }
 }
