@@ -99,7 +99,7 @@ pub struct Policy {
     /// What may be bought of all that the cloud is seen to offer.
     #[serde(skip_serializing_if = "TypeRules::is_default")]
     pub types: TypeRules,
-    /// Which volumes an instance is given.
+    /// Which volumes an instance is given, where no settings of the cloud say so.
     #[serde(skip_serializing_if = "VolumeRule::is_default")]
     pub volume: VolumeRule,
     /// What is done to know the spot market.
