@@ -11,6 +11,7 @@ use replay::author::{Author, AuthorError, Identity};
 use replay::log::{Log, ReadError, Telemetry};
 use schema::event::{InstanceBooted, Interruption};
 use schema::id::{AuthorId, ClusterId, InstanceId, LaunchId};
+use schema::proof::Bearer;
 use schema::resources::Resources;
 use schema::subject::{self, Role};
 use schema::telemetry::{self, AgentHeartbeat, HEARTBEAT};
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
+use uuid::Uuid;
 
 const BEAT: Duration = Duration::from_secs(1);
 
@@ -47,8 +49,10 @@ pub struct Options {
     pub runtimes: Vec<Arc<dyn Runtime>>,
     /// Told when the instance will be taken away.
     pub interruption: watch::Receiver<Option<Notice>>,
-    /// To be made once the log has its word that the instance is up.
+    /// To be made once it has joined.
     pub joined: Option<PathBuf>,
+    /// What it proves itself with, where its launch asks for that.
+    pub bearer: Option<Bearer>,
 }
 
 /// Why an agent stopped.
@@ -107,16 +111,16 @@ impl Agent {
         let mut core = Core::new(clock.now(), place(&options));
         turn::catch_up(&mut *reader, &mut core).await?;
         let identity = identity(&options, &journal, &mut core)?;
-        let unsent = identity.unsent.len() as u64;
+        let (unsent, life) = (identity.unsent.len() as u64, identity.incarnation);
         let author = Author::start(options.log.clone(), identity, journal.outbox());
-        let booted = booted(&options, address, since);
+        let booted = booted(&options, address, since, life);
         let contact = watch::Sender::new(Instant::now());
         let beat = beat(&options, growing.clone(), contact.clone());
         let writing = author.clone();
         let contact = contact.subscribe();
         let found = Found { clock, core, author, unsent, reader, growing, contact };
         let mut turn = Turn::new(options, found);
-        turn.boot(booted).await;
+        turn.boot(booted, life).await;
         tokio::select! {
             result = served => result.map_err(|source| local("the data plane", source)),
             result = beat => result,
@@ -144,6 +148,7 @@ fn place(options: &Options) -> Place {
         cluster: options.cluster.clone(),
         instance: options.instance.clone(),
         runtimes: options.runtimes.iter().map(|runtime| runtime.name().into()).collect(),
+        proves: options.bearer.is_some(),
     }
 }
 
@@ -157,9 +162,9 @@ fn identity(options: &Options, journal: &Journal, core: &mut Core) -> Result<Ide
     Ok(identity)
 }
 
-fn booted(options: &Options, address: String, since: Instant) -> InstanceBooted {
+fn booted(options: &Options, address: String, since: Instant, life: Uuid) -> InstanceBooted {
     let runtimes = options.runtimes.iter().map(|runtime| runtime.name().into());
-    InstanceBooted {
+    let said = InstanceBooted {
         instance: options.instance.clone(),
         launch: options.launch.clone(),
         resources: options.resources.clone(),
@@ -167,6 +172,11 @@ fn booted(options: &Options, address: String, since: Instant) -> InstanceBooted 
         version: env!("CARGO_PKG_VERSION").into(),
         boot: Millis::of(since.elapsed()),
         runtimes: runtimes.collect(),
+        proof: None,
+    };
+    match &options.bearer {
+        Some(bearer) => bearer.prove(&options.cluster, life, said),
+        None => said,
     }
 }
 

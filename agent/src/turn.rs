@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
+use uuid::Uuid;
 
 const TICK: Duration = Duration::from_millis(100);
 /// How long an agent that comes up waits at first for what names its instance: mostly there is nothing yet.
@@ -159,7 +160,7 @@ impl Turn {
     }
 
     /// Clears away what an earlier life left behind, and says that the instance is up.
-    pub(crate) async fn boot(&mut self, booted: InstanceBooted) {
+    pub(crate) async fn boot(&mut self, booted: InstanceBooted, life: Uuid) {
         for runtime in &self.options.runtimes {
             let known = runtime.known(&self.options.instance).await;
             for exec in self.core.known(known) {
@@ -167,7 +168,7 @@ impl Turn {
                 runtime.forget(&exec).await;
             }
         }
-        self.core.boot(booted);
+        self.core.boot(booted, life);
     }
 
     /// Does what is ordered until told to go.

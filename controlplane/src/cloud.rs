@@ -2,6 +2,7 @@
 //! next leader may repeat whatever its predecessor began.
 
 use async_trait::async_trait;
+use controlplane_core::credential::ClusterKey;
 use controlplane_core::effects::LIST_EVERY;
 use controlplane_core::prices::{Prices, SpotScore, TypesTold};
 use replay_core::State;
@@ -71,6 +72,11 @@ pub trait Cloud: Send + Sync + 'static {
     /// The settings that launches are made by, if this cloud has any: what an order's call takes from
     /// them, it takes from those that come with the order.
     fn settings(&self) -> Option<String> {
+        None
+    }
+
+    /// The cluster's secret, if the instances of this cloud have credentials by it.
+    fn key(&self) -> Option<ClusterKey> {
         None
     }
 

@@ -158,6 +158,8 @@ async fn run(
     let mut core = Core::new(clock.now(), me, policy);
     core.list_every(world.cloud.list_every());
     world.cloud.settings().into_iter().for_each(|settings| core.settings(settings));
+    world.cloud.key().into_iter().for_each(|key| core.key(key));
+    let mut barred = None;
     let (mut led, mut priced, mut known) = (None, None, None);
     loop {
         let state = core.state();
@@ -173,6 +175,10 @@ async fn run(
                 return Ok(());
             }
             world.have(wanted);
+        }
+        if core.barred() != barred {
+            barred = core.barred();
+            barred.iter().for_each(|reason| tracing::warn!(%reason, "stands by"));
         }
         if core.leads() != led {
             led = core.leads();

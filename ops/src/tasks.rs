@@ -58,6 +58,7 @@ async fn live(
         runtimes: vec![Arc::new(processes)],
         interruption,
         joined: None,
+        bearer: None,
     })
     .await?;
     Ok(())

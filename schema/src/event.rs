@@ -155,6 +155,7 @@ events! {
     // ctl
     Genesis, ReplicaStarted, LeaderChallenged, LeaderElected, LeaderRenewed, LeaderResigned,
     SchemaActivated, PriceSeen, CloudConfigured, OrphanFound, BreakerTripped, LaunchRequested, LaunchAccepted, LaunchRefused, LaunchUnanswered, InstanceLost, BootTimedOut, ConsoleSeen,
+    InstanceVerified, InstanceDistrusted,
     InstanceUnreachable, InstanceReachable, AllocGranted, AllocPending, AllocRefused, AllocExpired,
     AllocPreempted, AllocSpared, AllocRevoked, DrainStarted, TerminateRequested, InstanceTerminated, Checkpoint, RolledOver,
     // ops

@@ -9,6 +9,7 @@ pub mod codec;
 pub mod event;
 pub mod id;
 pub mod policy;
+pub mod proof;
 pub mod record;
 pub mod requirements;
 pub mod resources;

@@ -2,6 +2,7 @@
 
 mod doubt;
 mod exec;
+mod trust;
 
 use crate::id::{AllocId, InstanceId, LaunchId};
 use crate::requirements::Only;
@@ -12,6 +13,7 @@ use smol_str::SmolStr;
 
 pub use doubt::*;
 pub use exec::*;
+pub use trust::*;
 
 fn is_none(count: &u32) -> bool {
     *count == 0
@@ -331,6 +333,11 @@ pub enum TerminateWhy {
     Killed,
     /// Its agent said that it stops.
     Stopping,
+    /// Nobody has proved to be its agent, and who said so could not.
+    Distrusted {
+        /// What was wrong with who said so last.
+        reason: DistrustWhy,
+    },
     /// Written by a newer version.
     #[serde(other)]
     Unknown,

@@ -17,16 +17,20 @@ use machine::{Process, Stage};
 use replay_core::author::Writer;
 use schema::event::{Event, InstanceBooted, Interruption};
 use schema::id::{AllocId, ClusterId, ExecId, InstanceId, LaunchId};
+use schema::proof::Bearer;
 use schema::resources::Resources;
 use schema::subject::Aggregate;
 use schema::unit::{Millis, Seq};
 use std::collections::{BTreeMap, VecDeque};
+use uuid::Uuid;
 
 pub(crate) struct Agent {
     pub(crate) instance: InstanceId,
     launch: LaunchId,
     pub(crate) resources: Resources,
     cluster: ClusterId,
+    /// What it proves itself with, where it has to.
+    pub(crate) bearer: Option<Bearer>,
     /// Whether the agent runs.
     pub(crate) up: bool,
     /// Since when.
@@ -67,7 +71,8 @@ impl Agent {
             .bytes()
             .fold(0, |seed: u64, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)));
         Agent {
-            core: Core::new(Millis(0), place(cluster, &instance)),
+            core: Core::new(Millis(0), place(cluster, &instance, false)),
+            bearer: None,
             writer: writer(cluster, &instance, &Journal::default()),
             instance,
             launch,
@@ -96,7 +101,8 @@ impl Agent {
             return;
         }
         (self.up, self.since, self.next) = (true, now, Seq(1));
-        self.core = Core::new(self.shows(now), place(&self.cluster, &self.instance));
+        self.core =
+            Core::new(self.shows(now), place(&self.cluster, &self.instance, self.bearer.is_some()));
         self.writer = writer(&self.cluster, &self.instance, &self.journal);
         self.posted.clear();
         self.watched.clear();
@@ -106,7 +112,8 @@ impl Agent {
             self.kill(now, &exec);
             self.processes.remove(&exec);
         }
-        self.core.boot(InstanceBooted {
+        let life = Uuid::from_u128(self.journal.life);
+        let said = InstanceBooted {
             instance: self.instance.clone(),
             launch: self.launch.clone(),
             resources: self.resources.clone(),
@@ -114,7 +121,10 @@ impl Agent {
             version: "sim".into(),
             boot: Millis(0),
             runtimes: vec!["process".into()],
-        });
+            proof: None,
+        };
+        let proved = self.bearer.as_ref().map(|by| by.prove(&self.cluster, life, said.clone()));
+        self.core.boot(proved.unwrap_or(said), life);
     }
 
     fn read(&mut self, log: &Log) {
@@ -213,7 +223,7 @@ impl Agent {
     }
 }
 
-fn place(cluster: &ClusterId, instance: &InstanceId) -> Place {
+fn place(cluster: &ClusterId, instance: &InstanceId, proves: bool) -> Place {
     let (cluster, instance) = (cluster.clone(), instance.clone());
-    Place { cluster, instance, runtimes: vec!["process".into()] }
+    Place { cluster, instance, runtimes: vec!["process".into()], proves }
 }

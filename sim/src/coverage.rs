@@ -6,8 +6,8 @@ use replay_core::Void;
 use replay_core::state::alloc::EndWhy;
 use schema::event::Event;
 use schema::why::{
-    DrainWhy, FailureClass, GrantWhy, LaunchWhy, LostWhy, PendingWhy, RefusalClass, RefusedWhy,
-    RevokedWhy, TerminateWhy,
+    DistrustWhy, DrainWhy, FailureClass, GrantWhy, LaunchWhy, LostWhy, PendingWhy, RefusalClass,
+    RefusedWhy, RevokedWhy, TerminateWhy,
 };
 use std::collections::BTreeMap;
 
@@ -79,7 +79,14 @@ labels!(terminate TERMINATE TerminateWhy {
     TerminateWhy::Drained => "drained",
     TerminateWhy::Killed => "killed",
     TerminateWhy::Stopping => "stopping",
+    TerminateWhy::Distrusted { .. } => "distrusted",
 } TerminateWhy::Unknown);
+labels!(distrust DISTRUST DistrustWhy {
+    DistrustWhy::Unproven => "unproven",
+    DistrustWhy::Forged => "forged",
+    DistrustWhy::Expired { .. } => "expired",
+    DistrustWhy::Stranger => "stranger",
+} DistrustWhy::OtherAttempt { .. } | DistrustWhy::Unknown);
 labels!(drain DRAIN DrainWhy {
     DrainWhy::Interruption => "interruption",
     DrainWhy::Rebalance => "rebalance",
@@ -127,6 +134,7 @@ labels!(void VOID Void {
     Void::Duplicate => "duplicate",
     Void::NumberGap => "number-gap",
     Void::RetiredIncarnation => "retired-incarnation",
+    Void::Unproven => "unproven",
     Void::OldEpoch => "old-epoch",
     Void::NotLeader => "not-leader",
     Void::ElectionNotDue => "election-not-due",
@@ -161,6 +169,7 @@ fn expected() -> Vec<(&'static str, Vec<&'static str>)> {
         ("revoked", REVOKED.to_vec()),
         ("launch", LAUNCH.to_vec()),
         ("terminate", TERMINATE.to_vec()),
+        ("distrust", DISTRUST.to_vec()),
         ("drain", DRAIN.to_vec()),
         ("refusal", REFUSAL.to_vec()),
         ("failure", FAILURE.to_vec()),
@@ -218,6 +227,7 @@ impl Coverage {
             Event::LaunchRequested(e) => self.some("launch", launch(&e.why)),
             Event::LaunchRefused(e) => self.some("refusal", refusal(&e.class)),
             Event::TerminateRequested(e) => self.some("terminate", terminate(&e.why)),
+            Event::InstanceDistrusted(e) => self.some("distrust", distrust(&e.why)),
             Event::ExecFailed(e) => self.some("failure", failure(&e.class)),
             _ => {}
         }

@@ -10,6 +10,7 @@ mod coverage;
 mod crash;
 mod driver;
 mod faults;
+mod forger;
 mod listed;
 mod log;
 mod operator;

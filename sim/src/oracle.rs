@@ -6,6 +6,7 @@ mod claims;
 mod execs;
 mod notices;
 mod rollover;
+mod trust;
 mod verdict;
 
 use crate::agent::Agent;
@@ -21,6 +22,7 @@ use schema::codec;
 use schema::id::{AllocId, InstanceId};
 use schema::resources::Resources;
 use std::collections::{BTreeMap, BTreeSet};
+use trust::Trusted;
 
 pub(crate) use verdict::verdict;
 
@@ -41,6 +43,7 @@ pub(crate) struct Observer {
     watch: Watch,
     claims: Claims,
     budgets: Budgets,
+    trusted: Trusted,
 }
 
 impl Observer {
@@ -61,6 +64,7 @@ impl Observer {
                 self.coverage.event(&record.event);
                 found.extend(self.claims.check(&self.state, &record, truth));
                 found.extend(self.claims.execs.check(&self.state, &record.event, truth));
+                found.extend(self.trusted.check(&self.state, &record.event));
                 found.extend(self.budgets.check(&self.state, &record));
                 found.extend(claims::leases(&self.state, &record.event, leases));
             }

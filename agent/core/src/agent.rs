@@ -13,10 +13,13 @@ use schema::event::{
     Interruption, InterruptionNoticed,
 };
 use schema::id::{ClusterId, ExecId, InstanceId};
+use schema::proof::Proof;
+use schema::record::Record;
 use schema::unit::{Millis, Seq};
 use schema::why::FailureClass;
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
 
 /// How long an agent that goes tries to bring its last records onto the log.
 const LINGER: Millis = Millis::from_secs(10);
@@ -35,7 +38,8 @@ pub enum Do {
     Signal(ExecId, i32),
     /// The log has the end of this exec: its runtime may drop what it keeps of it.
     Forget(ExecId),
-    /// The log has its word that the instance is up: it has joined.
+    /// The log has its word that the instance is up, and where it has to prove that, the leader's that it
+    /// did: it has joined.
     Joined,
     /// Go. So many records may not have landed, and are in the journal.
     Leave(u64),
@@ -50,6 +54,9 @@ pub struct Place {
     pub instance: InstanceId,
     /// Which runtimes there are: `process`, `docker`.
     pub runtimes: Vec<SmolStr>,
+    /// Whether it proves that it is the agent of its instance: nothing else that it writes counts before the
+    /// leader has said that it is.
+    pub proves: bool,
 }
 
 /// The agent of one instance.
@@ -65,8 +72,15 @@ pub struct Agent {
     /// of them have landed.
     written: u64,
     landed: u64,
-    /// Which of them says that the instance is up, until that has landed.
+    /// Whether what it writes counts.
+    trusted: bool,
+    /// In which life it has said with which proof that it is up, and which record of the log that is, once
+    /// it has been read.
+    said: Option<(Uuid, Proof, Option<Seq>)>,
+    /// Which of them says that the instance is up, until it has joined.
     boot: Option<u64>,
+    /// What has happened, and is not to be written before it is trusted.
+    held: Vec<(Event, Seq)>,
     /// Ends that have not landed, by count of what was written.
     ends: BTreeMap<u64, ExecId>,
     /// Since when nothing is left to do but to go.
@@ -79,16 +93,19 @@ impl Agent {
     #[must_use]
     pub fn new(now: Millis, place: Place) -> Agent {
         Agent {
-            orders: Orders::new(place.instance.clone()),
-            place,
+            orders: Orders::new(place.instance.clone(), place.proves),
             watched: BTreeMap::new(),
             contact: now,
             written: 0,
             landed: 0,
+            trusted: !place.proves,
+            said: None,
             boot: None,
+            held: Vec::new(),
             ends: BTreeMap::new(),
             idle: None,
             wanted: Vec::new(),
+            place,
         }
     }
 
@@ -102,10 +119,33 @@ impl Agent {
     pub fn fold(&mut self, seq: Seq, subject: &str, payload: &[u8]) -> bool {
         let record = codec::decode_at(&self.place.cluster, subject, payload);
         match &record {
-            Some(record) => self.orders.apply(seq, record),
+            Some(record) => {
+                self.orders.apply(seq, record);
+                self.prove(seq, record);
+            }
             None => self.orders.skip(),
         }
         record.is_some()
+    }
+
+    /// Follows what it has said of itself until that is verified: then what has happened since is written.
+    /// Not before, even if an earlier record of this life is: numbers count from the one that is.
+    fn prove(&mut self, seq: Seq, record: &Record) {
+        let Some((life, proof, read)) = self.said.as_mut().filter(|_| !self.trusted) else {
+            return;
+        };
+        match &record.event {
+            Event::InstanceBooted(e) if e.proof.as_ref() == Some(proof) => *read = Some(seq),
+            Event::InstanceVerified(e) if Some(e.boot) == *read => {
+                self.trusted = self.orders.trusted == Some(*life);
+            }
+            _ => {}
+        }
+        if self.trusted {
+            let held = std::mem::take(&mut self.held);
+            self.wanted.extend(held.into_iter().map(|(e, cause)| Do::Write(Box::new(e), cause)));
+            self.join();
+        }
     }
 
     /// What an earlier life wrote, and may not have brought onto the log, has happened.
@@ -129,11 +169,20 @@ impl Agent {
         execs.filter(|exec| !self.orders.begun(exec)).collect()
     }
 
-    /// It is up, and says so, unless it must go.
-    pub fn boot(&mut self, booted: InstanceBooted) {
-        if !self.orders.stop {
+    /// It is up in this life, and says so, unless it must go and may say what is left to say.
+    pub fn boot(&mut self, booted: InstanceBooted, life: Uuid) {
+        self.trusted |= self.orders.trusted == Some(life);
+        self.said = booted.proof.clone().map(|proof| (life, proof, None));
+        if !self.orders.stop || !self.trusted {
             self.write(booted, Seq(0));
             self.boot = Some(self.written);
+        }
+    }
+
+    /// It has joined once its word that it is up is on the log, and it is trusted.
+    fn join(&mut self) {
+        if self.trusted && self.boot.take_if(|boot| *boot <= self.landed).is_some() {
+            self.wanted.push(Do::Joined);
         }
     }
 
@@ -164,9 +213,7 @@ impl Agent {
     /// So many more records have landed, in the order in which they were to be written.
     pub fn landed(&mut self, more: u64) {
         self.landed += more;
-        if self.boot.take_if(|boot| *boot <= self.landed).is_some() {
-            self.wanted.push(Do::Joined);
-        }
+        self.join();
         let later = self.ends.split_off(&self.landed.saturating_add(1));
         // Until the log has the end, only the runtime is sure to know it.
         let ends = std::mem::replace(&mut self.ends, later);
@@ -270,7 +317,11 @@ impl Agent {
         let event = event.into();
         self.orders.follow(&event);
         self.written += 1;
-        self.wanted.push(Do::Write(Box::new(event), cause));
+        if self.trusted || matches!(event, Event::InstanceBooted(_)) {
+            self.wanted.push(Do::Write(Box::new(event), cause));
+        } else {
+            self.held.push((event, cause));
+        }
     }
 
     /// Goes when it must, all has ended, and the log has all of it or has been out of reach for long.

@@ -26,6 +26,8 @@ pub struct Orders {
     pub stop: bool,
     /// Where its data plane was last said to answer.
     pub address: Option<String>,
+    /// The life of its agent that the leader said is trusted.
+    pub trusted: Option<Uuid>,
     /// What was said already to take the instance away.
     pub interruptions: BTreeSet<Interruption>,
     /// Records that were of no use: garbage, duplicates, old terms, retired incarnations, what
@@ -33,6 +35,8 @@ pub struct Orders {
     pub ignored: u64,
     /// Execs that have ended, by alloc, until it is closed: none of them runs again.
     ended: BTreeMap<AllocId, BTreeSet<ExecId>>,
+    /// Whether its agent has to prove itself.
+    proves: bool,
     epoch: Epoch,
     authors: BTreeMap<(Role, AuthorId), (Uuid, u64)>,
 }
@@ -85,18 +89,20 @@ pub enum Progress {
 }
 
 impl Orders {
-    /// No orders yet.
+    /// No orders yet. What others say in the name of an agent that `proves` itself is of no use.
     #[must_use]
-    pub fn new(instance: InstanceId) -> Orders {
+    pub fn new(instance: InstanceId, proves: bool) -> Orders {
         Orders {
             instance,
             allocs: BTreeMap::new(),
             execs: BTreeMap::new(),
             stop: false,
             address: None,
+            trusted: None,
             interruptions: BTreeSet::new(),
             ignored: 0,
             ended: BTreeMap::new(),
+            proves,
             epoch: Epoch(0),
             authors: BTreeMap::new(),
         }
@@ -104,7 +110,7 @@ impl Orders {
 
     /// Takes in the next record that names this instance, at `seq` of the log.
     pub fn apply(&mut self, seq: Seq, record: &Record) {
-        if record.speaks_for_itself() && self.accepts(record) {
+        if record.speaks_for_itself() && self.is_genuine(record) && self.accepts(record) {
             self.order(seq, &record.event);
             self.follow(&record.event);
         } else {
@@ -139,6 +145,21 @@ impl Orders {
             order.progress = Progress::Begun;
         }
         true
+    }
+
+    /// Of what is said in the name of its agent, what the trusted life of it says: anybody may have written
+    /// the rest, under whatever number.
+    fn is_genuine(&self, record: &Record) -> bool {
+        let its_own = record.event.role() == Role::Agent;
+        !(its_own && self.proves) || self.trusted == Some(record.incarnation)
+    }
+
+    /// From here on this life of its agent is the one that counts.
+    fn trust(&mut self, life: Uuid) {
+        if self.trusted.is_none_or(|before| before < life) {
+            self.trusted = Some(life);
+            self.authors.insert((Role::Agent, AuthorId::from(&self.instance)), (life, 0));
+        }
     }
 
     fn accepts(&mut self, record: &Record) -> bool {
@@ -192,6 +213,7 @@ impl Orders {
                     exec.kill = Some(e.signal);
                 }
             }
+            Event::InstanceVerified(e) => self.trust(e.life),
             Event::TerminateRequested(_) | Event::InstanceKilled(_) => self.stop = true,
             _ => {}
         }

@@ -8,6 +8,8 @@ mod ends;
 mod going;
 #[path = "agent/orders.rs"]
 mod orders;
+#[path = "agent/trust.rs"]
+mod trust;
 #[path = "agent/world.rs"]
 mod world;
 

@@ -87,6 +87,7 @@ impl Place {
             log: self.log,
             telemetry: self.telemetry,
             joined: Some(self.dir.join("run/joined")),
+            bearer: None,
             dir: self.dir,
             runtimes,
             interruption: self.notice,

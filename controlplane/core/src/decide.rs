@@ -22,6 +22,7 @@ mod share;
 mod space;
 mod tell;
 mod trouble;
+mod trust;
 mod worth;
 
 use crate::sight::Sight;
@@ -52,6 +53,7 @@ pub fn decide(state: &State, sight: &Sight) -> Vec<Event> {
 
 fn drafted<'a>(state: &'a State, sight: &'a Sight) -> Draft<'a> {
     let mut draft = Draft::new(state, sight);
+    trust::decide(&mut draft);
     trouble::decide(&mut draft);
     lease::decide(&mut draft);
     let unplaced = place::decide(&mut draft);

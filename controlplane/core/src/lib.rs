@@ -7,6 +7,7 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 pub mod cloud;
+pub mod credential;
 pub mod deadline;
 pub mod decide;
 pub mod effects;

@@ -2,8 +2,12 @@
 //! folds the log, waits to lead, and while it leads it decides, one round after the other, and asks
 //! for effects. Time, randomness, the log, heartbeats and the cloud are its caller's.
 
+mod barred;
 mod next;
 
+pub use barred::Barred;
+
+use crate::credential::ClusterKey;
 use crate::effects::{Call, Effects, LIST_EVERY, News};
 use crate::hearing::{BEAT, Hearing, SILENCE};
 use crate::moment::Moment;
@@ -108,6 +112,8 @@ pub struct Replica {
     scores: Vec<Event>,
     /// The settings that its cloud launches by, if that has any.
     settings: Option<String>,
+    /// The cluster's secret, if its cloud has one.
+    key: Option<ClusterKey>,
     /// How often its cloud is asked what there is.
     list_every: Millis,
     term: Option<Term>,
@@ -140,6 +146,7 @@ impl Replica {
             types: None,
             scores: Vec::new(),
             settings: None,
+            key: None,
             list_every: LIST_EVERY,
             term: None,
             round: None,
@@ -252,6 +259,11 @@ impl Replica {
     /// The settings that its cloud launches by now. While it leads they are in force.
     pub fn settings(&mut self, settings: String) {
         self.settings = Some(settings);
+    }
+
+    /// The cluster's secret. Who has another than the log goes by does not lead.
+    pub fn key(&mut self, key: ClusterKey) {
+        self.key = Some(key);
     }
 
     /// How often its cloud is to be asked what there is, while it leads.

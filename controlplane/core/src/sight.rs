@@ -2,6 +2,7 @@
 //! and seen of the world. Nothing of it changes the state except through an event.
 
 use crate::cloud::Seen;
+use crate::credential::ClusterKey;
 use schema::id::{AllocId, InstanceId};
 use schema::unit::Millis;
 use std::collections::BTreeMap;
@@ -20,6 +21,8 @@ pub struct Sight {
     pub gone: BTreeMap<InstanceId, String>,
     /// Instances that the cloud has had for long and that nothing accounted for all the time.
     pub strays: BTreeMap<InstanceId, Seen>,
+    /// The cluster's secret, if it has one: by it instances prove themselves.
+    pub key: Option<ClusterKey>,
     /// Randomness for new ids.
     pub entropy: u64,
 }

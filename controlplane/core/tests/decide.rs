@@ -77,6 +77,8 @@ mod tell;
 mod terms;
 #[path = "decide/trouble.rs"]
 mod trouble;
+#[path = "decide/trust.rs"]
+mod trust;
 #[path = "decide/types.rs"]
 mod types;
 #[path = "decide/world.rs"]

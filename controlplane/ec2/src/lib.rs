@@ -180,6 +180,10 @@ impl Cloud for Ec2Cloud {
         Some(self.own.1.clone())
     }
 
+    fn key(&self) -> Option<ClusterKey> {
+        Some(self.settings.key.clone())
+    }
+
     async fn console(&self, instance: &InstanceId) -> Option<String> {
         match self.api.console(instance).await {
             Ok(shown) => shown,

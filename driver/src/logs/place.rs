@@ -7,6 +7,7 @@ use schema::event::Event;
 use schema::id::{ClusterId, InstanceId};
 use schema::subject::{self, Aggregate};
 use schema::unit::Seq;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -22,23 +23,23 @@ impl Place {
     pub(crate) async fn address(&self) -> Option<String> {
         let filter = subject::about(&self.cluster, Aggregate::Instance, self.instance.as_str());
         let records = read_to_end(&*self.log, Seq(1), Some(&filter)).await.ok()?;
-        let mut newest: Option<(Uuid, u64, String)> = None;
+        let mut said: BTreeMap<Seq, (Uuid, u64, String)> = BTreeMap::new();
+        let mut verified = BTreeSet::new();
         for stored in records {
             let Ok(record) = codec::decode(&stored.payload) else { continue };
             let author = record.author.as_str() == self.instance.as_str();
             let cluster = Some(&self.cluster);
             let fits = subject::fits(&stored.subject, cluster, &record.author, &record.event);
-            let after = |(incarnation, number, _): &(Uuid, u64, String)| {
-                (*incarnation, *number) < (record.incarnation, record.number)
-            };
-            if let Event::InstanceBooted(booted) = record.event
-                && author
-                && fits
-                && newest.as_ref().is_none_or(after)
-            {
-                newest = Some((record.incarnation, record.number, booted.address));
+            match record.event {
+                Event::InstanceBooted(booted) if author && fits => {
+                    said.insert(stored.seq, (record.incarnation, record.number, booted.address));
+                }
+                Event::InstanceVerified(e) if fits => drop(verified.insert(e.boot)),
+                _ => {}
             }
         }
-        newest.map(|(_, _, address)| address)
+        // Where agents have to prove themselves, what others say in their names is none.
+        said.retain(|seq, _| verified.is_empty() || verified.contains(seq));
+        said.into_values().max().map(|(_, _, address)| address)
     }
 }

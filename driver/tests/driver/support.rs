@@ -154,6 +154,7 @@ impl World {
             version: "0".into(),
             boot: Millis(1),
             runtimes: Vec::new(),
+            proof: None,
         };
         agent.write(booted, Seq(0)).await.expect("written");
     }

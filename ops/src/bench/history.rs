@@ -152,6 +152,7 @@ impl Writer {
                 version: "1".into(),
                 boot: Millis(1),
                 runtimes: vec!["process".into()],
+                proof: None,
             };
             self.put(&AuthorId::from(&instance), 0, booted)?;
             instances.push(instance);

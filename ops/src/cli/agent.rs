@@ -70,6 +70,7 @@ async fn here(dir: &Path, names: &ClusterArgs) -> anyhow::Result<ExitCode> {
         telemetry,
         interruption: watch_interruption(dir.clone()),
         joined: None,
+        bearer: None,
         dir,
     };
     live(options, terminate).await
@@ -79,13 +80,14 @@ async fn here(dir: &Path, names: &ClusterArgs) -> anyhow::Result<ExitCode> {
 /// whoever starts agents there tries again.
 async fn on_ec2(file: &Path) -> anyhow::Result<ExitCode> {
     let told = told(file)?;
-    check_credential(&told)?;
+    let credential = credential(&told)?;
     let dir = PathBuf::from(&told.dir);
     let _lock = hold(&dir).with_context(|| format!("cannot use {}", dir.display()))?;
     let terminate = signal(SignalKind::terminate())?;
     let endpoint = std::env::var(METADATA).ok().filter(|endpoint| !endpoint.is_empty());
     let mut metadata = Imds::new(endpoint.as_deref().unwrap_or(ENDPOINT))?;
     let instance = metadata.instance().await?;
+    let bearer = credential.bearer(&instance);
     let (log, telemetry) = replay::log::open(&log_of(&told), &told.cluster, false).await?;
     let mut resources = told.promised;
     // A type has less than its name says, and nobody knows how much less before it runs.
@@ -100,6 +102,7 @@ async fn on_ec2(file: &Path) -> anyhow::Result<ExitCode> {
         telemetry,
         interruption: notice::watch(metadata, notice::EVERY),
         joined: Some(told.joined_file.into()),
+        bearer: Some(bearer),
         dir,
     };
     live(options, terminate).await
@@ -116,9 +119,9 @@ fn log_of(told: &AgentFile) -> String {
     ca_file.as_ref().map_or_else(|| log.clone(), |ca| trusting(log, ca))
 }
 
-/// One that is not of this very attempt says that the instance is not what it was meant to be. What is
-/// in it is not printed.
-fn check_credential(told: &AgentFile) -> anyhow::Result<()> {
+/// What it is let in with. One that is not of this very attempt says that the instance is not what it was
+/// meant to be. What is in it is not printed.
+fn credential(told: &AgentFile) -> anyhow::Result<Credential> {
     let file = &told.credential_file;
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?;
     let Some(shown) = Credential::parse(text.trim_end()) else {
@@ -128,7 +131,7 @@ fn check_credential(told: &AgentFile) -> anyhow::Result<()> {
     if of != (&told.cluster, &told.launch, told.attempt) {
         bail!(Usage(format!("{file}: the credential of another launch")));
     }
-    Ok(())
+    Ok(shown)
 }
 
 /// Runs an agent until it goes or is told to end; then what it kept ends too.

@@ -9,7 +9,7 @@ use driver::describe;
 use schema::requirements::Market;
 use schema::resources::{show_bytes, show_cpu};
 use schema::unit::Micros;
-use schema::why::TerminateWhy;
+use schema::why::{DistrustWhy, TerminateWhy};
 use serde_json::{Value, json};
 use smol_str::SmolStr;
 use std::collections::BTreeSet;
@@ -113,6 +113,24 @@ pub(super) fn terminating(reason: &TerminateWhy) -> String {
     reason.get("why").and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
+/// Why somebody is not taken for the agent of an instance.
+pub(super) fn distrusted(why: &DistrustWhy) -> String {
+    match why {
+        DistrustWhy::Unproven => "it shows no proof".to_owned(),
+        DistrustWhy::Forged => "its proof is forged, of another instance, or altered".to_owned(),
+        DistrustWhy::OtherAttempt { shown, made } => {
+            format!("its credential is of attempt {shown}, and the launch is at {made}")
+        }
+        DistrustWhy::Expired { joins_until, came } => format!(
+            "its credential has expired: it could join until {}, and came at {}",
+            when(*joins_until),
+            when(*came)
+        ),
+        DistrustWhy::Stranger => "the cloud's answer for that launch has no such one".to_owned(),
+        DistrustWhy::Unknown => "for a reason that a newer version knows".to_owned(),
+    }
+}
+
 /// Why an instance is not given.
 fn passed(passed: &Passed) -> String {
     match passed {
@@ -126,6 +144,9 @@ fn passed(passed: &Passed) -> String {
         Passed::NotItsOwn => "only one that is launched for it alone will do".to_owned(),
         Passed::Terminating { reason } => {
             format!("it is being terminated ({})", terminating(reason))
+        }
+        Passed::Distrusted { reason } => {
+            format!("nobody has proved to be its agent: {}", distrusted(reason))
         }
         Passed::Booting { since, others: 0 } => format!("it boots, since {}", when(*since)),
         Passed::Booting { since, others } => {

@@ -1,6 +1,7 @@
 //! What the log says: `instances`, `allocs`, `execs`, `events`, `state`, `logs`.
 
 use super::context::{Context, Folded, fold, id, state, when};
+use super::reasons::distrusted;
 use crate::output::{Output, Row, Usage, in_full, or_dash, print, rows};
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -64,7 +65,7 @@ pub(crate) async fn instances(context: Context) -> anyhow::Result<ExitCode> {
         let cells = vec![
             i.offering.kind.to_string(),
             word(&i.offering.market),
-            word(&i.phase),
+            phase(i),
             word(&i.service),
             word(&i.reach),
             i.allocs.to_string(),
@@ -77,6 +78,13 @@ pub(crate) async fn instances(context: Context) -> anyhow::Result<ExitCode> {
     let all: Vec<Row> = state.instances.iter().map(row).collect();
     rows(context.output, &heads, &all);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where an instance is in its life, and what is wrong with who says to be its agent.
+fn phase(i: &Instance) -> String {
+    let phase = word(&i.phase);
+    let distrust = i.trust.distrusted();
+    distrust.map_or_else(|| phase.clone(), |why| format!("{phase} ({})", distrusted(why)))
 }
 
 pub(crate) async fn allocs(context: Context) -> anyhow::Result<ExitCode> {

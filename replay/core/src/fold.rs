@@ -107,6 +107,10 @@ impl State {
         if self.head.next_generation.is_some() {
             return Err(Void::GenerationEnded);
         }
+        if self.asks_for_proof(record) {
+            itself(record.speaks_for_itself())?;
+            return self.claim(record);
+        }
         self.take_number(record)?;
         itself(record.speaks_for_itself())?;
         if needs_term(event) {
@@ -151,6 +155,8 @@ impl State {
             Event::OrphanFound(e) => self.orphan_found(e),
             Event::LaunchRequested(e) => self.launch_requested(e),
             Event::LaunchAccepted(e) => self.launch_accepted(e),
+            Event::InstanceVerified(e) => self.verified(e),
+            Event::InstanceDistrusted(e) => self.distrusted(e),
             Event::LaunchRefused(e) => self.launch_refused(e),
             Event::LaunchUnanswered(e) => self.launch_unanswered(e),
             Event::InstanceLost(e) => self.gone(&e.instance, true),

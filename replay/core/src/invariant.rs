@@ -8,6 +8,7 @@ use crate::state::budget::{Costs, share};
 use crate::state::index::Index;
 use crate::state::instance::Phase;
 use crate::state::launch::LaunchStatus;
+use crate::state::trust::Trust;
 use schema::id::{AllocId, DriverId, InstanceId};
 use schema::resources::Resources;
 use schema::unit::Micros;
@@ -34,6 +35,7 @@ pub const INVARIANTS: &[(&str, Check)] = &[
     ("costs-are-the-sum-of-shares", costs_are_the_sum),
     ("open-exec-has-a-live-alloc", open_execs),
     ("gone-instance-holds-nothing", gone_holds_nothing),
+    ("unproven-instance-has-nothing", unproven_has_nothing),
     ("allocs-are-counted", allocs_are_counted),
     ("indices-follow-from-tables", indices),
 ];
@@ -173,6 +175,14 @@ fn gone_holds_nothing(state: &State) -> Vec<String> {
     let held = held(state);
     let gone = state.instances.iter().filter(|(_, instance)| !instance.lives());
     gone.filter(|(id, _)| held.contains_key(id)).map(|(id, _)| format!("{id} is gone")).collect()
+}
+
+fn unproven_has_nothing(state: &State) -> Vec<String> {
+    let held = held(state);
+    let unproven =
+        state.instances.iter().filter(|(_, i)| matches!(i.trust, Trust::Unproven { .. }));
+    let wrong = unproven.filter(|(id, i)| i.phase == Phase::Up || held.contains_key(id));
+    wrong.map(|(id, _)| format!("{id} serves, and nobody has proved to be its agent")).collect()
 }
 
 fn allocs_are_counted(state: &State) -> Vec<String> {

@@ -100,6 +100,9 @@ macro_rules! snapshot {
     (@of found) => { Table<smol_str::SmolStr, crate::state::found::Found> };
     (@of probes) => { Table<smol_str::SmolStr, crate::state::probe::Probe> };
     (@of settings) => { Table<u32, String> };
+    (@of claims) => {
+        Table<(schema::id::InstanceId, schema::unit::Seq), crate::state::trust::Claim>
+    };
     (@of market) => { Table<crate::state::launch::OfferingKey, crate::state::market::SeenOffer> };
     (@of types) => { Table<crate::state::market::PlaceKey, crate::state::market::ToldType> };
     (@of scores) => { Table<crate::state::market::ClassKey, crate::state::market::SeenScore> };
@@ -111,5 +114,5 @@ macro_rules! snapshot {
 
 snapshot!(
     authors, drivers, launches, backoffs, rests, market, types, scores, history, orphans, found,
-    probes, settings, instances, allocs, execs
+    probes, settings, claims, instances, allocs, execs
 );

@@ -30,6 +30,7 @@ pub mod orphan;
 pub mod probe;
 pub mod rest;
 pub mod settings;
+pub mod trust;
 
 use alloc::Alloc;
 use author::AuthorState;
@@ -46,6 +47,7 @@ use market::{ClassKey, PlaceKey, SeenOffer, SeenScore, ToldType};
 use orphan::Orphan;
 use probe::Probe;
 use rest::{Extent, Rest};
+use trust::Claim;
 
 /// Every this many records, and at each election, the fold takes a digest, so that a checkpoint can be
 /// compared by replicas which have moved on.
@@ -97,6 +99,9 @@ pub struct Head {
     /// The last record that said what the cloud says of types.
     #[serde(default, skip_serializing_if = "is_none")]
     pub typed: Seq,
+    /// What the cluster's secret is known by: what is launched from here on has to prove itself by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<SmolStr>,
     /// Whether the cloud has ever told a price: from then on it is noted how spot fares.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub told: bool,
@@ -152,6 +157,8 @@ pub struct State {
     pub probes: Table<SmolStr, Probe>,
     /// Settings of the cloud that launches are made by, by their numbers.
     pub settings: Table<u32, String>,
+    /// Who says that an instance has booted, and has not been judged, by the instance and the record.
+    pub claims: Table<(InstanceId, Seq), Claim>,
     /// Instances.
     pub instances: Table<InstanceId, Instance>,
     /// Allocs, those still asked for among them.
@@ -185,6 +192,7 @@ impl Default for State {
                 weights: BTreeMap::new(),
                 settings: None,
                 typed: Seq(0),
+                fingerprint: None,
                 told: false,
                 budgets: BTreeMap::new(),
                 limited: Seq(0),
@@ -207,6 +215,7 @@ impl Default for State {
             probes: Table::default(),
             orphans: Table::default(),
             settings: Table::default(),
+            claims: Table::default(),
             instances: Table::default(),
             allocs: Table::default(),
             execs: Table::default(),
@@ -257,6 +266,9 @@ impl State {
         }
         if !self.types.is_empty() {
             hasher.update(&self.types.sum("type").bytes());
+        }
+        if !self.claims.is_empty() {
+            hasher.update(&self.claims.sum("claim").bytes());
         }
         Digest(*hasher.finalize().as_bytes())
     }

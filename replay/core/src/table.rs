@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::collections::btree_map::{Entry, VacantEntry};
 use std::fmt::{Debug, Formatter};
+use std::ops::RangeBounds;
 
 /// Entities by key.
 #[derive(Clone)]
@@ -76,6 +77,11 @@ impl<K: Ord + Clone + Serialize, V: Clone + Serialize> Table<K, V> {
     /// All of them, in order of their keys.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.rows.iter().map(|(key, row)| (key, &row.value))
+    }
+
+    /// Those with keys in this range, in order of their keys.
+    pub fn range(&self, keys: impl RangeBounds<K>) -> impl Iterator<Item = (&K, &V)> {
+        self.rows.range(keys).map(|(key, row)| (key, &row.value))
     }
 
     /// For changing the entity under this key.

@@ -26,6 +26,8 @@ pub enum Void {
     NumberGap,
     /// A newer incarnation of this author has spoken.
     RetiredIncarnation,
+    /// Nobody has proved that its author is the agent of that instance, in that life.
+    Unproven,
     /// Written under the term of an earlier leader.
     OldEpoch,
     /// Written by a controller that does not lead.
@@ -87,6 +89,7 @@ impl fmt::Display for Void {
             Void::Duplicate => "its number was accepted before",
             Void::NumberGap => "a number of its author is missing before it",
             Void::RetiredIncarnation => "a newer incarnation of its author has spoken",
+            Void::Unproven => "its author has not proved to be the agent of that instance",
             Void::OldEpoch => "of an earlier term",
             Void::NotLeader => "its author does not lead",
             Void::ElectionNotDue => "no election was due",

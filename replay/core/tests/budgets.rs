@@ -111,6 +111,7 @@ impl World {
                 version: "1".into(),
                 boot: Millis(1),
                 runtimes: Vec::new(),
+                proof: None,
             },
         );
     }

@@ -56,6 +56,7 @@ fn booted(instance: &str) -> InstanceBooted {
         version: "1".into(),
         boot: Millis(1),
         runtimes: Vec::new(),
+        proof: None,
     }
 }
 

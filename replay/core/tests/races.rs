@@ -62,6 +62,7 @@ impl World {
             version: "1".into(),
             boot: Millis(1),
             runtimes: Vec::new(),
+            proof: None,
         };
         world.say("i-1", 0, booted);
         world.say("d-1", 0, DriverJoined { driver: id("d-1"), version: "1".into() });

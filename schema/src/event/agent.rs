@@ -2,6 +2,7 @@
 
 use super::body;
 use crate::id::{AllocId, DriverId, ExecId, InstanceId, LaunchId};
+use crate::proof::Proof;
 use crate::resources::Resources;
 use crate::unit::Millis;
 use crate::why::{FailureClass, OomSource, OomVictim};
@@ -27,6 +28,9 @@ pub struct InstanceBooted {
     /// Which runtimes it has: `process`, `docker`.
     #[serde(default)]
     pub runtimes: Vec<SmolStr>,
+    /// What shows that it is the one that was launched; none where launches ask for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
 }
 body!(Agent "instance-booted" InstanceBooted |e| Instance e.instance.as_str(),
     instance &e.instance);

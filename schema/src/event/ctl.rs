@@ -2,6 +2,7 @@
 //! by the leader alone, under its epoch and behind its fence.
 
 mod cloud;
+mod trust;
 
 use super::body;
 use crate::id::{AllocId, AuthorId, ClusterId, DriverId, InstanceId, LaunchId};
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 pub use cloud::*;
+pub use trust::*;
 
 fn is_zero(version: &u32) -> bool {
     *version == 0

@@ -14,7 +14,7 @@ const ASIDE: u64 = 500;
 /// What is durable: which life of the author this is, the last number that it used, and what the log
 /// may not have.
 pub(super) struct Journal {
-    life: u128,
+    pub(super) life: u128,
     last_number: u64,
     pub(super) unsent: Vec<(u64, Line)>,
 }

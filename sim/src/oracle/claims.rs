@@ -103,8 +103,18 @@ impl Claims {
                 self.born.extend(e.instances.iter().map(|id| (id.clone(), e.launch.clone())));
                 None
             }
+            // What is only claimed makes no instance.
             Event::InstanceBooted(e) => {
-                self.born.insert(e.instance.clone(), e.launch.clone());
+                let claimed = (e.instance.clone(), state.head.applied);
+                if !state.claims.contains(&claimed) {
+                    self.born.insert(e.instance.clone(), e.launch.clone());
+                    self.seen(state, &e.instance);
+                }
+                None
+            }
+            Event::InstanceVerified(e) => {
+                let launch = state.instances.get(&e.instance).map(|i| i.launch.clone());
+                self.born.extend(launch.map(|launch| (e.instance.clone(), launch)));
                 self.seen(state, &e.instance);
                 None
             }

@@ -2,6 +2,7 @@
 
 use super::{CHAOS, Flight, Node, SECOND, What, World};
 use crate::faults::Fault;
+use crate::forger;
 use crate::operator;
 use crate::rng::Rng;
 use crate::stranger;
@@ -162,7 +163,10 @@ impl World {
             Fault::Stranger => {
                 let life = self.new_life(&Node::Passer);
                 let (state, log) = (&self.observer.state, &self.log);
-                match stranger::says(rng, &self.cluster, life, state, log) {
+                // Where nobody has to prove anything, who may write in another's name is that one.
+                let forges = state.head.fingerprint.is_some() && rng.chance(500);
+                let says = if forges { forger::says } else { stranger::says };
+                match says(rng, &self.cluster, life, state, log) {
                     Ok(lines) => self.pass(lines),
                     Err(error) => self.errors.push(format!("a stranger cannot write: {error}")),
                 }

@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::crash::{self, Names, Point};
 use crate::driver::GivenUp;
 use crate::faults::Fault;
+use crate::forger;
 use crate::replica::{Controller, Start};
 use crate::rng::Rng;
 use crate::setting;
@@ -43,6 +44,9 @@ impl World {
         if self.policy.max_hourly_cost.0.is_multiple_of(3) {
             controller.core.settings(format!("settings {}", name % 2));
         }
+        if self.proves() {
+            controller.core.key(forger::key());
+        }
         self.away.remove(&n);
         self.stands.remove(&node);
         match self.replicas.get_mut(n) {
@@ -51,6 +55,11 @@ impl World {
         }
         self.turns.remove(&node);
         self.turn_after(&node, 0);
+    }
+
+    /// Whether instances have credentials, and have to prove themselves by them.
+    pub(super) fn proves(&self) -> bool {
+        self.policy.max_hourly_cost.0.is_multiple_of(6)
     }
 
     /// Somebody's clock.
@@ -131,11 +140,13 @@ impl World {
         };
         let launch = machine.launch.clone();
         let resources = setting::found(&self.policy, id, &machine.offering);
+        let bearer = forger::bearer(&self.cluster, &launch, machine.made_for, id);
         if let Some(gone) = machine.gone {
             self.after(0, What::Notice(id.clone(), Interruption::Spot, gone - self.now));
         }
         let clock = self.drift();
-        let agent = Agent::new(&self.cluster, id.clone(), launch, resources, clock);
+        let mut agent = Agent::new(&self.cluster, id.clone(), launch, resources, clock);
+        agent.bearer = self.proves().then_some(bearer);
         self.agents.insert(id.clone(), agent);
         self.start(&Node::Agent(id.clone()));
         self.beat(id.clone());

@@ -8,6 +8,7 @@ use schema::unit::{LogTime, Micros, Millis};
 use smol_str::{SmolStr, format_smolstr};
 use std::collections::BTreeSet;
 use std::str::FromStr;
+use uuid::Uuid;
 
 const ALPHABET: &[u8; 37] = b"abcdefghijklmnopqrstuvwxyz0123456789-";
 
@@ -101,6 +102,11 @@ impl<'a> Dice<'a> {
     /// A price.
     pub fn price(&mut self) -> Micros {
         Micros(self.number().saturating_mul(1000))
+    }
+
+    /// A life of an author.
+    pub fn life(&mut self) -> Uuid {
+        Uuid::from_u128(self.number().into())
     }
 
     /// Words for people.

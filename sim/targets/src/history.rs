@@ -213,6 +213,13 @@ impl Writer {
         if leaderless && dice.rarely(2) {
             return "leader-elected";
         }
+        // What there is seldom has to be used while it is there.
+        if !self.state.index.notices.is_empty() && dice.rarely(4) {
+            return "alloc-spared";
+        }
+        if !self.state.claims.is_empty() && dice.rarely(4) {
+            return "instance-verified";
+        }
         let nth = usize::from(dice.byte());
         if nth >= 128 {
             return ONWARD[nth % ONWARD.len()];
@@ -240,6 +247,28 @@ impl Writer {
             Event::AllocGranted(mut e) => {
                 if let Some(alloc) = self.state.allocs.get(&e.alloc).filter(|_| fits) {
                     e.lease = alloc.lease;
+                }
+                e.into()
+            }
+            Event::AllocSpared(mut e) if fits => {
+                if let Some((_, alloc)) = self.state.index.notices.iter().next() {
+                    let held = self.state.allocs.get(alloc).and_then(|held| held.grant());
+                    e.instance = held.map_or(e.instance, |grant| grant.instance.clone());
+                    e.alloc = alloc.clone();
+                    let of = self.state.allocs.get(alloc).map(|held| held.driver.clone());
+                    e.driver = of.unwrap_or(e.driver);
+                }
+                e.into()
+            }
+            Event::InstanceVerified(mut e) if fits => {
+                if let Some(((instance, boot), claim)) = self.state.claims.iter().next() {
+                    (e.instance, e.boot, e.life) = (instance.clone(), *boot, claim.life);
+                }
+                e.into()
+            }
+            Event::InstanceDistrusted(mut e) if fits => {
+                if let Some(((instance, boot), claim)) = self.state.claims.iter().next() {
+                    (e.instance, e.boot, e.life) = (instance.clone(), *boot, claim.life);
                 }
                 e.into()
             }

@@ -10,7 +10,7 @@ use targets::seeds::mutated;
 
 /// Largest piece that is kept, and most pieces for one target.
 const LARGEST: usize = 16 << 10;
-const MOST: usize = 60;
+const MOST: usize = 80;
 
 fn corpus() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus")

@@ -7,11 +7,12 @@ use agent_core::exec::{End, Failure, Said};
 use replay_core::author::{Line, Writer};
 use schema::event::{
     AllocFreed, AllocGranted, Event, ExecConfig, ExecKillRequested, ExecSubmitted, InstanceBooted,
-    LogDigest, TerminateRequested,
+    InstanceVerified, LogDigest, TerminateRequested,
 };
 use schema::id::{AuthorId, ClusterId};
+use schema::proof::Bearer;
 use schema::resources::Resources;
-use schema::unit::{Millis, Seq};
+use schema::unit::{LogTime, Millis, Seq};
 use schema::why::{FailureClass, GrantWhy, TerminateWhy};
 use std::str::FromStr;
 use uuid::Uuid;
@@ -27,9 +28,9 @@ fn author(name: &str) -> Writer {
     Writer::new(id("test"), id::<AuthorId>(name), Uuid::from_u128(1), 0, Vec::new())
 }
 
-fn place() -> Place {
+fn place(proves: bool) -> Place {
     let (cluster, instance) = (id::<ClusterId>("test"), id("i-1"));
-    Place { cluster, instance, runtimes: vec!["process".into()] }
+    Place { cluster, instance, runtimes: vec!["process".into()], proves }
 }
 
 pub(crate) struct World {
@@ -39,6 +40,9 @@ pub(crate) struct World {
     ctl: Writer,
     driver: Writer,
     own: Writer,
+    /// Which life of the agent this is, and whether it has to prove itself.
+    life: Uuid,
+    proves: bool,
     /// All that the agent wanted done, in order.
     pub(crate) wanted: Vec<String>,
 }
@@ -46,14 +50,46 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new() -> World {
         World {
-            agent: Agent::new(Millis(0), place()),
+            agent: Agent::new(Millis(0), place(false)),
             now: Millis(0),
             log: Vec::new(),
             ctl: author("r-1"),
             driver: author("d-1"),
             own: author("i-1"),
+            life: Uuid::from_u128(1),
+            proves: false,
             wanted: Vec::new(),
         }
+    }
+
+    /// One whose agent has to prove itself.
+    pub(crate) fn proving(&mut self) {
+        (self.agent, self.proves) = (Agent::new(self.now, place(true)), true);
+    }
+
+    /// The leader says that this life of the agent is trusted, by what it said last.
+    pub(crate) fn verify(&mut self, life: u128) {
+        let boots = |line: &Line| {
+            let record = schema::codec::decode(&line.payload);
+            record.is_ok_and(|record| matches!(record.event, Event::InstanceBooted(_)))
+        };
+        let booted = self.log.iter().rposition(boots);
+        self.verify_by(life, booted.map_or(Seq(0), |at| Seq(at as u64 + 1)));
+    }
+
+    /// The same by what this record says.
+    pub(crate) fn verify_by(&mut self, life: u128, boot: Seq) {
+        let (instance, life) = (id("i-1"), Uuid::from_u128(life));
+        self.ctl(InstanceVerified { instance, life, boot });
+    }
+
+    /// Somebody who may write under the agent's name says this, in a life that he has made up.
+    pub(crate) fn forge(&mut self, event: impl Into<Event>) {
+        let life = Uuid::from_u128(u128::MAX);
+        let mut forger = Writer::new(id("test"), id::<AuthorId>("i-1"), life, 0, Vec::new());
+        let line = forger.write(event.into(), Seq(0)).expect("short enough").1.clone();
+        self.store(line);
+        self.step();
     }
 
     /// A world with `a-1` open, and nothing noted yet.
@@ -106,7 +142,7 @@ impl World {
     /// The agent dies and comes back, with its journal as far as it was durable: with what it had not
     /// brought onto the log, or without. Runtimes know `execs`.
     pub(crate) fn crash(&mut self, durable: bool, execs: &[&str]) {
-        self.agent = Agent::new(self.now, place());
+        self.agent = Agent::new(self.now, place(self.proves));
         for (at, line) in self.log.iter().enumerate() {
             assert!(self.agent.fold(Seq(at as u64 + 1), &line.subject, &line.payload));
         }
@@ -121,8 +157,20 @@ impl World {
         self.step();
     }
 
+    /// The agent dies and comes back without its journal, in another life; `x-1` runs on.
+    pub(crate) fn reborn(&mut self, life: u128) {
+        self.life = Uuid::from_u128(life);
+        self.own = Writer::new(id("test"), id::<AuthorId>("i-1"), self.life, 0, Vec::new());
+        self.wanted.clear();
+        self.agent = Agent::new(self.now, place(self.proves));
+        for (at, line) in self.log.iter().enumerate() {
+            assert!(self.agent.fold(Seq(at as u64 + 1), &line.subject, &line.payload));
+        }
+        assert!(self.agent.known(vec![id("x-1")]).is_empty());
+    }
+
     pub(crate) fn boot(&mut self) {
-        self.agent.boot(InstanceBooted {
+        let booted = InstanceBooted {
             instance: id("i-1"),
             launch: id("l-1"),
             resources: Resources::default(),
@@ -130,7 +178,12 @@ impl World {
             version: "0".into(),
             boot: Millis(0),
             runtimes: Vec::new(),
-        });
+            proof: None,
+        };
+        let bearer = Bearer::new(1, LogTime(0), [1; 32]);
+        let proved = || bearer.prove(&id("test"), self.life, booted.clone());
+        let booted = if self.proves { proved() } else { booted };
+        self.agent.boot(booted, self.life);
         self.step();
     }
 

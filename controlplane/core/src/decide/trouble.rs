@@ -15,7 +15,7 @@ use schema::event::{
 use schema::id::{AllocId, InstanceId};
 use schema::policy::{Drift, Rebalance};
 use schema::unit::Millis;
-use schema::why::{DrainWhy, RefusedWhy, RevokedWhy, TerminateWhy};
+use schema::why::{DistrustWhy, DrainWhy, RefusedWhy, RevokedWhy, TerminateWhy};
 
 /// How long an offering rests whose instance did not boot, the first time.
 const FIRST_REST: Millis = Millis::from_secs(10);
@@ -115,12 +115,21 @@ fn booting(draft: &mut Draft<'_>, id: &InstanceId, instance: &Instance) {
     if instance.killed {
         return end(draft, id, &RevokedWhy::InstanceKilled, TerminateWhy::Killed);
     }
+    let distrusted = instance.trust.distrusted();
+    if let Some(reason @ DistrustWhy::Expired { .. }) = distrusted {
+        // Who says so has its credential: nobody will come who could join by it.
+        let why = TerminateWhy::Distrusted { reason: reason.clone() };
+        return end(draft, id, &RevokedWhy::Terminating, why);
+    }
     if waited >= draft.state.head.policy.boot_timeout {
         let before = draft.state.backoffs.get(&key(&instance.offering));
         let rest = rest(FIRST_REST, before.map_or(0, |backoff| backoff.refusals));
         let until = draft.state.head.time + rest;
         draft.push(BootTimedOut { instance: id.clone(), waited, until });
-        end(draft, id, &RevokedWhy::Terminating, TerminateWhy::BootTimeout);
+        let distrusted =
+            distrusted.map(|reason| TerminateWhy::Distrusted { reason: reason.clone() });
+        let why = distrusted.unwrap_or(TerminateWhy::BootTimeout);
+        end(draft, id, &RevokedWhy::Terminating, why);
     }
 }
 

@@ -80,7 +80,8 @@ impl Consoles {
 /// Whether an instance is ended because it did not boot.
 fn stillborn(state: &State, id: &InstanceId) -> bool {
     let phase = state.instances.get(id).map(|instance| &instance.phase);
-    matches!(phase, Some(Phase::Terminating { why: TerminateWhy::BootTimeout, .. }))
+    let Some(Phase::Terminating { why, .. }) = phase else { return false };
+    matches!(why, TerminateWhy::BootTimeout | TerminateWhy::Distrusted { .. })
 }
 
 /// The last part of what an instance wrote, as far as it fits into a record; what would do something to a

@@ -9,7 +9,7 @@ use schema::id::{AllocId, InstanceId};
 use schema::requirements::Market;
 use schema::resources::Shortage;
 use schema::unit::LogTime;
-use schema::why::{DrainWhy, TerminateWhy};
+use schema::why::{DistrustWhy, DrainWhy, TerminateWhy};
 use serde::Serialize;
 use smol_str::SmolStr;
 use std::collections::BTreeSet;
@@ -45,6 +45,11 @@ pub enum Passed {
     Terminating {
         /// Why.
         reason: TerminateWhy,
+    },
+    /// Nobody has proved to be its agent, and who said so could not.
+    Distrusted {
+        /// What was wrong with who said so last.
+        reason: DistrustWhy,
     },
     /// Its agent has not spoken yet.
     Booting {
@@ -143,6 +148,9 @@ fn closed(state: &State, instance: &Instance, waiter: &AllocId) -> Option<Passed
             return Some(Passed::Terminating { reason: why.clone() });
         }
         Phase::Booting => {
+            if let Some(reason) = instance.trust.distrusted() {
+                return Some(Passed::Distrusted { reason: reason.clone() });
+            }
             let (since, others) = (instance.created, others(state, instance, waiter));
             return Some(Passed::Booting { since, others });
         }

@@ -34,7 +34,7 @@ impl Replica {
         }
         let Some(term) = &self.term else { return self.stand(now) };
         let epoch = term.epoch;
-        if self.stopping {
+        if self.stopping || self.barred().is_some() {
             return Some((vec![LeaderResigned {}.into()], epoch, true, Purpose::Resignation));
         }
         let round = self.decisions(now, entropy);
@@ -58,7 +58,7 @@ impl Replica {
 
     /// Stands for election when one is due, challenges a leader that has fallen silent, or waits.
     fn stand(&mut self, now: Moment) -> Option<Next> {
-        if self.stopping {
+        if self.stopping || self.barred().is_some() {
             return None;
         }
         let leader = &self.state.head.leader;
@@ -114,13 +114,15 @@ impl Replica {
         round
     }
 
-    /// The settings of its cloud, where the log has others: before anything is launched by them.
+    /// The settings of its cloud, and what its secret is known by, where the log has others: before
+    /// anything is launched by them.
     fn configured(&self) -> Vec<Event> {
-        let new =
-            self.settings.as_ref().filter(|new| Some(new.as_str()) != self.state.settings_now());
-        new.map(|settings| CloudConfigured { settings: settings.clone() }.into())
-            .into_iter()
-            .collect()
+        let fingerprint = self.fingerprint();
+        let said = (self.state.settings_now(), &self.state.head.fingerprint);
+        let new = self.settings.as_ref();
+        let new = new.filter(|new| (Some(new.as_str()), &fingerprint) != said).cloned();
+        let event = new.map(|settings| CloudConfigured { settings, fingerprint }.into());
+        event.into_iter().collect()
     }
 
     /// What the log does not say yet of types, then of the prices that were seen last, and then of placement
@@ -162,6 +164,7 @@ impl Replica {
             kept: kept.collect(),
             gone: self.effects.gone().clone(),
             strays,
+            key: self.key.clone(),
             entropy,
         }
     }

@@ -41,6 +41,7 @@ fn one_is_launched_for_each_of_the_type_that_it_names_and_given_whole() {
             version: "0".into(),
             boot: Millis(1),
             runtimes: Vec::new(),
+            proof: None,
         });
         let granted = w.round().into_iter().find_map(|event| match event {
             Event::AllocGranted(e) if e.instance == *instance => Some(e),

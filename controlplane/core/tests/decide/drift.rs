@@ -6,7 +6,7 @@ use schema::event::CloudConfigured;
 use schema::policy::Drift;
 
 fn configured(w: &mut World, settings: &str) {
-    w.say(CloudConfigured { settings: settings.into() });
+    w.say(CloudConfigured { settings: settings.into(), fingerprint: None });
 }
 
 /// Two instances that are in use, launched before and after the settings changed.

@@ -126,7 +126,7 @@ fn no_more_launches_are_under_way_at_once_than_the_policy_wants() {
 #[test]
 fn an_order_is_made_by_the_settings_under_which_it_was_decided() {
     let configure = |w: &mut World, settings: &str| {
-        w.say(CloudConfigured { settings: settings.into() });
+        w.say(CloudConfigured { settings: settings.into(), fingerprint: None });
     };
     let mut w = World::new();
     w.policy(|p| p.max_pending = 9);
@@ -152,7 +152,7 @@ fn an_order_is_made_by_the_settings_under_which_it_was_decided() {
     configure(&mut w, "newest");
     assert_eq!(w.state.settings.len(), 2);
     assert_eq!(settings(&w), [None, text("new")]);
-    assert!(w.void(CloudConfigured { settings: "x".repeat(MAX_SETTINGS + 1) }));
+    assert!(w.void(CloudConfigured { settings: "x".repeat(MAX_SETTINGS + 1), fingerprint: None }));
 }
 
 /// Of three launches of the same, one is refused before the others were sent.

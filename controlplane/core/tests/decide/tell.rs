@@ -33,6 +33,8 @@ pub(crate) fn tell(event: &Event) -> String {
         Event::InstanceUnreachable(e) => format!("{} silent for {}ms", e.instance, e.silent),
         Event::InstanceReachable(e) => format!("{} heard", e.instance),
         Event::InstanceLost(e) => format!("{} lost", e.instance),
+        Event::InstanceVerified(e) => format!("{} verified", e.instance),
+        Event::InstanceDistrusted(e) => format!("{} distrusted: {:?}", e.instance, e.why),
         other => other.kind().to_owned(),
     }
 }
@@ -123,6 +125,7 @@ fn ended(why: &TerminateWhy) -> String {
         TerminateWhy::Drained => "drained".into(),
         TerminateWhy::Killed => "killed".into(),
         TerminateWhy::Stopping => "stopping".into(),
+        TerminateWhy::Distrusted { reason } => format!("distrusted: {reason:?}"),
         TerminateWhy::Unknown => "unknown".into(),
     }
 }

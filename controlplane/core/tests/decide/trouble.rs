@@ -300,6 +300,7 @@ fn an_agent_that_comes_back_without_its_journal_changes_nothing() {
         version: "1".into(),
         boot: Millis(1),
         runtimes: Vec::new(),
+        proof: None,
     });
     assert_eq!(w.rounds(), [""; 0]);
 }

@@ -266,6 +266,7 @@ impl World {
             version: "0".into(),
             boot: Millis(1),
             runtimes: Vec::new(),
+            proof: None,
         });
     }
 

@@ -261,6 +261,7 @@ impl Fleet {
                     version: "0".into(),
                     boot: Millis(BOOT),
                     runtimes: Vec::new(),
+                    proof: None,
                 };
                 self.say(booted);
             }

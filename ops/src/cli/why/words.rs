@@ -1,10 +1,11 @@
 //! Events in a few words, with their figures.
 
+use crate::cli::reasons::distrusted;
 use replay_core::State;
-use schema::event::{Event, Scored, TypeSeen};
+use schema::event::{Event, Scored, TerminateRequested, TypeSeen};
 use schema::resources::{Resources, show_bytes, show_cpu};
 use schema::unit::Micros;
-use schema::why::{GrantWhy, LaunchWhy};
+use schema::why::{GrantWhy, LaunchWhy, TerminateWhy};
 use serde_json::Value;
 
 /// What an event says.
@@ -42,8 +43,28 @@ pub(super) fn of(event: &Event) -> String {
             told(&e.types)
         ),
         Event::CloudConfigured(e) => {
-            format!("the cloud has new settings, {}", show_bytes(e.settings.len() as u64))
+            let size = show_bytes(e.settings.len() as u64);
+            let proof = e.fingerprint.as_ref().map(|by| {
+                format!("; what is launched by them proves itself by the secret known by {by}")
+            });
+            format!("the cloud has new settings, {size}{}", proof.unwrap_or_default())
         }
+        Event::InstanceVerified(e) => {
+            format!("{} has proved in record {} that it was launched", e.instance, e.boot)
+        }
+        Event::InstanceDistrusted(e) => format!(
+            "{}: who says in record {} to be its agent is not trusted: {}",
+            e.instance,
+            e.boot,
+            distrusted(&e.why)
+        ),
+        Event::TerminateRequested(TerminateRequested {
+            instance,
+            why: TerminateWhy::Distrusted { reason },
+        }) => format!(
+            "{instance} is to be ended: nobody has proved to be its agent: {}",
+            distrusted(reason)
+        ),
         Event::OrphanFound(e) => format!(
             "{} ({}, {}/h) is this cluster's by its tags, and nothing accounts for it",
             e.instance,

@@ -14,6 +14,7 @@ use super::State;
 use super::alloc::EndWhy;
 use super::index::Retired;
 use super::launch::{Launch, key};
+use super::trust::Trust;
 use crate::void::Void;
 use schema::event::{
     BootTimedOut, ConsoleSeen, DrainStarted, InstanceBooted, Interruption, InterruptionNoticed,
@@ -53,6 +54,9 @@ pub struct Instance {
     /// The number of the cloud's settings that it was launched by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<u32>,
+    /// Whether it is the one that was launched.
+    #[serde(default, skip_serializing_if = "Trust::is_not_asked")]
+    pub trust: Trust,
     /// The launch that takes its place, once it is to be taken away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced_by: Option<LaunchId>,
@@ -127,6 +131,7 @@ impl Instance {
         Instance {
             launch: id,
             settings: launch.settings,
+            trust: Trust::asked(launch.fingerprint.is_some()),
             resources: offering.resources.clone(),
             offering,
             created,
@@ -317,6 +322,7 @@ impl State {
         for alloc in self.index.on_instance(id) {
             self.end_alloc(&alloc, EndWhy::InstanceGone);
         }
+        self.drop_claims(id, |_| true);
         self.index.live_instances.remove(id);
         self.index.terminating.remove(id);
         self.index.retire(at, Retired::Instance(id.clone()));

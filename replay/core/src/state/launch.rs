@@ -56,6 +56,9 @@ pub struct Launch {
     /// The number of the cloud's settings that it is made by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<u32>,
+    /// What the cluster's secret was known by: its instances have to prove themselves by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<SmolStr>,
     /// The instances known of it.
     pub instances: Vec<InstanceId>,
     /// Why nobody knows what came of it, while that is so.
@@ -140,6 +143,7 @@ impl State {
             requested: self.head.time,
             epoch: self.head.leader.epoch,
             settings: self.head.settings,
+            fingerprint: self.head.fingerprint.clone(),
             instances: Vec::new(),
             doubt: None,
             status: LaunchStatus::Requested,

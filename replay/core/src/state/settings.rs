@@ -25,6 +25,7 @@ impl State {
         }
         let number = self.head.settings.unwrap_or(0).checked_add(1).ok_or(Void::Invalid)?;
         self.head.settings = Some(number);
+        self.head.fingerprint.clone_from(&e.fingerprint);
         self.settings.insert(number, e.settings.clone());
         let open = self.index.open_launches.iter().filter_map(|id| self.launches.get(id));
         let needed: BTreeSet<u32> = open.filter_map(|launch| launch.settings).collect();

@@ -152,6 +152,10 @@ pub struct CloudConfigured {
     /// All that a call takes from the settings, as the cloud spells it; at most [`MAX_SETTINGS`] bytes,
     /// and no secret among them.
     pub settings: String,
+    /// What the cluster's secret is known by, where there is one: what is launched from here on has to
+    /// prove itself by that secret, and only who has it may lead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<SmolStr>,
 }
 body!(Ctl "cloud-configured" CloudConfigured |_e| Cluster "cloud-configured");
 

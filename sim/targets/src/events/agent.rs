@@ -6,6 +6,7 @@ use schema::event::{
     AllocClosed, AllocOpened, Body, Event, ExecExited, ExecFailed, ExecOomKilled, ExecStarted,
     InstanceBooted, InstanceStopping, Interruption, InterruptionNoticed, LogDigest, Usage,
 };
+use schema::proof::Proof;
 
 pub(super) fn event(kind: &str, place: &Place, dice: &mut Dice<'_>) -> Option<Event> {
     let Place { exec, alloc, driver, instance, launch } = place.clone();
@@ -18,6 +19,7 @@ pub(super) fn event(kind: &str, place: &Place, dice: &mut Dice<'_>) -> Option<Ev
             version: dice.text().into(),
             boot: dice.millis(),
             runtimes: (0..dice.below(3)).map(|_| dice.text().into()).collect(),
+            proof: dice.rarely(4).then(|| proof(dice)),
         }
         .into(),
         AllocOpened::KIND => AllocOpened { alloc, driver, instance }.into(),
@@ -53,6 +55,10 @@ pub(super) fn event(kind: &str, place: &Place, dice: &mut Dice<'_>) -> Option<Ev
         InstanceStopping::KIND => InstanceStopping { instance, reason: dice.text() }.into(),
         _ => return None,
     })
+}
+
+fn proof(dice: &mut Dice<'_>) -> Proof {
+    Proof { attempt: dice.short(), joins_until: dice.time(), code: dice.text() }
 }
 
 fn interruption(dice: &mut Dice<'_>) -> Interruption {

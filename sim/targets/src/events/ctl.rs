@@ -5,11 +5,11 @@ use crate::dice::{Dice, Place};
 use schema::event::{
     AllocExpired, AllocGranted, AllocPending, AllocPreempted, AllocRefused, AllocRevoked,
     AllocSpared, Body, BootTimedOut, BreakerTripped, Checkpoint, CloudConfigured, ConsoleSeen,
-    Devices, DrainStarted, Event, Genesis, Hardware, InstanceLost, InstanceReachable,
-    InstanceTerminated, InstanceUnreachable, LaunchAccepted, LaunchRefused, LaunchRequested,
-    LaunchUnanswered, LeaderChallenged, LeaderElected, LeaderRenewed, LeaderResigned, OrphanFound,
-    OwnDisks, Previous, PriceSeen, PriceSource, ReplicaStarted, RolledOver, SchemaActivated,
-    Scored, TerminateRequested, TypeSeen, Withdrawn,
+    Devices, DrainStarted, Event, Genesis, Hardware, InstanceDistrusted, InstanceLost,
+    InstanceReachable, InstanceTerminated, InstanceUnreachable, InstanceVerified, LaunchAccepted,
+    LaunchRefused, LaunchRequested, LaunchUnanswered, LeaderChallenged, LeaderElected,
+    LeaderRenewed, LeaderResigned, OrphanFound, OwnDisks, Previous, PriceSeen, PriceSource,
+    ReplicaStarted, RolledOver, SchemaActivated, Scored, TerminateRequested, TypeSeen, Withdrawn,
 };
 use schema::policy::types::Arch;
 use schema::policy::worth::Links;
@@ -65,7 +65,10 @@ fn launch(kind: &str, place: &Place, dice: &mut Dice<'_>) -> Option<Event> {
     let Place { instance, launch, .. } = place.clone();
     Some(match kind {
         PriceSeen::KIND => price_seen(dice).into(),
-        CloudConfigured::KIND => CloudConfigured { settings: dice.text() }.into(),
+        CloudConfigured::KIND => {
+            let fingerprint = dice.rarely(8).then(|| dice.text().into());
+            CloudConfigured { settings: dice.text(), fingerprint }.into()
+        }
         BreakerTripped::KIND => {
             BreakerTripped { failures: dice.short(), until: dice.time() }.into()
         }
@@ -113,6 +116,14 @@ fn launch(kind: &str, place: &Place, dice: &mut Dice<'_>) -> Option<Event> {
         InstanceLost::KIND => InstanceLost { instance, message: dice.text() }.into(),
         BootTimedOut::KIND => {
             BootTimedOut { instance, waited: dice.millis(), until: dice.time() }.into()
+        }
+        InstanceVerified::KIND => {
+            let (life, boot) = (dice.life(), Seq(dice.number()));
+            InstanceVerified { instance, life, boot }.into()
+        }
+        InstanceDistrusted::KIND => {
+            let (life, boot) = (dice.life(), Seq(dice.number()));
+            InstanceDistrusted { instance, life, boot, why: why::distrust(dice) }.into()
         }
         ConsoleSeen::KIND => ConsoleSeen { instance, text: dice.text() }.into(),
         InstanceUnreachable::KIND => InstanceUnreachable { instance, silent: dice.millis() }.into(),

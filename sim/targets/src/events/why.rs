@@ -4,8 +4,8 @@ use crate::dice::Dice;
 use schema::resources::{Dimension, Shortage};
 use schema::unit::Micros;
 use schema::why::{
-    DoubtClass, DrainWhy, FailureClass, GrantWhy, LaunchWhy, OomSource, OomVictim, PendingWhy,
-    RefusalClass, RefusalScope, RefusedWhy, RevokedWhy, TerminateWhy,
+    DistrustWhy, DoubtClass, DrainWhy, FailureClass, GrantWhy, LaunchWhy, OomSource, OomVictim,
+    PendingWhy, RefusalClass, RefusalScope, RefusedWhy, RevokedWhy, TerminateWhy,
 };
 
 pub(super) fn grant(dice: &mut Dice<'_>) -> GrantWhy {
@@ -140,7 +140,7 @@ pub(super) fn launch(dice: &mut Dice<'_>) -> LaunchWhy {
 }
 
 pub(super) fn terminate(dice: &mut Dice<'_>) -> TerminateWhy {
-    match dice.below(8) {
+    match dice.below(9) {
         0 => TerminateWhy::Idle { idle: dice.millis() },
         1 => TerminateWhy::BootTimeout,
         2 => TerminateWhy::Unreachable { silent: dice.millis() },
@@ -148,7 +148,19 @@ pub(super) fn terminate(dice: &mut Dice<'_>) -> TerminateWhy {
         4 => TerminateWhy::Killed,
         5 => TerminateWhy::Stopping,
         6 => TerminateWhy::MakesRoom { alloc: dice.alloc() },
+        7 => TerminateWhy::Distrusted { reason: distrust(dice) },
         _ => TerminateWhy::Unknown,
+    }
+}
+
+pub(super) fn distrust(dice: &mut Dice<'_>) -> DistrustWhy {
+    match dice.below(6) {
+        0 => DistrustWhy::Unproven,
+        1 => DistrustWhy::Forged,
+        2 => DistrustWhy::OtherAttempt { shown: dice.short(), made: dice.short() },
+        3 => DistrustWhy::Expired { joins_until: dice.time(), came: dice.time() },
+        4 => DistrustWhy::Stranger,
+        _ => DistrustWhy::Unknown,
     }
 }
 

@@ -1,68 +1,129 @@
 //! Who is let in, and how far.
 
 use crate::world::{intent, key, order, plain, shown};
+use controlplane_core::cloud::LaunchOrder;
 use ec2_core::Intent;
 use ec2_core::cloudinit::Flavour;
-use ec2_core::credential::{
-    ClusterKey, Credential, Rejected, Standing, credential, subjects, verify,
-};
+use ec2_core::credential::{ClusterKey, Credential, credential, judge, subjects};
+use replay_core::state::launch::{Launch, LaunchStatus};
+use replay_core::state::trust::Claim;
+use schema::event::InstanceBooted;
 use schema::id::{ClusterId, InstanceId, LaunchId};
+use schema::resources::Resources;
 use schema::unit::{Epoch, LogTime, Millis};
+use schema::why::{DistrustWhy, LaunchWhy};
+use uuid::Uuid;
+
+const LIFE: Uuid = Uuid::from_u128(1);
 
 fn minute() -> Credential {
     credential(&key(), &intent(), Millis::from_secs(60))
 }
 
+fn id<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
+    text.parse().expect("an id")
+}
+
+/// The launch of that intent, as the fold has it.
+fn launch() -> Launch {
+    let LaunchOrder { attempt, offering, count, requested, intended, .. } = order();
+    Launch {
+        attempt,
+        offering,
+        count,
+        reserved_for: Vec::new(),
+        requested,
+        epoch: intended,
+        settings: None,
+        fingerprint: Some(key().fingerprint(intent().cluster())),
+        instances: Vec::new(),
+        status: LaunchStatus::Requested,
+        why: LaunchWhy::MinInstances { floor: 1 },
+    }
+}
+
+/// What an agent with this credential says.
+fn claim(credential: &Credential, at: LogTime) -> Claim {
+    let said = InstanceBooted {
+        instance: id("i-0abc"),
+        launch: intent().launch().clone(),
+        resources: Resources::default(),
+        address: "http://127.0.0.1:1".into(),
+        version: "0".into(),
+        boot: Millis(1),
+        runtimes: Vec::new(),
+        proof: None,
+    };
+    let bearer = credential.bearer(&said.instance);
+    let booted = bearer.prove(intent().cluster(), LIFE, said);
+    Claim { booted, life: LIFE, number: 1, at }
+}
+
 #[test]
 fn an_instance_joins_in_time_and_stays_while_it_lives() {
-    let (text, cluster) = (minute().text(), intent().cluster().clone());
     let start = intent().requested();
     let end = start + Millis::from_secs(60);
+    let late = LogTime(end.0 + 1);
     let cases = [
-        (Standing::New, start, Ok(())),
-        (Standing::New, end, Ok(())),
-        (Standing::New, LogTime(end.0 + 1), Err(Rejected::Expired)),
-        (Standing::Joined, LogTime(u64::MAX), Ok(())),
-        (Standing::Ended, start, Err(Rejected::Ended)),
+        (false, start, Ok(())),
+        (false, end, Ok(())),
+        (false, late, Err(DistrustWhy::Expired { joins_until: end, came: late })),
+        (true, LogTime(u64::MAX), Ok(())),
     ];
-    for (standing, now, wanted) in cases {
-        let found = verify(&key(), &cluster, &text, standing, now);
-        assert_eq!(found.map(|_| ()), wanted, "{standing:?} at {now}");
+    for (joined, at, wanted) in cases {
+        let claim = claim(&minute(), at);
+        let found = judge(&key(), intent().cluster(), &claim, &launch(), joined);
+        assert_eq!(found, wanted, "{joined} at {at}");
     }
-    let admitted = verify(&key(), &cluster, &text, Standing::New, start).expect("genuine");
-    assert_eq!((&admitted.launch, admitted.attempt), (intent().launch(), 2));
 }
 
 #[test]
 fn a_credential_that_was_changed_lets_nobody_in() {
-    let (text, cluster) = (minute().text(), intent().cluster().clone());
+    let text = minute().text();
     let later = intent().requested().0 + 60_000_000_001;
-    let mut forged = vec![
+    let none = [
         String::new(),
         "fl1".into(),
-        text.replace("genomics", "genomicz"),
-        text.replace(".2.", ".3."),
         text.replace(".2.", ".02."),
-        text.replace("1hmv", "1hmw"),
-        text.replace(&(later - 1).to_string(), &later.to_string()),
         text.replace("fl1", "fl2"),
         text.to_uppercase(),
         format!("{text}.x"),
         format!("{text}\n"),
         "\u{0}.".repeat(1000),
     ];
+    assert!(none.iter().all(|text| Credential::parse(text).is_none()));
     let (at, last) = text.char_indices().last().expect("a digit");
-    forged.push(format!("{}{}", &text[..at], if last == '0' { '1' } else { '0' }));
+    let forged = [
+        text.replace(".2.", ".3."),
+        text.replace("1hmv", "1hmw"),
+        text.replace(&(later - 1).to_string(), &later.to_string()),
+        format!("{}{}", &text[..at], if last == '0' { '1' } else { '0' }),
+    ];
+    let judged = |key: &ClusterKey, cluster: &ClusterId, credential: &Credential| {
+        let claim = claim(credential, intent().requested());
+        judge(key, cluster, &claim, &launch(), true)
+    };
     for text in forged {
-        let found = verify(&key(), &cluster, &text, Standing::Joined, LogTime(0));
-        assert_eq!(found, Err(Rejected::Forged), "{text}");
+        let credential = Credential::parse(&text).expect("it looks like one");
+        let mut claimed = claim(&credential, intent().requested());
+        claimed.booted.launch = credential.launch.clone();
+        let found = judge(&key(), intent().cluster(), &claimed, &launch(), true);
+        assert_eq!(found, Err(DistrustWhy::Forged), "{text}");
     }
-    let other = ClusterKey::new([8; 32]);
-    let found = verify(&other, &cluster, &text, Standing::Joined, LogTime(0));
-    assert_eq!(found, Err(Rejected::Forged), "of another key");
-    let elsewhere = ClusterId::new("proteomics").expect("an id");
-    let found = verify(&key(), &elsewhere, &text, Standing::Joined, LogTime(0));
-    assert_eq!(found, Err(Rejected::Forged), "of another cluster");
+    let (cluster, forged) = (intent().cluster().clone(), Err(DistrustWhy::Forged));
+    assert_eq!(judged(&key(), &cluster, &minute()), Ok(()));
+    assert_eq!(judged(&ClusterKey::new([8; 32]), &cluster, &minute()), forged, "of another key");
+    assert_eq!(judged(&key(), &id("proteomics"), &minute()), forged, "of another cluster");
+}
+
+#[test]
+fn a_secret_is_known_by_what_tells_nothing_of_it() {
+    let (cluster, other) = (intent().cluster().clone(), ClusterKey::new([8; 32]));
+    let known = key().fingerprint(&cluster);
+    assert_eq!(known.len(), 32);
+    assert_eq!(key().fingerprint(&cluster), known);
+    assert_ne!(other.fingerprint(&cluster), known);
+    assert_ne!(key().fingerprint(&id("proteomics")), known);
 }
 
 #[test]

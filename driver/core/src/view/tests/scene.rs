@@ -126,6 +126,7 @@ impl Scene {
                 version: "0".into(),
                 boot: Millis(1),
                 runtimes: Vec::new(),
+                proof: None,
             },
         );
         // From here on the view has seen the term.

@@ -1,0 +1,363 @@
+//! Who is taken for the agent of an instance where launches ask for proof, and what comes of the others.
+
+use crate::world::{World, cores, id, small};
+use controlplane_core::credential::{ClusterKey, Credential};
+use replay_core::state::instance::Phase;
+use replay_core::state::trust::Trust;
+use replay_core::{Message, Outcome, State, Void};
+use schema::codec;
+use schema::event::{
+    AllocClosed, CloudConfigured, Event, InstanceBooted, InstanceStopping, LaunchRequested,
+};
+use schema::id::{AuthorId, ClusterId, InstanceId};
+use schema::record::Record;
+use schema::subject::{Role, Subject};
+use schema::unit::{Epoch, LogTime, Millis, Seq};
+use schema::why::{DistrustWhy, LaunchWhy};
+use uuid::Uuid;
+
+/// How long after its launch an instance may join.
+const IN_TIME: Millis = Millis::from_secs(60);
+/// Newer than any life that an agent comes to by itself.
+const MADE_UP: u128 = u128::MAX;
+
+fn key() -> ClusterKey {
+    ClusterKey::new([7; 32])
+}
+
+/// A cluster whose instances prove themselves.
+fn proving() -> World {
+    let mut w = World::new();
+    let fingerprint = Some(key().fingerprint(&id("test")));
+    w.say(CloudConfigured { settings: "s".into(), fingerprint });
+    w.sight.key = Some(key());
+    w
+}
+
+/// The same, with `i-1` launched for `a-1`, which waits.
+fn launched() -> World {
+    let mut w = proving();
+    w.ask("a-1", cores(1));
+    w.launch("i-1", small(), &["a-1"]);
+    assert_eq!(w.rounds(), ["a-1 waits: launching small"]);
+    w
+}
+
+fn booted(instance: &str, launch: &str) -> InstanceBooted {
+    InstanceBooted {
+        instance: id(instance),
+        launch: id(launch),
+        resources: cores(2),
+        address: format!("http://{instance}"),
+        version: "0".into(),
+        boot: Millis(1),
+        runtimes: Vec::new(),
+        proof: None,
+    }
+}
+
+/// What was told to the instances of a launch.
+fn credential(w: &World, key: &ClusterKey, launch: &str, attempt: u32) -> Credential {
+    let cluster: ClusterId = id("test");
+    let requested = w.state.launches.get(&id(launch)).expect("a launch").requested;
+    Credential::of(key, &cluster, &id(launch), attempt, requested + IN_TIME)
+}
+
+/// What the agent of an instance of `l-1` says in this life.
+fn genuine(w: &World, instance: &str, life: u128) -> InstanceBooted {
+    let bearer = credential(w, &key(), "l-1", 1).bearer(&id(instance));
+    bearer.prove(&id("test"), Uuid::from_u128(life), booted(instance, "l-1"))
+}
+
+/// Somebody writes this in the name of an instance: in this life, as its record of this number.
+fn says(w: &mut World, life: u128, number: u64, event: impl Into<Event>) -> Outcome {
+    let event = event.into();
+    let author = AuthorId::from(event.route().instance.expect("it names an instance"));
+    let subject = Subject::of(&id("test"), &author, &event).to_string();
+    let record = Record {
+        version: schema::SCHEMA_VERSION,
+        author,
+        incarnation: Uuid::from_u128(life),
+        number,
+        cause: Seq(0),
+        epoch: Epoch(0),
+        must_understand: false,
+        event,
+    };
+    let payload = codec::encode(&record).expect("encodes");
+    let (seq, time) = (w.state.head.applied.next(), w.state.head.time);
+    w.state.apply(Message { seq, time, subject: &subject, payload: &payload })
+}
+
+fn phase(w: &World, instance: &str) -> Option<Phase> {
+    w.state.instances.get(&id(instance)).map(|instance| instance.phase.clone())
+}
+
+#[test]
+fn who_proves_himself_serves_in_the_round_after() {
+    let mut w = launched();
+    w.made("i-1");
+    let said = genuine(&w, "i-1", 1);
+    assert_eq!(says(&mut w, 1, 1, said), Outcome::Applied);
+    assert_eq!(phase(&w, "i-1"), Some(Phase::Booting), "it is not taken at its word");
+    assert_eq!(w.rounds(), ["i-1 verified", "then", "a-1 on i-1: kept for it"]);
+    assert!(w.state.claims.is_empty());
+}
+
+/// What it says is read before the cloud's answer.
+#[test]
+fn who_proves_himself_is_of_his_launch() {
+    let mut w = launched();
+    let said = genuine(&w, "i-1", 1);
+    says(&mut w, 1, 1, said);
+    assert_eq!(phase(&w, "i-1"), None);
+    assert_eq!(w.rounds(), ["i-1 verified", "then", "a-1 on i-1: kept for it"]);
+    w.made("i-1");
+    assert_eq!(w.rounds(), [""; 0]);
+}
+
+/// A way to be no agent of `i-1`: what he says, and what is found wrong with it.
+type Forgery = (&'static str, fn(&World) -> InstanceBooted, DistrustWhy);
+
+const FORGERIES: &[Forgery] = &[
+    ("without a proof", |_| booted("i-1", "l-1"), DistrustWhy::Unproven),
+    (
+        "by a secret of his own",
+        |w| {
+            let own = credential(w, &ClusterKey::new([8; 32]), "l-1", 1).bearer(&id("i-1"));
+            own.prove(&id("test"), Uuid::from_u128(1), booted("i-1", "l-1"))
+        },
+        DistrustWhy::Forged,
+    ),
+    (
+        "with more than was proved",
+        |w| InstanceBooted { resources: cores(64), ..genuine(w, "i-1", 1) },
+        DistrustWhy::Forged,
+    ),
+    (
+        "with an address of his own",
+        |w| InstanceBooted { address: "http://10.0.0.1".into(), ..genuine(w, "i-1", 1) },
+        DistrustWhy::Forged,
+    ),
+    (
+        "with what another instance has proved",
+        |w| InstanceBooted { proof: genuine(w, "i-2", 1).proof, ..booted("i-1", "l-1") },
+        DistrustWhy::Forged,
+    ),
+    ("with what another life has proved", |w| genuine(w, "i-1", 2), DistrustWhy::Forged),
+    (
+        "with the credential of another attempt",
+        |w| {
+            let bearer = credential(w, &key(), "l-1", 2).bearer(&id("i-1"));
+            bearer.prove(&id("test"), Uuid::from_u128(1), booted("i-1", "l-1"))
+        },
+        DistrustWhy::OtherAttempt { shown: 2, made: 1 },
+    ),
+    (
+        "with a longer time to join",
+        |w| {
+            let mut said = genuine(w, "i-1", 1);
+            said.proof.iter_mut().for_each(|proof| proof.joins_until = LogTime(u64::MAX));
+            said
+        },
+        DistrustWhy::Forged,
+    ),
+];
+
+#[test]
+fn who_does_not_prove_himself_gets_nothing_and_is_ended_in_time() {
+    for (words, forged, why) in FORGERIES {
+        let mut w = launched();
+        w.made("i-1");
+        let said = forged(&w);
+        says(&mut w, 1, 1, said);
+        assert_eq!(w.rounds(), [format!("i-1 distrusted: {why:?}")], "{words}");
+        assert_eq!(phase(&w, "i-1"), Some(Phase::Booting), "{words}");
+        w.freeze();
+        w.pass(w.state.head.policy.boot_timeout);
+        let told = w.rounds();
+        assert!(told.contains(&format!("end i-1: distrusted: {why:?}")), "{words}: {told:?}");
+    }
+}
+
+/// Whoever comes first, and whatever life he says that it is: the agent is kept out by nobody.
+#[test]
+fn a_forger_keeps_nobody_out() {
+    for (words, forged, _) in FORGERIES {
+        for life in [1, MADE_UP] {
+            for judged in [false, true] {
+                let mut w = launched();
+                let said = forged(&w);
+                says(&mut w, life, 1, said);
+                if judged {
+                    w.round();
+                }
+                w.made("i-1");
+                let said = genuine(&w, "i-1", 1);
+                assert_eq!(says(&mut w, 1, 1, said), Outcome::Applied, "{words} as {life}");
+                let ahead = forged(&w);
+                says(&mut w, 1, 2, ahead);
+                w.rounds();
+                assert_eq!(phase(&w, "i-1"), Some(Phase::Up), "{words} as {life}, {judged}");
+                let on = w.state.allocs.get(&id("a-1")).and_then(|alloc| alloc.grant());
+                assert_eq!(on.map(|grant| grant.instance.as_str()), Some("i-1"), "{words}");
+                // The number that he has used is still the agent's.
+                let closed =
+                    AllocClosed { alloc: id("a-9"), driver: id("d-1"), instance: id("i-1") };
+                assert_eq!(says(&mut w, 1, 2, closed), Outcome::Void(Void::Unknown), "{words}");
+                assert_eq!(w.state.next_number(Role::Agent, &id("i-1"), Uuid::from_u128(1)), 3);
+                // What is said in other lives is void from then on, or changes nothing.
+                let again = forged(&w);
+                says(&mut w, MADE_UP, 9, again);
+                w.rounds();
+                assert_eq!(phase(&w, "i-1"), Some(Phase::Up), "{words} as {life}, afterwards");
+            }
+        }
+    }
+}
+
+/// No forged instance takes the place of the one that the cloud makes.
+#[test]
+fn a_forged_instance_is_none() {
+    let mut w = launched();
+    says(&mut w, 1, 1, booted("i-9", "l-1"));
+    assert_eq!(w.rounds(), ["i-9 distrusted: Unproven"]);
+    w.made("i-1");
+    assert_eq!(w.state.instances.len(), 1);
+    let said = booted("i-9", "l-1");
+    assert_eq!(says(&mut w, 1, 2, said), Outcome::Void(Void::WrongState), "all of it is made");
+    // One with the credential, that the cloud's answer does not have.
+    let mut w = launched();
+    let said = genuine(&w, "i-9", 1);
+    says(&mut w, 1, 1, said);
+    w.made("i-1");
+    assert_eq!(w.rounds(), ["i-9 distrusted: Stranger"]);
+}
+
+#[test]
+fn what_is_said_by_who_has_proved_nothing_is_void() {
+    let stopping = |life, number, w: &mut World| {
+        let instance: InstanceId = id("i-1");
+        says(w, life, number, InstanceStopping { instance, reason: String::new() })
+    };
+    let mut w = launched();
+    assert_eq!(stopping(1, 1, &mut w), Outcome::Void(Void::Unproven), "of nobody that is known");
+    w.made("i-1");
+    assert_eq!(stopping(1, 1, &mut w), Outcome::Void(Void::Unproven), "before");
+    let said = genuine(&w, "i-1", 1);
+    says(&mut w, 1, 1, said.clone());
+    assert_eq!(says(&mut w, 1, 1, said), Outcome::Void(Void::Duplicate), "the same again");
+    w.rounds();
+    for life in [0, 2, MADE_UP] {
+        assert_eq!(stopping(life, 1, &mut w), Outcome::Void(Void::Unproven), "as {life}");
+    }
+    let closed = AllocClosed { alloc: id("a-1"), driver: id("d-1"), instance: id("i-1") };
+    assert_eq!(says(&mut w, MADE_UP, 1, closed), Outcome::Void(Void::Unproven));
+    assert_eq!(stopping(1, 2, &mut w), Outcome::Applied, "its own next one counts");
+}
+
+/// An agent that lost its journal is another life: it counts once it has proved itself, and from then on
+/// the one before does not.
+#[test]
+fn another_life_counts_once_it_is_proved() {
+    let mut w = launched();
+    w.made("i-1");
+    let said = genuine(&w, "i-1", 5);
+    says(&mut w, 5, 1, said);
+    w.rounds();
+    let said = genuine(&w, "i-1", 4);
+    assert_eq!(says(&mut w, 4, 1, said), Outcome::Void(Void::RetiredIncarnation));
+    // Long after nobody could join any more.
+    w.secs(3600);
+    w.keep("a-1", Millis::from_secs(60));
+    let moved = InstanceBooted { address: "http://moved".into(), ..booted("i-1", "l-1") };
+    let bearer = credential(&w, &key(), "l-1", 1).bearer(&id("i-1"));
+    let moved = bearer.prove(&id("test"), Uuid::from_u128(6), moved);
+    says(&mut w, 6, 1, moved);
+    assert_eq!(w.state.instances.get(&id("i-1")).expect("there").address, "http://i-1");
+    assert!(w.rounds().contains(&"i-1 verified".to_owned()));
+    let instance = w.state.instances.get(&id("i-1")).expect("there");
+    assert_eq!(instance.address, "http://moved");
+    assert_eq!(instance.trust, Trust::Proven { life: Uuid::from_u128(6) });
+    let closed = || AllocClosed { alloc: id("a-1"), driver: id("d-1"), instance: id("i-1") };
+    assert_eq!(says(&mut w, 5, 2, closed()), Outcome::Void(Void::Unproven));
+    assert_eq!(says(&mut w, 6, 2, closed()), Outcome::Applied);
+}
+
+/// One that comes back in the same life proves what it says anew; what others say there changes nothing.
+#[test]
+fn what_is_said_again_is_proved_again() {
+    let mut w = launched();
+    w.made("i-1");
+    let said = genuine(&w, "i-1", 1);
+    says(&mut w, 1, 1, said.clone());
+    w.rounds();
+    let elsewhere = InstanceBooted { address: "http://10.0.0.1".into(), ..said.clone() };
+    says(&mut w, 1, 2, elsewhere);
+    assert_eq!(w.rounds(), ["i-1 distrusted: Forged"]);
+    assert_eq!(w.state.instances.get(&id("i-1")).expect("there").address, "http://i-1");
+    assert_eq!(says(&mut w, 1, 3, said), Outcome::Applied);
+    assert_eq!(w.rounds(), ["i-1 verified"]);
+}
+
+/// Who has the credential and comes too late: nobody can join by it any more.
+#[test]
+fn who_comes_too_late_is_ended_at_once() {
+    let mut w = launched();
+    w.made("i-1");
+    w.policy(|policy| policy.boot_timeout = Millis::from_secs(3600));
+    w.freeze();
+    let joins_until = w.state.head.time + IN_TIME;
+    w.secs(61);
+    let (said, came) = (genuine(&w, "i-1", 1), w.state.head.time);
+    says(&mut w, 1, 1, said);
+    let why = DistrustWhy::Expired { joins_until, came };
+    let told = w.rounds();
+    assert_eq!(told[0], format!("i-1 distrusted: {why:?}"));
+    assert!(told.contains(&format!("end i-1: distrusted: {why:?}")), "{told:?}");
+}
+
+/// In time is who has written in time, however late he is judged, and by whom.
+#[test]
+fn a_leader_that_comes_later_finds_who_waits() {
+    let mut w = launched();
+    w.made("i-1");
+    let said = genuine(&w, "i-1", 1);
+    says(&mut w, 1, 1, said);
+    w.secs(61);
+    w.state = State::restore(&w.state.snapshot()).expect("a snapshot");
+    assert_eq!(w.rounds(), ["i-1 verified", "then", "a-1 on i-1: kept for it"]);
+}
+
+/// A leader that cannot tell says nothing.
+#[test]
+fn without_the_secret_nobody_is_judged() {
+    for key in [None, Some(ClusterKey::new([8; 32]))] {
+        let mut w = launched();
+        w.made("i-1");
+        let said = genuine(&w, "i-1", 1);
+        says(&mut w, 1, 1, said);
+        says(&mut w, 2, 1, booted("i-1", "l-1"));
+        w.sight.key = key;
+        assert_eq!(w.rounds(), [""; 0]);
+        assert_eq!(w.state.claims.len(), 2, "who has it judges them");
+    }
+}
+
+/// What was launched before the log said that there is a secret is taken at its word, as it was.
+#[test]
+fn a_launch_goes_by_what_was_so_when_it_was_made() {
+    let mut w = World::new();
+    w.launch("i-1", small(), &[]);
+    let fingerprint = Some(key().fingerprint(&id("test")));
+    w.say(CloudConfigured { settings: "s".into(), fingerprint });
+    w.sight.key = Some(key());
+    let (offering, why) = (small(), LaunchWhy::MinInstances { floor: 0 });
+    let (attempt, count, reserved_for) = (1, 1, Vec::new());
+    let launch = id("l-2");
+    w.say(LaunchRequested { launch, attempt, offering, count, reserved_for, why });
+    assert_eq!(says(&mut w, 1, 1, booted("i-1", "l-1")), Outcome::Applied);
+    assert_eq!(phase(&w, "i-1"), Some(Phase::Up));
+    says(&mut w, 1, 1, booted("i-2", "l-2"));
+    assert_eq!(phase(&w, "i-2"), None);
+}
