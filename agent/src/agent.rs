@@ -2,6 +2,7 @@
 
 use crate::journal::Journal;
 use crate::logs;
+use crate::metrics::Exporter;
 use crate::runtime::Runtime;
 use crate::serve::{self, Growing};
 use crate::turn::{self, Clock, Found, Turn};
@@ -51,6 +52,8 @@ pub struct Options {
     pub interruption: watch::Receiver<Option<Notice>>,
     /// To be made once it has joined.
     pub joined: Option<PathBuf>,
+    /// Where the node's exporter answers: a host and a port.
+    pub metrics: String,
     /// What it proves itself with, where its launch asks for that.
     pub bearer: Option<Bearer>,
 }
@@ -102,7 +105,9 @@ impl Agent {
         let since = Instant::now();
         let journal = open(&options).await?;
         let growing = Growing::default();
-        let (address, served) = serve::serve(options.dir.clone(), &growing)
+        let exporter = Exporter::at(&options.metrics)
+            .map_err(|error| local("an HTTP client for metrics", io::Error::other(error)))?;
+        let (address, served) = serve::serve(options.dir.clone(), &growing, exporter)
             .await
             .map_err(|source| local("a port for the data plane", source))?;
         let filter = subject::for_instance(&options.cluster, &options.instance);

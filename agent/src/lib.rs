@@ -9,6 +9,7 @@ mod journal;
 pub mod keeper;
 mod logs;
 pub mod memory;
+pub mod metrics;
 pub mod runtime;
 mod serve;
 mod turn;

@@ -1,11 +1,13 @@
-//! The data plane: output of execs, over HTTP on loopback. It never travels on the log.
+//! The data plane: output of execs and metrics of the node, over HTTP on loopback. It never travels on the log.
 //!
 //! `GET /v1/health`: `ok`.
 //! `GET /v1/execs/{exec}`: whether it is running, and how much it has written so far.
 //! `GET /v1/execs/{exec}/{stdout|stderr}?offset=N&follow=true`: bytes from `offset` on; with
 //! `follow`, until the exec has ended.
+//! `GET /v1/node/metrics`: what the node's exporter tells, as it tells it; 502 and why, if it does not.
 
 use crate::logs::{self, Output};
+use crate::metrics::Exporter;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -35,6 +37,7 @@ pub(crate) type Growing = watch::Sender<BTreeSet<ExecId>>;
 struct Served {
     dir: Arc<PathBuf>,
     growing: watch::Receiver<BTreeSet<ExecId>>,
+    exporter: Exporter,
 }
 
 #[derive(Deserialize)]
@@ -49,14 +52,16 @@ struct Range {
 pub(crate) async fn serve(
     dir: PathBuf,
     growing: &Growing,
+    exporter: Exporter,
 ) -> io::Result<(String, impl Future<Output = io::Result<()>> + use<>)> {
     let listener = bind(&dir.join("port")).await?;
     let address = format!("http://{}", listener.local_addr()?);
-    let served = Served { dir: Arc::new(dir), growing: growing.subscribe() };
+    let served = Served { dir: Arc::new(dir), growing: growing.subscribe(), exporter };
     let router = Router::new()
         .route("/v1/health", get(async || "ok"))
         .route("/v1/execs/{exec}", get(status))
         .route("/v1/execs/{exec}/{output}", get(output))
+        .route("/v1/node/metrics", get(node_metrics))
         .with_state(served);
     Ok((address, async move { axum::serve(listener, router).await }))
 }
@@ -71,6 +76,10 @@ async fn bind(noted: &std::path::Path) -> io::Result<TcpListener> {
     };
     std::fs::write(noted, listener.local_addr()?.port().to_string())?;
     Ok(listener)
+}
+
+async fn node_metrics(State(served): State<Served>) -> Response {
+    served.exporter.tell().await
 }
 
 /// How far an exec is, as JSON.

@@ -11,5 +11,7 @@ mod crash;
 mod going;
 #[path = "agent/imds.rs"]
 mod imds;
+#[path = "agent/metrics.rs"]
+mod metrics;
 #[path = "agent/orders.rs"]
 mod orders;

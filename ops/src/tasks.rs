@@ -58,6 +58,7 @@ async fn live(
         runtimes: vec![Arc::new(processes)],
         interruption,
         joined: None,
+        metrics: agent::metrics::EXPORTER.into(),
         bearer: None,
     })
     .await?;

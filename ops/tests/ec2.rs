@@ -83,6 +83,70 @@ fn a_credential_of_another_launch_lets_nobody_join() {
     assert!(agent.has_joined());
 }
 
+/// Files of an instance whose credential looks genuine, and was made by somebody without the secret.
+fn forged(files: &instance::Files) -> instance::Files {
+    let mut forged = files.clone();
+    let credential = forged.get_mut(instance::CREDENTIAL).expect("a credential");
+    let (shown, secret) = credential.trim_end().rsplit_once('.').expect("a secret");
+    let other: String = secret.chars().rev().collect();
+    *credential = format!("{shown}.{other}\n");
+    forged
+}
+
+/// Who says to be the agent of an instance and cannot prove it gets nothing, and keeps out nobody who can;
+/// where nobody can, the instance is ended, and it is told why.
+#[test]
+fn who_cannot_prove_to_be_an_instance_gets_nothing() {
+    let account = Account::start();
+    let cluster = Cluster::start(&account, "genomics", "ubuntu", 0);
+    let run = cluster.begin("exit 3");
+    let id = account.instance_of(&cluster.name);
+    let files = instance::files(&account.user_data(&id));
+    let forger = cluster.bring_up_with(&id, &forged(&files));
+    account.until("it is judged", || !cluster.all("instance-distrusted").is_empty());
+    let judged = &cluster.all("instance-distrusted")[0]["body"];
+    assert_eq!(
+        (&judged["instance"], &judged["why"]["why"]),
+        (&id.as_str().into(), &"forged".into())
+    );
+    let shown = cluster.fleetlog(&["instances"]);
+    assert!(shown.contains("its proof is forged, of another instance, or altered"), "{shown}");
+    assert!(cluster.all("alloc-granted").is_empty() && !forger.has_joined());
+    drop(forger);
+    // The instance is itself, and joins.
+    let agent = cluster.bring_up(&account, &id);
+    assert_eq!(cluster::end(run).0, 3);
+    assert!(agent.has_joined());
+    assert_eq!(cluster.all("instance-verified").len(), 1);
+    // What it has shown for that does not tell the key.
+    let credential = files[instance::CREDENTIAL].trim_end();
+    let secret = credential.rsplit('.').next().expect("a secret");
+    assert!(!cluster.fleetlog(&["events", "--output", "json"]).contains(secret));
+    // Whoever has another secret leads nobody, and ends nothing.
+    let said = cluster.with_another_secret(&account, "does not lead");
+    assert!(said.contains("its secret is known by"), "{said}");
+    assert_eq!(account.state(&id), "running");
+
+    let mut second = cluster.begin_alone();
+    let mut other = String::new();
+    account.until("another is launched", || {
+        let there = account.truth().into_iter().find(|one| one.id != id);
+        there.map(|one| other = one.id).is_some() && account.launched() == 2
+    });
+    let files = instance::files(&account.user_data(&other));
+    let forger = cluster.bring_up_with(&other, &forged(&files));
+    account.until("it is judged", || cluster.all("instance-distrusted").len() == 2);
+    cluster.fleetlog(&["freeze", "a forger"]);
+    cluster.fleetlog(&["policy", "set", "boot_timeout=1s"]);
+    account.until("it is ended", || account.state(&other) == "terminated");
+    second.kill().expect("killed");
+    second.wait().expect("reaped");
+    let told = cluster.fleetlog(&["why", &other]);
+    assert!(told.contains("nobody has proved to be its agent: its proof is forged"), "{told}");
+    assert!(!forger.has_joined());
+    assert_eq!(account.state(&id), "running", "the other one is what it says");
+}
+
 /// A log whose certificate no image trusts: an instance reaches it by what the settings name, and not
 /// without.
 #[test]

@@ -96,7 +96,16 @@ async fn an_agent_by_itself() {
     let (_notice, noticed) = tokio::sync::watch::channel(None);
     let instance = id(&variable("TEST_AGENT_INSTANCE"));
     let dir = variable("TEST_AGENT_DIR").into();
-    let place = Place { cluster, instance, log, telemetry, docker: None, dir, notice: noticed };
+    let place = Place {
+        cluster,
+        instance,
+        log,
+        telemetry,
+        docker: None,
+        dir,
+        notice: noticed,
+        metrics: "127.0.0.1:1".into(),
+    };
     Agent::run(place.options().await).await.expect("it goes");
 }
 

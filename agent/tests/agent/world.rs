@@ -37,6 +37,8 @@ pub(crate) struct Place {
     pub(crate) docker: Option<Arc<dyn Runtime>>,
     pub(crate) dir: PathBuf,
     pub(crate) notice: watch::Receiver<Option<Notice>>,
+    /// Where the node's exporter answers.
+    pub(crate) metrics: String,
 }
 
 pub(crate) struct World {
@@ -87,6 +89,7 @@ impl Place {
             log: self.log,
             telemetry: self.telemetry,
             joined: Some(self.dir.join("run/joined")),
+            metrics: self.metrics,
             bearer: None,
             dir: self.dir,
             runtimes,
@@ -114,6 +117,8 @@ impl World {
             docker: None,
             dir: dir.path().to_path_buf(),
             notice: notice.subscribe(),
+            // Nobody listens there.
+            metrics: "127.0.0.1:1".into(),
         };
         let (driver, lease) = (id("d-1"), Millis::from_secs(60));
         World { place, driver, log, notice, lease, ctl, asks, _dir: dir }

@@ -6,6 +6,7 @@ use super::serve::{GRACE, POLL};
 use crate::output::{Output, Usage};
 use agent::Notice;
 use agent::imds::{ENDPOINT, Imds, notice};
+use agent::metrics::EXPORTER;
 use agent::runtime::Runtime;
 use agent::runtime::docker::Docker;
 use agent::runtime::process::Processes;
@@ -35,17 +36,20 @@ pub(crate) struct AgentArgs {
     /// What an EC2 instance's user-data tells its agent, instead
     #[arg(long, value_name = "FILE", conflicts_with = "dir")]
     config: Option<PathBuf>,
+    /// Where a node exporter answers, if the file does not say it
+    #[arg(long, value_name = "ADDRESS", default_value = EXPORTER)]
+    metrics: String,
 }
 
 pub(crate) async fn agent(args: AgentArgs, names: &ClusterArgs) -> anyhow::Result<ExitCode> {
     match (args.config, args.dir) {
-        (Some(file), _) => on_ec2(&file).await,
-        (None, Some(dir)) => here(&dir, names).await,
+        (Some(file), _) => on_ec2(&file, args.metrics).await,
+        (None, Some(dir)) => here(&dir, args.metrics, names).await,
         (None, None) => bail!(Usage("which instance? give its directory, or --config".to_owned())),
     }
 }
 
-async fn here(dir: &Path, names: &ClusterArgs) -> anyhow::Result<ExitCode> {
+async fn here(dir: &Path, metrics: String, names: &ClusterArgs) -> anyhow::Result<ExitCode> {
     let dir = dir.canonicalize().map_err(|e| Usage(format!("{}: {e}", dir.display())))?;
     let Ok(birth) = birth(&dir) else {
         bail!(Usage(format!("{} is no directory of an instance", dir.display())));
@@ -70,6 +74,7 @@ async fn here(dir: &Path, names: &ClusterArgs) -> anyhow::Result<ExitCode> {
         telemetry,
         interruption: watch_interruption(dir.clone()),
         joined: None,
+        metrics,
         bearer: None,
         dir,
     };
@@ -78,7 +83,7 @@ async fn here(dir: &Path, names: &ClusterArgs) -> anyhow::Result<ExitCode> {
 
 /// The end of this process in good order is the end of the machine, so all that is wrong is an error:
 /// whoever starts agents there tries again.
-async fn on_ec2(file: &Path) -> anyhow::Result<ExitCode> {
+async fn on_ec2(file: &Path, metrics: String) -> anyhow::Result<ExitCode> {
     let told = told(file)?;
     let credential = credential(&told)?;
     let dir = PathBuf::from(&told.dir);
@@ -102,6 +107,7 @@ async fn on_ec2(file: &Path) -> anyhow::Result<ExitCode> {
         telemetry,
         interruption: notice::watch(metadata, notice::EVERY),
         joined: Some(told.joined_file.into()),
+        metrics: told.metrics.unwrap_or(metrics),
         bearer: Some(bearer),
         dir,
     };

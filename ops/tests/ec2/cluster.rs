@@ -39,21 +39,30 @@ impl Cluster {
         let write = |file: &str, text: &str| {
             let path = dir.path().join(file);
             std::fs::write(&path, text).expect("written");
-            path
         };
-        let settings = write("ec2.json", &settings.to_string());
-        let key = write("key", &format!("{}\n", SECRET.repeat(8)));
-        let said = std::fs::File::create(dir.path().join("controller.log")).expect("a file");
+        write("ec2.json", &settings.to_string());
+        write("key", &format!("{}\n", SECRET.repeat(8)));
         let mut command = command(&log, name, dir.path());
         account.admit(&mut command);
-        command.arg("controller").arg("--ec2").arg(settings).arg("--key").arg(key);
-        command.stdout(said.try_clone().expect("a file")).stderr(said);
-        let controller = command.spawn().expect("starts");
+        let controller = controller(command, dir.path(), "key", "controller.log");
         let cluster = Cluster { name: name.to_owned(), log, dir, controller };
         // Before that it writes down the policy that it begins with.
         cluster.until("it sells", || cluster.events().contains("price-seen"));
         cluster.fleetlog(&["policy", "set", "types.allow=[\"m5.large\"]", "idle_timeout=1h"]);
         cluster
+    }
+
+    /// A second controller, whose secret is another; what it has said once it has said this.
+    pub(crate) fn with_another_secret(&self, account: &Account, says: &str) -> String {
+        std::fs::write(self.file("other"), "0ddba11".repeat(9) + "0\n").expect("written");
+        let mut command = command(&self.log, &self.name, self.dir.path());
+        account.admit(&mut command);
+        let mut other = controller(command, self.dir.path(), "other", "other.log");
+        let said = || std::fs::read_to_string(self.file("other.log")).unwrap_or_default();
+        self.until(says, || said().contains(says));
+        other.kill().expect("killed");
+        other.wait().expect("reaped");
+        said()
     }
 
     fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {
@@ -100,6 +109,13 @@ impl Cluster {
     pub(crate) fn begin(&self, script: &str) -> Child {
         let mut command = command(&self.log, &self.name, self.dir.path());
         command.args(["run", "--cpu", "2", "--memory", "1GiB", "--", "sh", "-c", script]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts")
+    }
+
+    /// Somebody who wants a whole instance of his own.
+    pub(crate) fn begin_alone(&self) -> Child {
+        let mut command = command(&self.log, &self.name, self.dir.path());
+        command.args(["start", "--type", "m5.large"]);
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts")
     }
 
@@ -158,6 +174,15 @@ impl Cluster {
             shown.lines().any(|line| line.contains(id) && line.contains("gone"))
         });
     }
+}
+
+/// Starts a controller by the settings and the key in these files.
+fn controller(mut command: Command, dir: &Path, key: &str, said: &str) -> Child {
+    let said = std::fs::File::create(dir.join(said)).expect("a file");
+    command.arg("controller").arg("--ec2").arg(dir.join("ec2.json"));
+    command.arg("--key").arg(dir.join(key));
+    command.stdout(said.try_clone().expect("a file")).stderr(said);
+    command.spawn().expect("starts")
 }
 
 pub(crate) fn command(log: &str, cluster: &str, dir: &Path) -> Command {
