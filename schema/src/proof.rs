@@ -159,7 +159,7 @@ mod tests {
             |e| e.resources.cpu += 1,
             |e| e.resources.memory += 1,
             |e| e.resources.disk += 1,
-            |e| drop(e.resources.features.insert("gpu".into(), 2)),
+            |e| e.resources.features.extend([("gpu".into(), 2)]),
             |e| e.resources.features.clear(),
             |e| e.address.push('1'),
             |e| e.version = "0.1.1".into(),

@@ -177,8 +177,8 @@ impl World {
 
     /// The cloud has made this instance.
     pub(crate) fn made(&mut self, instance: &str) {
-        let (launch, instances) = (launch_of(instance), vec![id(instance)]);
-        self.say(LaunchAccepted { launch, attempt: 1, instances });
+        let instances = vec![id(instance)];
+        self.say(LaunchAccepted { launch: launch_of(instance), attempt: 1, instances });
     }
 
     /// The cloud will not make this instance, nor any of its kind for so long.
@@ -359,8 +359,7 @@ impl World {
     }
 
     pub(crate) fn gone(&mut self, instance: &str) {
-        let instance: InstanceId = id(instance);
-        self.sight.gone.insert(instance, String::new());
+        self.sight.gone.insert(id(instance), String::new());
     }
 
     /// What the leader would write now: the same each time, and on a replica that has only a
