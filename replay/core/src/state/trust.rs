@@ -106,6 +106,9 @@ impl State {
 
     /// Takes in what somebody says of himself as the agent of an instance.
     pub(crate) fn claim(&mut self, record: &Record) -> Result<(), Void> {
+        if !record.speaks_for_itself() {
+            return Err(Void::NotItself);
+        }
         let Event::InstanceBooted(e) = &record.event else { return Err(Void::Unproven) };
         e.resources.check().map_err(|_| Void::Invalid)?;
         let (life, number, at) = (record.incarnation, record.number, self.head.time);
