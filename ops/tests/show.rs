@@ -205,7 +205,7 @@ fn led(events: impl Fn(&State) -> Vec<Event>) -> Vec<Stored> {
 /// This machine has none of them: that is no reason to call them missing.
 #[test]
 fn instances_on_ec2_are_not_looked_for_on_this_machine() {
-    let on_ec2 = led(|_| vec![CloudConfigured { settings: "{}".into() }.into()]);
+    let on_ec2 = led(|_| vec![CloudConfigured { settings: "{}".into(), fingerprint: None }.into()]);
     let world = World::of(on_ec2);
     let dir = tempfile::tempdir().expect("a directory");
     let here = dir.path().join("up");

@@ -28,8 +28,25 @@ fn what_may_be_bought() {
     assert!(mars.contains("eu-west-1") && mars.contains("[exit code 2]"), "{mars}");
 }
 
+/// The settings of a cluster in eu-west-1.
+const SETTINGS: &str = r#"{
+    "config": {
+        "region": "eu-west-1",
+        "subnets": [{"zone": "eu-west-1a", "subnet": "subnet-0aaa"}],
+        "security_groups": ["sg-0123"],
+        "images": {"arm64": {"id": "ami-0123"}},
+        "flavour": "ubuntu",
+        "agent": {"arm64": {
+            "url": "https://example.org/fleetlog",
+            "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        }},
+        "log": {"url": "nats://nats.example.org:4222"}
+    },
+    "images": {"arm64": {"id": "ami-0123", "root_device": "/dev/sda1"}}
+}"#;
+
 fn configured() -> Event {
-    CloudConfigured { settings: r#"{"config":{"region":"eu-west-1"},"images":{}}"#.into() }.into()
+    CloudConfigured { settings: SETTINGS.into(), fingerprint: None }.into()
 }
 
 fn sold(kind: &str, market: Market, price: u64) -> Offering {

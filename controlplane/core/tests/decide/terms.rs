@@ -90,7 +90,7 @@ fn whoever_leads_again_writes_its_own_prices_beside_its_own_settings() {
     one.other(Epoch(0), LeaderChallenged { replica: id("r-3"), epoch: Epoch(2) });
     one.now += 5000;
     one.other(Epoch(3), LeaderElected { replica: id("r-3"), epoch: Epoch(3), fold: FOLD_VERSION });
-    one.other(Epoch(3), CloudConfigured { settings: "large volumes".into() });
+    one.other(Epoch(3), CloudConfigured { settings: "large volumes".into(), fingerprint: None });
     let (source, zone) = (PriceSource::Shipped, mine.zone.clone());
     let theirs = vec![Offering { price: Micros(200), ..mine.clone() }];
     let (withdrawn, scores, types) = (Vec::new(), Vec::new(), Vec::new());

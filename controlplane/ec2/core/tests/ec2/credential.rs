@@ -39,6 +39,7 @@ fn launch() -> Launch {
         instances: Vec::new(),
         status: LaunchStatus::Requested,
         why: LaunchWhy::MinInstances { floor: 1 },
+        doubt: None,
     }
 }
 
