@@ -56,11 +56,11 @@ pub fn price_list(config: &SdkConfig, list: &PriceList) -> PriceListClient {
     let builder = aws_sdk_pricing::config::Builder::from(config);
     let builder = builder.region(Region::new(list.region.to_string()));
     let builder = builder.retry_config(RetryConfig::disabled()).timeout_config(timeouts());
-    let client = match &list.endpoint {
+    let config = match &list.endpoint {
         Some(endpoint) => builder.endpoint_url(endpoint.as_str()),
         None => builder,
     };
-    PriceListClient::from_conf(client.build())
+    PriceListClient::from_conf(config.build())
 }
 
 /// The same for what no SDK sends.

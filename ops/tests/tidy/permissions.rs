@@ -14,7 +14,7 @@ const WITH_OTHERS: [&str; 5] = [
     "iam:CreateServiceLinkedRole",
 ];
 
-/// The actions of all calls in the sources: of the SDK's client by method, of IAM by name.
+/// The actions of all calls in the sources: of the SDKs' clients by method, of IAM by name.
 fn called() -> BTreeSet<String> {
     let mut called = BTreeSet::new();
     for (path, text) in texts(".rs") {
@@ -31,6 +31,7 @@ fn called() -> BTreeSet<String> {
             })
         };
         called.extend(names("client.", '(').map(|method| format!("ec2:{}", camel(&method))));
+        called.extend(names("=list.get_", '(').map(|what| format!("pricing:Get{}", camel(&what))));
         called.extend(names("self.ask(\"", '"').map(|action| format!("iam:{action}")));
     }
     called

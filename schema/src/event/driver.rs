@@ -45,7 +45,8 @@ pub struct AllocRequested {
 body!(Driver "alloc-requested" AllocRequested |e| Alloc e.alloc.as_str(), driver &e.driver, check asked);
 
 fn asked(e: &AllocRequested) -> Result<(), String> {
-    e.requirements.check()
+    e.requirements.check()?;
+    e.constraint.check()
 }
 
 /// A driver no longer wants what it asked for. Void once granted.

@@ -91,7 +91,7 @@ fn only_what_will_do_is_given() {
                 w.give("a-0", "i-1", cores(4));
                 asks(w, "a-1", cores(1), &[], &["oth*"]);
             },
-            &["a-1 waits: none of 2 sold, 1 there"],
+            &["a-1 waits: nothing to buy (none of 2 of type oth*: [0, 2, 0, 0]), 1 busy"],
         ),
     ]);
 }

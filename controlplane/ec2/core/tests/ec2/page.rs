@@ -3,7 +3,7 @@
 use crate::world::plain;
 use ec2_core::Config;
 use ec2_core::cloudinit::{CloudFile, CloudUnit, Flavour};
-use ec2_core::config::Data;
+use ec2_core::config::{Data, PriceList};
 use ec2_core::refusal::{CODES, Class};
 use schema::why::RefusalScope;
 use serde_json::{Value, json};
@@ -49,6 +49,7 @@ fn parts() -> Vec<(&'static str, Value)> {
         ("files.", json!({ "files": [nobodys()] })),
         ("units.", json!({ "units": [nobodys()] })),
         ("metadata.", json!({ "metadata": nobodys() })),
+        ("price_list.", json!({ "price_list": nobodys() })),
     ]
 }
 
@@ -64,7 +65,9 @@ fn every_setting_is_on_the_page_and_nothing_else() {
             .iter()
             .any(|(under, _)| under.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
     };
-    let known: BTreeSet<String> = all.filter(|key| key == "data" || !split(key)).collect();
+    let whole = ["data", "price_list"];
+    let known: BTreeSet<String> =
+        all.filter(|key| whole.contains(&key.as_str()) || !split(key)).collect();
     let rows = table("| key | default | what it says |");
     let shown: Vec<String> = rows.iter().map(|row| bare(&row[0]).to_owned()).collect();
     assert_eq!(shown.iter().cloned().collect::<BTreeSet<_>>(), known);
@@ -85,11 +88,14 @@ fn the_defaults_on_the_page_are_those_that_there_are() {
     let usual = plain(Flavour::Flatcar).list_every.0;
     assert_eq!(usual, every);
     defaults["list_every"] = json!(every);
-    let parts = json!({ "data": data, "files": file, "units": unit });
+    defaults["price_list"] = json!(null);
+    let list: PriceList = serde_json::from_value(json!({})).expect("a price list");
+    let parts = json!({ "data": data, "files": file, "units": unit, "price_list": list });
     for row in table("| key | default | what it says |") {
         let (key, told) = (bare(&row[0]), &row[1]);
         let pointer = format!("/{}", key.replace('.', "/"));
-        let split = ["data.", "files.", "units."].iter().any(|under| key.starts_with(under));
+        let split =
+            ["data.", "files.", "units.", "price_list."].iter().any(|under| key.starts_with(under));
         let from = if split { value(&parts) } else { defaults.clone() };
         if told == "-" {
             // Nothing is there by itself: what `plain` has, it had to name.
