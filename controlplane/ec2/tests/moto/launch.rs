@@ -149,7 +149,7 @@ async fn throttled_launches_rest_and_are_made_once() {
     }
     // One that knows nothing of those calls takes its own bucket for full.
     let next = world.cloud().await;
-    assert!(matches!(next.launch(last).await, LaunchAnswer::Unknown(_)));
+    assert!(matches!(next.launch(last).await, LaunchAnswer::NotYet(_)));
     assert_eq!(world.sent(last), 1);
     world.proxy.advance(10_000);
     accepted(repeated(&next, last).await);

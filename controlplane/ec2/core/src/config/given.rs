@@ -22,7 +22,8 @@ impl Volumes for Config {
         let bare = kind.usable(0);
         let Layout { slices, each } = data.check_for(&bare)?;
         let (all, most) = (slices.saturating_add(1), kind.max_volumes);
-        if all > most {
+        // Of a type that is newer than the catalogue nothing is known: EC2 says so, if it cannot have them.
+        if most > 0 && all > most {
             return Err(format!("{all} with the root, and it can have {most}"));
         }
         let (iops, throughput) = (data.iops, data.throughput);
