@@ -5,6 +5,7 @@ mod budgets;
 mod claims;
 mod execs;
 mod notices;
+mod rests;
 mod rollover;
 mod trust;
 mod verdict;

@@ -59,6 +59,26 @@ pub struct Place {
     pub proves: bool,
 }
 
+/// The record by which an agent says that it is up, as it has been read: what was sent twice may be there twice,
+/// and only one of them counts.
+#[derive(Debug, Default)]
+struct Word {
+    number: u64,
+    copies: Vec<Seq>,
+}
+
+impl Word {
+    /// Of several records the last is meant.
+    fn read(&mut self, seq: Seq, number: u64) {
+        if number > self.number {
+            *self = Word { number, copies: Vec::new() };
+        }
+        if number == self.number {
+            self.copies.push(seq);
+        }
+    }
+}
+
 /// The agent of one instance.
 #[derive(Debug)]
 pub struct Agent {
@@ -74,9 +94,8 @@ pub struct Agent {
     landed: u64,
     /// Whether what it writes counts.
     trusted: bool,
-    /// In which life it has said with which proof that it is up, and which record of the log that is, once
-    /// it has been read.
-    said: Option<(Uuid, Proof, Option<Seq>)>,
+    /// In which life it has said with which proof that it is up, and which record of the log that is.
+    said: Option<(Uuid, Proof, Word)>,
     /// Which of them says that the instance is up, until it has joined.
     boot: Option<u64>,
     /// What has happened, and is not to be written before it is trusted.
@@ -131,12 +150,14 @@ impl Agent {
     /// Follows what it has said of itself until that is verified: then what has happened since is written.
     /// Not before, even if an earlier record of this life is: numbers count from the one that is.
     fn prove(&mut self, seq: Seq, record: &Record) {
-        let Some((life, proof, read)) = self.said.as_mut().filter(|_| !self.trusted) else {
+        let Some((life, proof, word)) = self.said.as_mut().filter(|_| !self.trusted) else {
             return;
         };
         match &record.event {
-            Event::InstanceBooted(e) if e.proof.as_ref() == Some(proof) => *read = Some(seq),
-            Event::InstanceVerified(e) if Some(e.boot) == *read => {
+            Event::InstanceBooted(e) if e.proof.as_ref() == Some(proof) => {
+                word.read(seq, record.number);
+            }
+            Event::InstanceVerified(e) if word.copies.contains(&e.boot) => {
                 self.trusted = self.orders.trusted == Some(*life);
             }
             _ => {}
@@ -172,7 +193,7 @@ impl Agent {
     /// It is up in this life, and says so, unless it must go and may say what is left to say.
     pub fn boot(&mut self, booted: InstanceBooted, life: Uuid) {
         self.trusted |= self.orders.trusted == Some(life);
-        self.said = booted.proof.clone().map(|proof| (life, proof, None));
+        self.said = booted.proof.clone().map(|proof| (life, proof, Word::default()));
         if !self.orders.stop || !self.trusted {
             self.write(booted, Seq(0));
             self.boot = Some(self.written);

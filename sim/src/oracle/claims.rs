@@ -3,6 +3,7 @@
 use super::Truth;
 use super::execs::Execs;
 use super::notices::Notices;
+use super::rests::Rests;
 use replay_core::State;
 use replay_core::state::alloc::AllocStatus;
 use replay_core::state::found::Found;
@@ -18,7 +19,7 @@ use schema::requirements::Constraint;
 use schema::resources::Resources;
 use schema::subject::Role;
 use schema::unit::{Epoch, LogTime, Micros, Millis, Seq};
-use schema::why::{RefusalScope, RefusedWhy, TerminateWhy};
+use schema::why::{RefusedWhy, TerminateWhy};
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,8 +40,7 @@ pub(super) struct Claims {
     policies: BTreeMap<Seq, Policy>,
     /// Budgets that drivers have been given.
     budgets: BTreeSet<(DriverId, Micros)>,
-    /// What the cloud has refused, how far that reaches, and until when it is not asked for again.
-    refused: Vec<(Offering, RefusalScope, LogTime)>,
+    rests: Rests,
     /// Types that were ever found to have less than was promised, from which record on, and what the last one
     /// had, if that is less.
     short: BTreeMap<SmolStr, (Seq, Option<Found>)>,
@@ -94,9 +94,11 @@ impl Claims {
                 self.launch(state, e).or_else(|| self.in_vain(state, e, record.cause))
             }
             Event::LaunchRefused(e) => {
-                self.refused.retain(|(_, _, until)| *until > state.head.time);
-                let offering = state.launches.get(&e.launch).map(|l| l.offering.clone());
-                self.refused.extend(offering.zip(e.scope).map(|(o, scope)| (o, scope, e.until)));
+                self.rests.refused(state, e);
+                None
+            }
+            Event::LaunchesThawed(_) => {
+                self.rests.thawed();
                 None
             }
             Event::LaunchAccepted(e) => {
@@ -188,11 +190,8 @@ impl Claims {
         if let Some(alloc) = unlike {
             return Some(format!("{} is launched for {alloc}, for whom it will not do", e.launch));
         }
-        let rests = |(refused, scope, until): &&(Offering, RefusalScope, LogTime)| {
-            *until > head.time && reaches(refused, *scope, &e.offering)
-        };
-        let hammered = self.refused.iter().find(rests);
-        hammered.map(|(_, scope, _)| format!("{} asks for what rests ({scope:?})", e.launch))
+        let hammered = self.rests.hammered(head.time, &e.offering);
+        hammered.map(|scope| format!("{} asks for what rests ({scope:?})", e.launch))
     }
 
     /// What the last instance of its type had, as it has just booted.
@@ -275,8 +274,10 @@ impl Claims {
             // The budget may have been changed since that was decided.
             RefusedWhy::OverBudget { asked, limit } => {
                 let cheapest = fitting().map(|o| o.at_most()).min();
+                let holds = |o: &&Offering| o.resources.holds(&floor) && o.at_most() == *asked;
+                let sold = sold().filter(allowed).any(|o| holds(&o));
                 let was = self.policies.values().any(|policy| policy.max_hourly_cost == *limit);
-                asked > limit && cheapest == Some(*asked) && was
+                asked > limit && sold && cheapest.is_none_or(|cheapest| cheapest >= *asked) && was
             }
             RefusedWhy::OverDriverBudget { asked, limit } => {
                 let was = self.budgets.contains(&(alloc.driver.clone(), *limit));
@@ -384,16 +385,4 @@ fn gone(id: &InstanceId, truth: Truth<'_>) -> Option<String> {
         return Some(format!("{id} is said to be gone, and was never made"));
     };
     machine.there(truth.now).then(|| format!("{id} is said to be gone, and runs"))
-}
-
-/// Whether a refusal of one offering is one of another. That of a quota ends when an instance does.
-fn reaches(refused: &Offering, scope: RefusalScope, other: &Offering) -> bool {
-    let (zone, kind) = (refused.zone == other.zone, refused.kind == other.kind);
-    match scope {
-        RefusalScope::Offering => zone && kind && refused.market == other.market,
-        RefusalScope::TypeInZone => zone && kind,
-        RefusalScope::Zone => zone,
-        RefusalScope::Account => true,
-        RefusalScope::QuotaGroup | RefusalScope::Unknown => false,
-    }
 }

@@ -39,6 +39,15 @@ fn what_happens_before_it_is_trusted_is_written_after() {
             &["- up"],
         ),
         (
+            "and by what it says of the first of two copies",
+            |w| {
+                booted(w);
+                let first = w.again();
+                w.verify_by(1, first);
+            },
+            &["- up", "joined"],
+        ),
+        (
             "a notice waits",
             |w| {
                 booted(w);

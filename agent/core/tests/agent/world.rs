@@ -139,6 +139,15 @@ impl World {
         self.step();
     }
 
+    /// What landed last lands again; says where it was before.
+    pub(crate) fn again(&mut self) -> Seq {
+        let first = Seq(self.log.len() as u64);
+        let line = self.log.last().expect("something has landed").clone();
+        self.store(line);
+        self.step();
+        first
+    }
+
     /// The agent dies and comes back, with its journal as far as it was durable: with what it had not
     /// brought onto the log, or without. Runtimes know `execs`.
     pub(crate) fn crash(&mut self, durable: bool, execs: &[&str]) {
