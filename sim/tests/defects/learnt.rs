@@ -11,17 +11,17 @@ pub(crate) const LEARNT: &[(u64, &str, &str)] = &[
         "when something is over must follow from the tables, or a snapshot forgets it at another time",
     ),
     (
-        23,
+        1,
         "forgotten-start",
         "what an agent has started and not written down is there all the same when it comes back",
     ),
     (
-        31,
+        43,
         "never-lapses",
         "an agent may be heard and yet be cut off from the log: its leases lapse all the same",
     ),
     (
-        21,
+        43,
         "agent-knows-best",
         "what drivers are told of an agent must come to the agent with the grant, not by another way",
     ),
@@ -31,7 +31,7 @@ pub(crate) const LEARNT: &[(u64, &str, &str)] = &[
         "a fence follows the subject of elections, not whatever record looks like an election",
     ),
     (
-        16,
+        32,
         "forgets-too-early",
         "an end that is in the journal alone is known to the runtime alone once the journal is lost",
     ),
