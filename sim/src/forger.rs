@@ -18,7 +18,7 @@ use uuid::Uuid;
 /// By what his words are known again.
 pub(crate) const ADDRESS: &str = "forged";
 /// How long after its launch an instance may join: longer than it takes to boot.
-const JOINS: Millis = Millis::from_secs(8);
+const JOINS: Millis = Millis::from_secs(20);
 /// Newer than any life that an agent comes to by itself.
 const MADE_UP: u128 = 1 << 100;
 
