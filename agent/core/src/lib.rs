@@ -4,6 +4,7 @@
 
 pub mod agent;
 pub mod exec;
+pub mod oom;
 pub mod orders;
 pub mod plan;
 

@@ -9,6 +9,7 @@ pub mod dice;
 pub mod events;
 pub mod fold;
 pub mod history;
+pub mod kernel;
 pub mod record;
 pub mod seeds;
 pub mod sound;
@@ -28,4 +29,5 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("amount", text::amount),
     ("policy", text::policy),
     ("requirements", text::requirements),
+    ("kernel", kernel::kernel),
 ];

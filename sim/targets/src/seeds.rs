@@ -25,6 +25,23 @@ const IDS: &str =
 const AMOUNTS: &str =
     "2\n0.5\n500m\n64MiB\n1.5GiB\n1GB\n4096\n1.\n.5\n-1\n99999999999TiB\n1e9\n16777216TiB";
 
+/// The kernel tells of a kill in today's words, with a part that it escapes; and in those of old.
+const KERNEL: &str = "4,478,6436485209,-;sort\\x20x invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0\n \
+    SUBSYSTEM=memory\n6,480,6436485668,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,\
+    mems_allowed=0,oom_memcg=/a,task_memcg=/a/b,task=sort,pid=7,uid=0\n\
+    3,481,6436485686,-;Memory cgroup out of memory: Killed process 7 (sort) total-vm:9kB, anon-rss:4kB, \
+    file-rss:1kB, shmem-rss:0kB, UID:0 pgtables:4kB oom_score_adj:0\n\
+    6,482,6436485690,-;Tasks in /a/b are going to be killed due to memory.oom.group set\n\
+    3,483,6436485691,-;Memory cgroup out of memory: Killed process 8 (sh) total-vm:9kB, anon-rss:4kB, \
+    file-rss:1kB, shmem-rss:0kB, UID:0 pgtables:4kB oom_score_adj:0\n";
+const KERNEL_OF_OLD: &str = "6,1,10,-;Task in /a/b killed as a result of limit of /a\n\
+    3,2,11,-;Memory cgroup out of memory: Kill process 7 (x) score 9 or sacrifice child\n\
+    3,3,12,-;Killed process 8 (y (z)), UID 3, total-vm:9kB, anon-rss:4kB, file-rss:1kB\n\
+    6,7,13,c;oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0\n\
+    6,8,14,+;,global_oom,task_memcg=/,task=x,pid=9,uid=0\n\
+    3,9,15,-;Out of memory: Killed process 9 (x) total-vm:9kB, anon-rss:4kB, file-rss:1kB, shmem-rss:0kB\n\
+    6,9,16,-;oom_reaper: reaped process 9 (x), now anon-rss:0kB\n12,10,17,-;Killed process 1 (x) total-vm:1kB\n";
+
 /// Bytes without a pattern; the same for the same seed.
 #[must_use]
 pub fn noise(seed: u64, length: usize) -> Vec<u8> {
@@ -106,6 +123,8 @@ fn texts() -> Vec<(&'static str, String, Vec<u8>)> {
         ("policy", "whole".into(), json(serde_json::to_string_pretty(&policy))),
         ("policy", "one-key".into(), br#"{"lease": 1000}"#.to_vec()),
         ("requirements", "width".into(), json(serde_json::to_string(&needs))),
+        ("kernel", "today".into(), KERNEL.into()),
+        ("kernel", "of-old".into(), KERNEL_OF_OLD.into()),
         ("heartbeat", "agent".into(), telemetry::encode(&beat)),
         ("heartbeat", "leader".into(), telemetry::encode(&leads)),
     ]

@@ -62,7 +62,7 @@ macro_rules! fed {
 }
 fed! {
     record 3000, subject 3000, heartbeat 9000, fold 150, snapshot 5000, id 9000, amount 9000,
-    policy 9000, requirements 9000,
+    policy 9000, requirements 9000, kernel 9000,
 }
 
 #[test]

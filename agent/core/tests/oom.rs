@@ -1,0 +1,6 @@
+//! What the kernel writes when it kills for memory.
+
+#[path = "oom/kills.rs"]
+mod kills;
+#[path = "oom/lines.rs"]
+mod lines;
