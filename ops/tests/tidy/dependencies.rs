@@ -43,7 +43,7 @@ const CORES: [(&str, &[&str]); 7] = [
         ],
     ),
     ("fleetlog-catalogue", &["fleetlog-schema", "smol_str", "thiserror"]),
-    ("fleetlog-agent-core", &["fleetlog-schema", "smol_str", "uuid"]),
+    ("fleetlog-agent-core", &["fleetlog-schema", "serde", "smol_str", "uuid"]),
     ("fleetlog-driver-core", &["fleetlog-schema", "uuid"]),
 ];
 /// What no core may reach, however indirectly: runtimes, networks, files, clocks, dice.
