@@ -45,6 +45,8 @@ pub(super) struct Draft<'a> {
     pub(super) waits: Vec<(&'a AllocId, PendingWhy)>,
     /// Instances that this round ends, or says are gone.
     pub(super) ended: BTreeSet<InstanceId>,
+    /// Instances that are up as of this round: as what they are is seen in the next.
+    pub(super) verified: BTreeSet<&'a InstanceId>,
     /// Micro-dollars per hour, after this round's launches.
     pub(super) committed: Micros,
     /// Instances under way, after this round's launches.
@@ -85,6 +87,7 @@ impl<'a> Draft<'a> {
             roomy: BTreeSet::new(),
             waits: Vec::new(),
             ended: BTreeSet::new(),
+            verified: BTreeSet::new(),
             committed: state.head.committed,
             pending: state.head.pending,
             instances: state.head.instances,
@@ -216,7 +219,8 @@ impl<'a> Draft<'a> {
         self.state.head.time + grant.lease.unwrap_or(alloc.lease) + grant.grace
     }
 
-    /// Requests that are to be met, in the order in which they were asked for by priority.
+    /// Requests that are to be met, in the order in which they were asked for by priority. Those who lose in
+    /// this round what was kept for them are seen to in the next: what they cost is another sum then.
     pub(super) fn waiting(&self) -> Vec<(&'a AllocId, &'a Alloc)> {
         let (allocs, index) = (&self.state.allocs, &self.state.index.waiting);
         let mut waiting: Vec<(&AllocId, &Alloc)> = if self.most_of_all(index.len()) {
@@ -227,8 +231,19 @@ impl<'a> Draft<'a> {
         } else {
             index.iter().filter_map(|(_, _, id)| Some((id, allocs.get(id)?))).collect()
         };
-        waiting.retain(|(_, alloc)| !alloc.killed);
+        waiting.retain(|(_, alloc)| !alloc.killed && !self.loses_its_launch(alloc));
         waiting
+    }
+
+    fn loses_its_launch(&self, alloc: &Alloc) -> bool {
+        if self.ended.is_empty() {
+            return false;
+        }
+        let AllocStatus::Waiting { reserved: Some(launch), .. } = &alloc.status else {
+            return false;
+        };
+        let instances = self.state.launches.get(launch).map(|launch| &launch.instances);
+        instances.is_some_and(|all| all.iter().any(|id| self.ended.contains(id)))
     }
 
     /// Whether so many allocs are sooner come upon among all that are known than looked up one by one.

@@ -47,6 +47,10 @@ fn trip(draft: &mut Draft<'_>) {
     if limit == 0 || failures < limit || failures <= known {
         return;
     }
+    // One that has come in this round ends the row.
+    if !draft.verified.is_empty() {
+        return;
+    }
     let until = head.time + rest(FIRST_BREAK, failures - limit);
     draft.breaker = Some(Breaker { failures, until });
     draft.push(BreakerTripped { failures, until });
@@ -69,6 +73,8 @@ fn look_at(draft: &mut Draft<'_>, id: &InstanceId, instance: &Instance) {
         return lost(draft, id, instance);
     }
     match &instance.phase {
+        // It has come in time, however late it was looked at.
+        Phase::Booting if draft.verified.contains(id) => {}
         Phase::Booting => booting(draft, id, instance),
         Phase::Up => up(draft, id, instance),
         Phase::Terminating { .. } | Phase::Gone { .. } => {}

@@ -15,9 +15,13 @@ pub(super) fn decide(draft: &mut Draft<'_>) {
         if draft.full() {
             return;
         }
-        let (instance, life, boot) = (instance.clone(), claim.life, *boot);
+        let (id, life, boot) = (instance, claim.life, *boot);
+        let instance = id.clone();
         match judged(key, draft.state, claim) {
-            Some(Ok(())) => draft.push(InstanceVerified { instance, life, boot }),
+            Some(Ok(())) => {
+                draft.verified.insert(id);
+                draft.push(InstanceVerified { instance, life, boot });
+            }
             Some(Err(why)) => draft.push(InstanceDistrusted { instance, life, boot, why }),
             None => {}
         }

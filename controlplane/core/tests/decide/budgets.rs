@@ -275,3 +275,17 @@ fn who_could_pay_only_for_what_the_cluster_cannot_is_refused() {
         &["a-1 refused: costs 50000 of its driver's 47000"],
     )]);
 }
+
+/// What was kept for it counted as its own. Where that goes in the same round as it is looked at, the fold would
+/// not take a grant that is over the budget; and its agent, which sees no budgets, would.
+#[test]
+fn who_loses_what_was_kept_for_him_is_held_to_his_budget() {
+    let mut w = World::new();
+    w.ask("a-1", cores(2));
+    w.launch("i-1", small(), &["a-1"]);
+    w.made("i-1");
+    w.up("i-2", cores(4));
+    budget(&mut w, "d-1", 10_000);
+    w.gone("i-1");
+    assert_eq!(w.rounds(), ["i-1 lost", "then", "a-1 refused: costs 50000 of its driver's 10000"]);
+}
