@@ -116,16 +116,17 @@ impl Agent {
         let mut core = Core::new(clock.now(), place(&options));
         turn::catch_up(&mut *reader, &mut core).await?;
         let identity = identity(&options, &journal, &mut core)?;
-        let (unsent, life) = (identity.unsent.len() as u64, identity.incarnation);
+        let unsent = identity.unsent.len() as u64;
+        let word = (identity.incarnation, identity.last_number + 1);
         let author = Author::start(options.log.clone(), identity, journal.outbox());
-        let booted = booted(&options, address, since, life);
+        let booted = booted(&options, address, since, word);
         let contact = watch::Sender::new(Instant::now());
         let beat = beat(&options, growing.clone(), contact.clone());
         let writing = author.clone();
         let contact = contact.subscribe();
         let found = Found { clock, core, author, unsent, reader, growing, contact };
         let mut turn = Turn::new(options, found);
-        turn.boot(booted, life).await;
+        turn.boot(booted, word).await;
         tokio::select! {
             result = served => result.map_err(|source| local("the data plane", source)),
             result = beat => result,
@@ -167,7 +168,8 @@ fn identity(options: &Options, journal: &Journal, core: &mut Core) -> Result<Ide
     Ok(identity)
 }
 
-fn booted(options: &Options, address: String, since: Instant, life: Uuid) -> InstanceBooted {
+/// What it says of itself, as the record of this number in this life.
+fn booted(options: &Options, address: String, since: Instant, word: (Uuid, u64)) -> InstanceBooted {
     let runtimes = options.runtimes.iter().map(|runtime| runtime.name().into());
     let said = InstanceBooted {
         instance: options.instance.clone(),
@@ -180,7 +182,7 @@ fn booted(options: &Options, address: String, since: Instant, life: Uuid) -> Ins
         proof: None,
     };
     match &options.bearer {
-        Some(bearer) => bearer.prove(&options.cluster, life, said),
+        Some(bearer) => bearer.prove(&options.cluster, word, said),
         None => said,
     }
 }

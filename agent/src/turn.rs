@@ -160,7 +160,7 @@ impl Turn {
     }
 
     /// Clears away what an earlier life left behind, and says that the instance is up.
-    pub(crate) async fn boot(&mut self, booted: InstanceBooted, life: Uuid) {
+    pub(crate) async fn boot(&mut self, booted: InstanceBooted, word: (Uuid, u64)) {
         for runtime in &self.options.runtimes {
             let known = runtime.known(&self.options.instance).await;
             for exec in self.core.known(known) {
@@ -168,7 +168,7 @@ impl Turn {
                 runtime.forget(&exec).await;
             }
         }
-        self.core.boot(booted, life);
+        self.core.boot(booted, word);
     }
 
     /// Does what is ordered until told to go.

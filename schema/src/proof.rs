@@ -1,6 +1,6 @@
 //! What shows that an instance is the one that was launched: a code by the key of its credential over all
-//! that its agent says of it, so that what is said cannot be changed, nor taken to another instance or
-//! another life of its agent. The key itself is never written down.
+//! that its agent says of it, so that what is said cannot be changed, nor taken to another instance, another
+//! life of its agent or another number of that life. The key itself is never written down.
 
 use crate::event::InstanceBooted;
 use crate::id::ClusterId;
@@ -11,7 +11,7 @@ use std::fmt;
 use uuid::Uuid;
 
 /// What the code begins with: what it covers is the same for as long as this is.
-const FORM: &[u8] = b"fleetlog boot proof 1\n";
+const FORM: &[u8] = b"fleetlog boot proof 2\n";
 
 /// What an agent shows of its credential.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,25 +47,40 @@ impl Bearer {
         Bearer { attempt, joins_until, key }
     }
 
-    /// What is said in this life of an agent, with its proof.
+    /// What is said in this life of an agent, as its record of this number, with its proof.
     #[must_use]
-    pub fn prove(&self, cluster: &ClusterId, life: Uuid, said: InstanceBooted) -> InstanceBooted {
-        let code = self.code(cluster, life, &said).to_string();
+    pub fn prove(
+        &self,
+        cluster: &ClusterId,
+        (life, number): (Uuid, u64),
+        said: InstanceBooted,
+    ) -> InstanceBooted {
+        let code = self.code(cluster, (life, number), &said).to_string();
         let proof = Proof { attempt: self.attempt, joins_until: self.joins_until, code };
         InstanceBooted { proof: Some(proof), ..said }
     }
 
     /// Whether this was said with a proof by this very key.
     #[must_use]
-    pub fn proved(&self, cluster: &ClusterId, life: Uuid, said: &InstanceBooted) -> bool {
+    pub fn proved(
+        &self,
+        cluster: &ClusterId,
+        (life, number): (Uuid, u64),
+        said: &InstanceBooted,
+    ) -> bool {
         let Some(proof) = &said.proof else { return false };
         let as_shown = (proof.attempt, proof.joins_until) == (self.attempt, self.joins_until);
         // Hashes are compared in constant time.
         let code = Hash::from_hex(&proof.code);
-        as_shown && code.is_ok_and(|code| code == self.code(cluster, life, said))
+        as_shown && code.is_ok_and(|code| code == self.code(cluster, (life, number), said))
     }
 
-    fn code(&self, cluster: &ClusterId, life: Uuid, said: &InstanceBooted) -> Hash {
+    fn code(
+        &self,
+        cluster: &ClusterId,
+        (life, number): (Uuid, u64),
+        said: &InstanceBooted,
+    ) -> Hash {
         let InstanceBooted {
             instance, launch, resources, address, version, boot, runtimes, ..
         } = said;
@@ -77,6 +92,7 @@ impl Bearer {
         spelt.number(self.joins_until.0);
         spelt.text(instance.as_str());
         spelt.0.update(life.as_bytes());
+        spelt.number(number);
         spelt.number(resources.cpu);
         spelt.number(resources.memory);
         spelt.number(resources.disk);
@@ -115,7 +131,7 @@ mod tests {
     use crate::resources::Resources;
     use crate::unit::Millis;
 
-    const LIFE: Uuid = Uuid::from_u128(7);
+    const WORD: (Uuid, u64) = (Uuid::from_u128(7), 1);
 
     fn cluster(name: &str) -> ClusterId {
         ClusterId::new(name).expect("an id")
@@ -145,14 +161,14 @@ mod tests {
 
     #[test]
     fn what_was_said_is_proved() {
-        let shown = bearer().prove(&cluster("c"), LIFE, said());
-        assert!(bearer().proved(&cluster("c"), LIFE, &shown));
-        assert!(!bearer().proved(&cluster("c"), LIFE, &said()), "no proof is none");
+        let shown = bearer().prove(&cluster("c"), WORD, said());
+        assert!(bearer().proved(&cluster("c"), WORD, &shown));
+        assert!(!bearer().proved(&cluster("c"), WORD, &said()), "no proof is none");
     }
 
     #[test]
     fn whatever_is_changed_is_not_proved() {
-        let shown = bearer().prove(&cluster("c"), LIFE, said());
+        let shown = bearer().prove(&cluster("c"), WORD, said());
         let changes: Vec<fn(&mut InstanceBooted)> = vec![
             |e| e.instance = InstanceId::new("i-2").expect("an id"),
             |e| e.launch = LaunchId::new("l-2").expect("an id"),
@@ -175,19 +191,22 @@ mod tests {
         for (nth, change) in changes.into_iter().enumerate() {
             let mut changed = shown.clone();
             change(&mut changed);
-            assert!(!bearer().proved(&cluster("c"), LIFE, &changed), "change {nth}");
+            assert!(!bearer().proved(&cluster("c"), WORD, &changed), "change {nth}");
         }
-        assert!(!bearer().proved(&cluster("d"), LIFE, &shown), "in another cluster");
-        let other = Uuid::from_u128(8);
+        assert!(!bearer().proved(&cluster("d"), WORD, &shown), "in another cluster");
+        let (life, number) = WORD;
+        let other = (Uuid::from_u128(8), number);
         assert!(!bearer().proved(&cluster("c"), other, &shown), "in another life");
+        let next = (life, number + 1);
+        assert!(!bearer().proved(&cluster("c"), next, &shown), "as another record");
         let key = Bearer::new(1, LogTime(60), [4; 32]);
-        assert!(!key.proved(&cluster("c"), LIFE, &shown), "by another key");
+        assert!(!key.proved(&cluster("c"), WORD, &shown), "by another key");
     }
 
     #[test]
     fn the_key_is_not_shown() {
         assert_eq!(format!("{:?}", bearer()), "Bearer(1, 60, ..)");
-        let shown = bearer().prove(&cluster("c"), LIFE, said());
+        let shown = bearer().prove(&cluster("c"), WORD, said());
         assert!(!format!("{shown:?}").contains("3, 3, 3"));
     }
 }

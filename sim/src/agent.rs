@@ -112,7 +112,7 @@ impl Agent {
             self.kill(now, &exec);
             self.processes.remove(&exec);
         }
-        let life = Uuid::from_u128(self.journal.life);
+        let word = (Uuid::from_u128(self.journal.life), self.writer.last_number() + 1);
         let said = InstanceBooted {
             instance: self.instance.clone(),
             launch: self.launch.clone(),
@@ -123,8 +123,8 @@ impl Agent {
             runtimes: vec!["process".into()],
             proof: None,
         };
-        let proved = self.bearer.as_ref().map(|by| by.prove(&self.cluster, life, said.clone()));
-        self.core.boot(proved.unwrap_or(said), life);
+        let proved = self.bearer.as_ref().map(|by| by.prove(&self.cluster, word, said.clone()));
+        self.core.boot(proved.unwrap_or(said), word);
     }
 
     fn read(&mut self, log: &Log) {

@@ -13,7 +13,6 @@ use schema::event::{
     Interruption, InterruptionNoticed,
 };
 use schema::id::{ClusterId, ExecId, InstanceId};
-use schema::proof::Proof;
 use schema::record::Record;
 use schema::unit::{Millis, Seq};
 use schema::why::FailureClass;
@@ -59,23 +58,20 @@ pub struct Place {
     pub proves: bool,
 }
 
-/// The record by which an agent says that it is up, as it has been read: what was sent twice may be there twice,
-/// and only one of them counts.
-#[derive(Debug, Default)]
+/// The record by which an agent says that it is up, and where it has been read: what was sent twice may be there
+/// twice, and only one of them counts. Somebody else may have written it with another number, or in other words.
+#[derive(Debug)]
 struct Word {
+    life: Uuid,
     number: u64,
-    copies: Vec<Seq>,
+    booted: InstanceBooted,
+    copies: BTreeSet<Seq>,
 }
 
 impl Word {
-    /// Of several records the last is meant.
-    fn read(&mut self, seq: Seq, number: u64) {
-        if number > self.number {
-            *self = Word { number, copies: Vec::new() };
-        }
-        if number == self.number {
-            self.copies.push(seq);
-        }
+    fn is(&self, record: &Record) -> bool {
+        let own = (record.incarnation, record.number) == (self.life, self.number);
+        own && matches!(&record.event, Event::InstanceBooted(e) if *e == self.booted)
     }
 }
 
@@ -94,8 +90,8 @@ pub struct Agent {
     landed: u64,
     /// Whether what it writes counts.
     trusted: bool,
-    /// In which life it has said with which proof that it is up, and which record of the log that is.
-    said: Option<(Uuid, Proof, Word)>,
+    /// How it has said that it is up, if it has to prove that.
+    said: Option<Word>,
     /// Which of them says that the instance is up, until it has joined.
     boot: Option<u64>,
     /// What has happened, and is not to be written before it is trusted.
@@ -150,17 +146,14 @@ impl Agent {
     /// Follows what it has said of itself until that is verified: then what has happened since is written.
     /// Not before, even if an earlier record of this life is: numbers count from the one that is.
     fn prove(&mut self, seq: Seq, record: &Record) {
-        let Some((life, proof, word)) = self.said.as_mut().filter(|_| !self.trusted) else {
-            return;
-        };
-        match &record.event {
-            Event::InstanceBooted(e) if e.proof.as_ref() == Some(proof) => {
-                word.read(seq, record.number);
-            }
-            Event::InstanceVerified(e) if word.copies.contains(&e.boot) => {
-                self.trusted = self.orders.trusted == Some(*life);
-            }
-            _ => {}
+        let Some(word) = self.said.as_mut().filter(|_| !self.trusted) else { return };
+        if word.is(record) {
+            word.copies.insert(seq);
+        }
+        if let Event::InstanceVerified(e) = &record.event
+            && word.copies.contains(&e.boot)
+        {
+            self.trusted = self.orders.trusted == Some(word.life);
         }
         if self.trusted {
             let held = std::mem::take(&mut self.held);
@@ -190,10 +183,13 @@ impl Agent {
         execs.filter(|exec| !self.orders.begun(exec)).collect()
     }
 
-    /// It is up in this life, and says so, unless it must go and may say what is left to say.
-    pub fn boot(&mut self, booted: InstanceBooted, life: Uuid) {
+    /// It is up in this life, and says so as its record of this number, which is the next; unless it must go and
+    /// may say what is left to say.
+    pub fn boot(&mut self, booted: InstanceBooted, (life, number): (Uuid, u64)) {
         self.trusted |= self.orders.trusted == Some(life);
-        self.said = booted.proof.clone().map(|proof| (life, proof, Word::default()));
+        let copies = BTreeSet::new();
+        let word = Word { life, number, booted: booted.clone(), copies };
+        self.said = booted.proof.is_some().then_some(word);
         if !self.orders.stop || !self.trusted {
             self.write(booted, Seq(0));
             self.boot = Some(self.written);

@@ -158,7 +158,7 @@ pub fn judge(
     let proof = said.proof.as_ref().ok_or(DistrustWhy::Unproven)?;
     let (attempt, joins_until) = (proof.attempt, proof.joins_until);
     let credential = Credential::of(key, cluster, &said.launch, attempt, joins_until);
-    if !credential.bearer(&said.instance).proved(cluster, claim.life, said) {
+    if !credential.bearer(&said.instance).proved(cluster, (claim.life, claim.number), said) {
         return Err(DistrustWhy::Forged);
     }
     if attempt != launch.attempt {

@@ -109,3 +109,19 @@ fn one_that_lost_its_journal_is_trusted_anew() {
     w.verify(2);
     assert_eq!(w.wanted, ["- up", "find x-1", "- x-1 exited 0 after 0", "joined"]);
 }
+
+/// Whoever reads the log has its proof as well, and may say it again: as it was, or in other words.
+#[test]
+fn who_repeats_its_word_does_not_keep_it_from_joining() {
+    for (what, number, address) in [
+        ("as another record", 2, ""),
+        ("in other words", 1, "http://forged"),
+        ("as another record and in other words", 2, "http://forged"),
+    ] {
+        let mut w = World::new();
+        booted(&mut w);
+        let own = w.repeat(number, address);
+        w.verify_by(1, own);
+        assert_eq!(w.wanted, ["- up", "joined"], "{what}");
+    }
+}

@@ -92,6 +92,21 @@ impl World {
         self.step();
     }
 
+    /// Somebody says what was said last as a record of this number, from another address; says where it
+    /// was before.
+    pub(crate) fn repeat(&mut self, number: u64, address: &str) -> Seq {
+        let first = Seq(self.log.len() as u64);
+        let line = self.log.last().expect("something has landed").clone();
+        let mut record = schema::codec::decode(&line.payload).expect("a record");
+        record.number = number;
+        if let Event::InstanceBooted(booted) = &mut record.event {
+            booted.address = address.into();
+        }
+        self.store(Line::of(&id("test"), &record).expect("short enough"));
+        self.step();
+        first
+    }
+
     /// A world with `a-1` open, and nothing noted yet.
     pub(crate) fn open(&mut self) {
         self.grant("a-1");
@@ -190,9 +205,10 @@ impl World {
             proof: None,
         };
         let bearer = Bearer::new(1, LogTime(0), [1; 32]);
-        let proved = || bearer.prove(&id("test"), self.life, booted.clone());
+        let word = (self.life, self.own.last_number() + 1);
+        let proved = || bearer.prove(&id("test"), word, booted.clone());
         let booted = if self.proves { proved() } else { booted };
-        self.agent.boot(booted, self.life);
+        self.agent.boot(booted, word);
         self.step();
     }
 

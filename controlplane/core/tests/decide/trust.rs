@@ -7,7 +7,8 @@ use replay_core::state::trust::Trust;
 use replay_core::{Message, Outcome, State, Void};
 use schema::codec;
 use schema::event::{
-    AllocClosed, CloudConfigured, Event, InstanceBooted, InstanceStopping, LaunchRequested,
+    AllocClosed, CloudConfigured, Event, InstanceBooted, InstanceLost, InstanceStopping,
+    LaunchRequested,
 };
 use schema::id::{AuthorId, ClusterId, InstanceId};
 use schema::record::Record;
@@ -63,10 +64,15 @@ fn credential(w: &World, key: &ClusterKey, launch: &str, attempt: u32) -> Creden
     Credential::of(key, &cluster, &id(launch), attempt, requested + IN_TIME)
 }
 
-/// What the agent of an instance of `l-1` says in this life.
+/// What the agent of an instance of `l-1` says first in this life.
 fn genuine(w: &World, instance: &str, life: u128) -> InstanceBooted {
+    genuine_as(w, instance, life, 1)
+}
+
+/// What it says as its record of this number.
+fn genuine_as(w: &World, instance: &str, life: u128, number: u64) -> InstanceBooted {
     let bearer = credential(w, &key(), "l-1", 1).bearer(&id(instance));
-    bearer.prove(&id("test"), Uuid::from_u128(life), booted(instance, "l-1"))
+    bearer.prove(&id("test"), (Uuid::from_u128(life), number), booted(instance, "l-1"))
 }
 
 /// Somebody writes this in the name of an instance: in this life, as its record of this number.
@@ -125,7 +131,7 @@ const FORGERIES: &[Forgery] = &[
         "by a secret of his own",
         |w| {
             let own = credential(w, &ClusterKey::new([8; 32]), "l-1", 1).bearer(&id("i-1"));
-            own.prove(&id("test"), Uuid::from_u128(1), booted("i-1", "l-1"))
+            own.prove(&id("test"), (Uuid::from_u128(1), 1), booted("i-1", "l-1"))
         },
         DistrustWhy::Forged,
     ),
@@ -149,7 +155,7 @@ const FORGERIES: &[Forgery] = &[
         "with the credential of another attempt",
         |w| {
             let bearer = credential(w, &key(), "l-1", 2).bearer(&id("i-1"));
-            bearer.prove(&id("test"), Uuid::from_u128(1), booted("i-1", "l-1"))
+            bearer.prove(&id("test"), (Uuid::from_u128(1), 1), booted("i-1", "l-1"))
         },
         DistrustWhy::OtherAttempt { shown: 2, made: 1 },
     ),
@@ -272,7 +278,7 @@ fn another_life_counts_once_it_is_proved() {
     w.keep("a-1", Millis::from_secs(60));
     let moved = InstanceBooted { address: "http://moved".into(), ..booted("i-1", "l-1") };
     let bearer = credential(&w, &key(), "l-1", 1).bearer(&id("i-1"));
-    let moved = bearer.prove(&id("test"), Uuid::from_u128(6), moved);
+    let moved = bearer.prove(&id("test"), (Uuid::from_u128(6), 1), moved);
     says(&mut w, 6, 1, moved);
     assert_eq!(w.state.instances.get(&id("i-1")).expect("there").address, "http://i-1");
     assert!(w.rounds().contains(&"i-1 verified".to_owned()));
@@ -296,8 +302,23 @@ fn what_is_said_again_is_proved_again() {
     says(&mut w, 1, 2, elsewhere);
     assert_eq!(w.rounds(), ["i-1 distrusted: Forged"]);
     assert_eq!(w.state.instances.get(&id("i-1")).expect("there").address, "http://i-1");
+    let said = genuine_as(&w, "i-1", 1, 3);
     assert_eq!(says(&mut w, 1, 3, said), Outcome::Applied);
     assert_eq!(w.rounds(), ["i-1 verified"]);
+}
+
+/// A number that is taken by what was said again would be missing to the agent.
+#[test]
+fn what_is_said_again_under_another_number_is_nobodys() {
+    let mut w = launched();
+    w.made("i-1");
+    let said = genuine(&w, "i-1", 1);
+    says(&mut w, 1, 1, said.clone());
+    says(&mut w, 1, 3, said);
+    let forged = DistrustWhy::Forged;
+    let told = ["i-1 verified", &format!("i-1 distrusted: {forged:?}"), "then"];
+    assert_eq!(w.rounds()[..3], told);
+    assert_eq!(w.state.next_number(Role::Agent, &id("i-1"), Uuid::from_u128(1)), 2);
 }
 
 /// Who has the credential and comes too late: nobody can join by it any more.
@@ -326,6 +347,21 @@ fn a_leader_that_comes_later_finds_who_waits() {
     says(&mut w, 1, 1, said);
     w.secs(61);
     w.state = State::restore(&w.state.snapshot()).expect("a snapshot");
+    assert_eq!(w.rounds(), ["i-1 verified", "then", "a-1 on i-1: kept for it"]);
+}
+
+/// A leader that comes late finds both at once: who has come in time, and that the time is over, or that too
+/// many before him have not come.
+#[test]
+fn who_came_in_time_is_not_given_up_for_being_looked_at_late() {
+    let mut w = launched();
+    w.made("i-1");
+    w.policy(|policy| policy.breaker = 1);
+    w.booting("i-2", small());
+    w.say(InstanceLost { instance: id("i-2"), message: String::new() });
+    let said = genuine(&w, "i-1", 1);
+    says(&mut w, 1, 1, said);
+    w.pass(w.state.head.policy.boot_timeout);
     assert_eq!(w.rounds(), ["i-1 verified", "then", "a-1 on i-1: kept for it"]);
 }
 

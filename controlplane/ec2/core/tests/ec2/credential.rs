@@ -56,7 +56,7 @@ fn claim(credential: &Credential, at: LogTime) -> Claim {
         proof: None,
     };
     let bearer = credential.bearer(&said.instance);
-    let booted = bearer.prove(intent().cluster(), LIFE, said);
+    let booted = bearer.prove(intent().cluster(), (LIFE, 1), said);
     Claim { booted, life: LIFE, number: 1, at }
 }
 
