@@ -273,7 +273,8 @@ pub struct AllocExpired {
     pub driver: DriverId,
     /// Where it is.
     pub instance: InstanceId,
-    /// Its execs may still be running until this log time, if the agent is cut off.
+    /// Its execs may still be running until this log time if the agent is cut off, and for its lease and grace
+    /// from this record on if that is later: it may have landed long after it was decided.
     pub execs_until: LogTime,
 }
 body!(Ctl "alloc-expired" AllocExpired |e| Alloc e.alloc.as_str(),
@@ -323,7 +324,8 @@ pub struct AllocRevoked {
     pub driver: DriverId,
     /// Where it is.
     pub instance: InstanceId,
-    /// Its execs may still be running until this log time, if the agent is cut off.
+    /// Its execs may still be running until this log time if the agent is cut off, and for its lease and grace
+    /// from this record on if that is later: it may have landed long after it was decided.
     pub execs_until: LogTime,
     /// Why.
     pub why: RevokedWhy,

@@ -168,7 +168,13 @@ impl Claims {
 
     /// Drivers are told how long execs of an alloc may still run that was taken back.
     fn promise(&mut self, state: &State, truth: Truth<'_>, alloc: &AllocId, until: LogTime) {
-        let rest = until.since(state.head.time);
+        // Whoever is cut off as this lands has been in reach until then.
+        let ended = state.allocs.get(alloc);
+        let lease = ended.and_then(|ended| {
+            let grant = ended.grant()?;
+            Some(grant.lease.unwrap_or(ended.lease).0 + grant.grace.0)
+        });
+        let rest = until.since(state.head.time).max(Millis(lease.unwrap_or_default()));
         self.promised.insert(alloc.clone(), (truth.now, truth.now + rest.0));
     }
 

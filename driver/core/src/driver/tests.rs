@@ -4,13 +4,14 @@ use super::{Driver, LEAST_PAUSE, MOST, newer_than, pause};
 use crate::view::{AllocView, ExecEnd};
 use replay_core::author::Writer;
 use schema::event::{
-    AllocFreed, AllocGranted, AllocRequested, DriverJoined, Event, ExecConfig, ExecSubmitted,
+    AllocExpired, AllocFreed, AllocGranted, AllocRequested, AllocRevoked, DriverJoined, Event,
+    ExecConfig, ExecSubmitted,
 };
-use schema::id::{AllocId, AuthorId, ExecId};
+use schema::id::{AllocId, AuthorId, DriverId, ExecId, InstanceId};
 use schema::requirements::{Constraint, Requirements};
 use schema::resources::Resources;
 use schema::unit::{LogTime, Millis, Seq};
-use schema::why::GrantWhy;
+use schema::why::{GrantWhy, RevokedWhy};
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use uuid::Uuid;
@@ -74,6 +75,13 @@ impl World {
         let (_, line) = self.ctl.write(granted.into(), Seq(0)).expect("short enough");
         self.seq += 1;
         self.driver.fold(Seq(self.seq), LogTime(0), &line.subject, &line.payload);
+    }
+
+    /// The leader says something at this log time.
+    fn hears(&mut self, time: LogTime, event: impl Into<Event>) {
+        let (_, line) = self.ctl.write(event.into(), Seq(0)).expect("short enough");
+        self.seq += 1;
+        self.driver.fold(Seq(self.seq), time, &line.subject, &line.payload);
     }
 
     /// How many allocs each record keeps that is written now.
@@ -178,4 +186,40 @@ fn what_nobody_can_report_any_more_is_given_up() {
     assert_eq!(world.driver.expire(Millis(500 + awaited.0)).len(), 1);
     let end = &world.driver.view().execs[&exec].end;
     assert!(matches!(end, Some(ExecEnd::Lost(_))), "{end:?}");
+}
+
+/// A leader that stood still between its decision and the log: until that landed the agent was in reach.
+#[test]
+fn an_end_that_lands_late_is_waited_for_from_then_on() {
+    let late = LogTime(0) + Millis::from_secs(600);
+    let (soon, far) = (LogTime(0) + Millis(1), late + Millis::from_secs(3600));
+    for (execs_until, awaited) in
+        [(soon, Millis(LEASE.0 + GRACE.0)), (far, Millis::from_secs(3600))]
+    {
+        for end in ends(execs_until) {
+            let mut world = World::new();
+            world.give("a-1", LEASE);
+            let (alloc, driver) = (id::<AllocId>("a-1"), id("d-1"));
+            let (exec, config) = (id("x-1"), ExecConfig::default());
+            let submitted =
+                ExecSubmitted { exec, alloc: alloc.clone(), driver, instance: id("i-1"), config };
+            world.says(submitted);
+            let kind = end.kind();
+            world.hears(late, end);
+            assert_eq!(world.driver.view().awaited.get(&alloc), Some(&awaited), "{kind}");
+        }
+    }
+}
+
+fn ends(execs_until: LogTime) -> [Event; 2] {
+    let (alloc, driver, instance) = (id::<AllocId>("a-1"), id::<DriverId>("d-1"), id("i-1"));
+    let expired = AllocExpired {
+        alloc: alloc.clone(),
+        driver: driver.clone(),
+        instance: InstanceId::clone(&instance),
+        execs_until,
+    };
+    let why = RevokedWhy::AllocKilled;
+    let revoked = AllocRevoked { alloc, driver, instance, execs_until, why };
+    [expired.into(), revoked.into()]
 }

@@ -115,11 +115,11 @@ impl View {
                 self.over(&e.alloc, &e.instance, OverWhy::Freed, awaited)
             }
             Event::AllocExpired(e) => {
-                let awaited = e.execs_until.since(self.time);
+                let awaited = self.awaited(&e.alloc, e.execs_until);
                 self.over(&e.alloc, &e.instance, OverWhy::Expired, awaited)
             }
             Event::AllocRevoked(e) => {
-                let awaited = e.execs_until.since(self.time);
+                let awaited = self.awaited(&e.alloc, e.execs_until);
                 let why = OverWhy::Revoked(e.why.clone());
                 let mut changed = self.over(&e.alloc, &e.instance, why, awaited);
                 if e.why == RevokedWhy::InstanceLost && !changed.is_empty() {
@@ -244,6 +244,12 @@ impl View {
     fn outlasts(&self, id: &AllocId) -> Millis {
         let given = self.given.get(id);
         given.map_or(Millis(0), |given| Millis(given.lease.0.saturating_add(given.grace.0)))
+    }
+
+    /// For how long execs of an alloc that ends now may run on. What its end says of that was true when it was
+    /// decided: it may have landed much later, and until then an agent that was in reach let them run.
+    fn awaited(&self, id: &AllocId, until: LogTime) -> Millis {
+        until.since(self.time).max(self.outlasts(id))
     }
 
     fn is_on(&self, id: &AllocId, instance: &InstanceId) -> bool {
