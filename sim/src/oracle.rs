@@ -7,6 +7,7 @@ mod execs;
 mod notices;
 mod rests;
 mod rollover;
+mod rounds;
 mod trust;
 mod verdict;
 
@@ -19,6 +20,7 @@ use crate::transitions::Watch;
 use budgets::Budgets;
 use claims::Claims;
 use replay_core::{Message, Outcome, State, Void, invariant};
+use rounds::Rounds;
 use schema::codec;
 use schema::id::{AllocId, InstanceId};
 use schema::resources::Resources;
@@ -45,6 +47,7 @@ pub(crate) struct Observer {
     claims: Claims,
     budgets: Budgets,
     trusted: Trusted,
+    rounds: Rounds,
 }
 
 impl Observer {
@@ -60,6 +63,9 @@ impl Observer {
         let leases = self.state.index.leases.len();
         let (outcome, record) = self.state.apply_decoded(message, codec::decode(message.payload));
         let mut found = Vec::new();
+        found.extend(
+            record.as_ref().and_then(|record| self.rounds.check(message.seq, outcome, record)),
+        );
         match (outcome, record) {
             (Outcome::Applied, Some(record)) => {
                 self.coverage.event(&record.event);

@@ -17,6 +17,8 @@ const SLOW: u64 = 300;
 const UNSTARTABLE: u64 = 10;
 const OUT_OF_MEMORY: u64 = 20;
 const LOST_SIGNAL: u64 = 100;
+/// Most signals that get lost in a row.
+const MOST_LOST: u32 = 2;
 
 /// A process, running or ended.
 pub(super) struct Process {
@@ -28,6 +30,8 @@ pub(super) struct Process {
     oom: bool,
     /// Nobody was left to see how it ended.
     unseen: bool,
+    /// Signals in a row that were lost.
+    missed: u32,
 }
 
 impl Process {
@@ -72,9 +76,15 @@ impl Agent {
 
     /// SIGKILL, which may get lost.
     pub(super) fn signal(&mut self, now: u64, exec: &ExecId) {
-        if !self.rng.chance(LOST_SIGNAL) {
-            self.kill(now, exec);
+        let lost = self.rng.chance(LOST_SIGNAL);
+        if let Some(process) = self.processes.get_mut(exec)
+            && lost
+            && process.missed < MOST_LOST
+        {
+            process.missed += 1;
+            return;
         }
+        self.kill(now, exec);
     }
 
     pub(super) fn kill(&mut self, now: u64, exec: &ExecId) {
@@ -155,7 +165,7 @@ impl Agent {
         let code = i32::try_from(code).unwrap_or(0);
         let oom = self.rng.chance(OUT_OF_MEMORY);
         let (alloc, ends, unseen) = (run.alloc.clone(), now + length, false);
-        let process = Process { alloc, began: now, ends, code, oom, unseen };
+        let process = Process { alloc, began: now, ends, code, oom, unseen, missed: 0 };
         let fate = self.fate_of(&run.exec);
         fate.starts += 1;
         (fate.code, fate.ran, fate.oom) = (code, length, oom);
