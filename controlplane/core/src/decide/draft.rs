@@ -21,7 +21,6 @@ use schema::unit::{LogTime, Micros};
 use schema::why::{PendingWhy, RevokedWhy};
 use smol_str::SmolStr;
 use std::cell::OnceCell;
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Looking one alloc up takes as long as coming upon so many in their order.
@@ -219,15 +218,13 @@ impl<'a> Draft<'a> {
         self.state.head.time + grant.lease.unwrap_or(alloc.lease) + grant.grace
     }
 
-    /// Requests that are to be met, in the order in which they were asked for by priority. Those who lose in
-    /// this round what was kept for them are seen to in the next: what they cost is another sum then.
+    /// Requests that are to be met, in no order. Those who lose in this round what was kept for them are seen to
+    /// in the next: what they cost is another sum then.
     pub(super) fn waiting(&self) -> Vec<(&'a AllocId, &'a Alloc)> {
         let (allocs, index) = (&self.state.allocs, &self.state.index.waiting);
         let mut waiting: Vec<(&AllocId, &Alloc)> = if self.most_of_all(index.len()) {
             let waits = |alloc: &Alloc| matches!(alloc.status, AllocStatus::Waiting { .. });
-            let mut all: Vec<_> = allocs.iter().filter(|(_, alloc)| waits(alloc)).collect();
-            all.sort_by_key(|(id, alloc)| (Reverse(alloc.priority), alloc.requested, *id));
-            all
+            allocs.iter().filter(|(_, alloc)| waits(alloc)).collect()
         } else {
             index.iter().filter_map(|(_, _, id)| Some((id, allocs.get(id)?))).collect()
         };

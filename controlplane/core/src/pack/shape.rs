@@ -2,7 +2,7 @@
 
 use super::{Demand, Terms};
 use schema::resources::Resources;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Dimensions that are there whether anybody asks for them or not: cpu, memory, disk.
 const PLAIN: usize = 3;
@@ -39,9 +39,13 @@ impl Shapes<'_> {
 
 fn amount(features: &[&str], resources: &Resources) -> Vec<u64> {
     let mut amount = Vec::with_capacity(PLAIN + features.len());
-    amount.extend([resources.cpu, resources.memory, resources.disk]);
-    amount.extend(features.iter().map(|name| resources.feature(name)));
+    add_amount(&mut amount, features, resources);
     amount
+}
+
+fn add_amount(amounts: &mut Vec<u64>, features: &[&str], resources: &Resources) {
+    amounts.extend([resources.cpu, resources.memory, resources.disk]);
+    amounts.extend(features.iter().map(|name| resources.feature(name)));
 }
 
 /// Puts equal demands together.
@@ -50,16 +54,19 @@ pub(super) fn group(demands: &[Demand]) -> Shapes<'_> {
         demands.iter().flat_map(|d| d.need.features.iter().filter(|(_, count)| **count > 0));
     let features: BTreeSet<&str> = names.map(|(name, _)| name.as_str()).collect();
     let features: Vec<&str> = features.into_iter().collect();
-    let mut groups: BTreeMap<(Vec<u64>, Terms), Vec<usize>> = BTreeMap::new();
-    for (at, demand) in demands.iter().enumerate() {
-        let key = (amount(&features, &demand.need), demand.terms);
-        groups.entry(key).or_default().push(at);
-    }
+    let width = PLAIN + features.len();
+    let mut amounts = Vec::with_capacity(width * demands.len());
+    demands.iter().for_each(|demand| add_amount(&mut amounts, &features, &demand.need));
+    // Sorted, not put into a map: where all of a hundred thousand are different, that is what takes long.
+    let key = |at: usize| (&amounts[at * width..(at + 1) * width], demands[at].terms);
+    let mut sorted: Vec<usize> = (0..demands.len()).collect();
+    sorted.sort_unstable_by(|a, b| key(*a).cmp(&key(*b)).then(a.cmp(b)));
     let mut of = vec![0; demands.len()];
-    let mut all = Vec::with_capacity(groups.len());
-    for ((need, terms), demands) in groups {
-        demands.iter().for_each(|demand| of[*demand] = all.len());
-        all.push(Shape { need, terms, demands });
+    let mut all = Vec::new();
+    for alike in sorted.chunk_by(|a, b| key(*a) == key(*b)) {
+        alike.iter().for_each(|demand| of[*demand] = all.len());
+        let (need, terms) = key(alike[0]);
+        all.push(Shape { need: need.to_vec(), terms, demands: alike.to_vec() });
     }
     let firm = demands.iter().map(|demand| demand.firm).collect();
     Shapes { features, all, of, firm }
