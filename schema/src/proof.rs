@@ -4,7 +4,7 @@
 
 use crate::event::InstanceBooted;
 use crate::id::ClusterId;
-use crate::unit::LogTime;
+use crate::unit::Millis;
 use blake3::{Hash, Hasher};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -18,8 +18,9 @@ const FORM: &[u8] = b"fleetlog boot proof 2\n";
 pub struct Proof {
     /// The attempt of its launch that it was made for.
     pub attempt: u32,
-    /// Who has not joined by this log time does not join any more.
-    pub joins_until: LogTime,
+    /// Who has not joined for so long after the log had the instance does not join any more.
+    #[serde(default)]
+    pub joins_within: Millis,
     /// Keyed BLAKE3 of what is said with it, 64 hexadecimal digits.
     pub code: String,
 }
@@ -29,22 +30,22 @@ pub struct Proof {
 #[derive(Clone)]
 pub struct Bearer {
     attempt: u32,
-    joins_until: LogTime,
+    joins_within: Millis,
     key: [u8; 32],
 }
 
 /// There is a key in it.
 impl fmt::Debug for Bearer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Bearer({}, {}, ..)", self.attempt, self.joins_until)
+        write!(f, "Bearer({}, {}, ..)", self.attempt, self.joins_within)
     }
 }
 
 impl Bearer {
     /// One with the key of its instance.
     #[must_use]
-    pub fn new(attempt: u32, joins_until: LogTime, key: [u8; 32]) -> Bearer {
-        Bearer { attempt, joins_until, key }
+    pub fn new(attempt: u32, joins_within: Millis, key: [u8; 32]) -> Bearer {
+        Bearer { attempt, joins_within, key }
     }
 
     /// What is said in this life of an agent, as its record of this number, with its proof.
@@ -56,7 +57,7 @@ impl Bearer {
         said: InstanceBooted,
     ) -> InstanceBooted {
         let code = self.code(cluster, (life, number), &said).to_string();
-        let proof = Proof { attempt: self.attempt, joins_until: self.joins_until, code };
+        let proof = Proof { attempt: self.attempt, joins_within: self.joins_within, code };
         InstanceBooted { proof: Some(proof), ..said }
     }
 
@@ -69,7 +70,7 @@ impl Bearer {
         said: &InstanceBooted,
     ) -> bool {
         let Some(proof) = &said.proof else { return false };
-        let as_shown = (proof.attempt, proof.joins_until) == (self.attempt, self.joins_until);
+        let as_shown = (proof.attempt, proof.joins_within) == (self.attempt, self.joins_within);
         // Hashes are compared in constant time.
         let code = Hash::from_hex(&proof.code);
         as_shown && code.is_ok_and(|code| code == self.code(cluster, (life, number), said))
@@ -89,7 +90,7 @@ impl Bearer {
         spelt.text(cluster.as_str());
         spelt.text(launch.as_str());
         spelt.number(self.attempt.into());
-        spelt.number(self.joins_until.0);
+        spelt.number(self.joins_within.0);
         spelt.text(instance.as_str());
         spelt.0.update(life.as_bytes());
         spelt.number(number);
@@ -129,7 +130,6 @@ mod tests {
     use super::*;
     use crate::id::{InstanceId, LaunchId};
     use crate::resources::Resources;
-    use crate::unit::Millis;
 
     const WORD: (Uuid, u64) = (Uuid::from_u128(7), 1);
 
@@ -138,7 +138,7 @@ mod tests {
     }
 
     fn bearer() -> Bearer {
-        Bearer::new(1, LogTime(60), [3; 32])
+        Bearer::new(1, Millis(60), [3; 32])
     }
 
     fn said() -> InstanceBooted {
@@ -184,7 +184,7 @@ mod tests {
             |e| e.runtimes.clear(),
             |e| e.proof = None,
             |e| e.proof.iter_mut().for_each(|proof| proof.attempt = 2),
-            |e| e.proof.iter_mut().for_each(|proof| proof.joins_until = LogTime(61)),
+            |e| e.proof.iter_mut().for_each(|proof| proof.joins_within = Millis(61)),
             |e| e.proof.iter_mut().for_each(|proof| proof.code = "0".repeat(64)),
             |e| e.proof.iter_mut().for_each(|proof| proof.code.clear()),
         ];
@@ -199,7 +199,7 @@ mod tests {
         assert!(!bearer().proved(&cluster("c"), other, &shown), "in another life");
         let next = (life, number + 1);
         assert!(!bearer().proved(&cluster("c"), next, &shown), "as another record");
-        let key = Bearer::new(1, LogTime(60), [4; 32]);
+        let key = Bearer::new(1, Millis(60), [4; 32]);
         assert!(!key.proved(&cluster("c"), WORD, &shown), "by another key");
     }
 

@@ -17,7 +17,7 @@ use schema::policy::Offering;
 use schema::policy::kind::KindName;
 use schema::policy::types::Arch;
 use schema::requirements::Market;
-use schema::unit::{LogTime, Micros, Millis};
+use schema::unit::{Micros, Millis};
 use schema::why::{RefusalClass, RefusalScope};
 use std::collections::BTreeMap;
 
@@ -32,8 +32,8 @@ const LISTED: u64 = 20_000;
 #[derive(Debug, Clone)]
 pub(crate) struct Machine {
     pub(crate) launch: LaunchId,
-    /// The attempt that it was made for, and when that was asked for.
-    pub(crate) made_for: (u32, LogTime),
+    /// The attempt that it was made for.
+    pub(crate) made_for: u32,
     pub(crate) offering: Offering,
     pub(crate) stillborn: bool,
     /// Since when it is there.
@@ -199,7 +199,7 @@ impl Cloud {
         for instance in &born {
             let machine = Machine {
                 launch: order.launch.clone(),
-                made_for: (order.attempt, order.requested),
+                made_for: order.attempt,
                 offering: order.offering.clone(),
                 stillborn: faults.strikes(now, Fault::Stillborn).is_some(),
                 since: now,

@@ -12,13 +12,13 @@ use schema::event::{AllocClosed, Event, InstanceBooted, InstanceStopping};
 use schema::id::{AuthorId, ClusterId, InstanceId, LaunchId};
 use schema::proof::Bearer;
 use schema::record::Record;
-use schema::unit::{Epoch, LogTime, Millis, Seq};
+use schema::unit::{Epoch, Millis, Seq};
 use uuid::Uuid;
 
 /// By what his words are known again.
 pub(crate) const ADDRESS: &str = "forged";
-/// How long after its launch an instance may join: longer than it takes to boot.
-const JOINS: Millis = Millis::from_secs(20);
+/// How long after the log has it an instance may join: longer than it takes to boot.
+const JOINS: Millis = Millis::from_secs(8);
 /// Newer than any life that an agent comes to by itself.
 const MADE_UP: u128 = 1 << 100;
 
@@ -31,10 +31,10 @@ pub(crate) fn key() -> ClusterKey {
 pub(crate) fn bearer(
     cluster: &ClusterId,
     launch: &LaunchId,
-    (attempt, requested): (u32, LogTime),
+    attempt: u32,
     instance: &InstanceId,
 ) -> Bearer {
-    Credential::of(&key(), cluster, launch, attempt, requested + JOINS).bearer(instance)
+    Credential::of(&key(), cluster, launch, attempt, JOINS).bearer(instance)
 }
 
 /// What the forger writes this time; `life` is one that he never had before.

@@ -4,7 +4,7 @@ use replay_core::State;
 use replay_core::state::launch::OfferingKey;
 use schema::id::{ClusterId, InstanceId, LaunchId};
 use schema::policy::Offering;
-use schema::unit::{Epoch, LogTime, Millis};
+use schema::unit::{Epoch, Millis};
 use schema::why::{DoubtClass, RefusalClass, RefusalScope};
 use std::sync::Arc;
 
@@ -23,8 +23,6 @@ pub struct LaunchOrder {
     pub count: u32,
     /// The cloud's settings by which it is made; none if the cloud has none.
     pub settings: Option<Arc<str>>,
-    /// When the intent was written.
-    pub requested: LogTime,
     /// The term in which the intent was written: the same whoever asks.
     pub intended: Epoch,
     /// The term of the leader that asks.
@@ -164,7 +162,6 @@ mod tests {
             },
             count: 1,
             settings: None,
-            requested: LogTime(1),
             intended: Epoch(1),
             epoch: Epoch(1),
         }

@@ -1,13 +1,14 @@
 //! What an instance proves itself with.
 //!
 //! ```text
-//! cluster key ──launch, attempt, deadline──▶ credential     (told at launch, the same for every leader)
-//! credential ──instance──▶ author's key                     (never travels)
-//! author's key ──all that the agent says──▶ proof           (on the log)
+//! cluster key ──launch, attempt, time to join──▶ credential     (told at launch, the same for every leader)
+//! credential ──instance──▶ author's key                         (never travels)
+//! author's key ──all that the agent says──▶ proof               (on the log)
 //! ```
 //!
 //! The credential says for which launch an instance was made. It admits an agent for the first time only
-//! until its deadline, and after that for as long as the log has its instance alive. Which instances a
+//! in its time, which runs from when the log had the instance (a launch may have waited for its turn for
+//! long), and after that for as long as the log has its instance alive. Which instances a
 //! launch has, the fold says: it takes no more of them than were asked for, and none but those of the
 //! cloud's answer. Instances of one launch share a credential; to tell them apart beyond that takes the
 //! cloud's own word, its signed identity document.
@@ -17,13 +18,13 @@ use replay_core::state::launch::Launch;
 use replay_core::state::trust::Claim;
 use schema::id::{ClusterId, InstanceId, LaunchId};
 use schema::proof::Bearer;
-use schema::unit::LogTime;
+use schema::unit::{LogTime, Millis};
 use schema::why::DistrustWhy;
 use smol_str::SmolStr;
 use std::fmt;
 
 /// What a credential begins with.
-const FORM: &str = "fl1";
+const FORM: &str = "fl2";
 /// Hexadecimal digits of what a key is known by.
 const FINGERPRINT: usize = 32;
 
@@ -63,8 +64,8 @@ pub struct Credential {
     pub launch: LaunchId,
     /// Its attempt.
     pub attempt: u32,
-    /// Whoever has not joined by this log time does not join any more.
-    pub joins_until: LogTime,
+    /// Whoever has not joined for so long after the log had the instance does not join any more.
+    pub joins_within: Millis,
     secret: Hash,
 }
 
@@ -79,12 +80,12 @@ fn secret(
     cluster: &ClusterId,
     launch: &LaunchId,
     attempt: u32,
-    joins_until: LogTime,
+    joins_within: Millis,
 ) -> Hash {
     let mut hasher = blake3::Hasher::new_keyed(&key.0);
-    hasher.update(b"fleetlog instance credential 1\n");
+    hasher.update(b"fleetlog instance credential 2\n");
     // No id holds a line's end, so no two inputs are spelt alike.
-    hasher.update(format!("{cluster}\n{launch}\n{attempt}\n{joins_until}\n").as_bytes());
+    hasher.update(format!("{cluster}\n{launch}\n{attempt}\n{}\n", joins_within.0).as_bytes());
     hasher.finalize()
 }
 
@@ -96,18 +97,18 @@ impl Credential {
         cluster: &ClusterId,
         launch: &LaunchId,
         attempt: u32,
-        joins_until: LogTime,
+        joins_within: Millis,
     ) -> Credential {
-        let secret = secret(key, cluster, launch, attempt, joins_until);
+        let secret = secret(key, cluster, launch, attempt, joins_within);
         let (cluster, launch) = (cluster.clone(), launch.clone());
-        Credential { cluster, launch, attempt, joins_until, secret }
+        Credential { cluster, launch, attempt, joins_within, secret }
     }
 
     /// As it stands in the instance's file.
     #[must_use]
     pub fn text(&self) -> String {
-        let Credential { cluster, launch, attempt, joins_until, secret } = self;
-        format!("{FORM}.{cluster}.{launch}.{attempt}.{joins_until}.{secret}")
+        let Credential { cluster, launch, attempt, joins_within, secret } = self;
+        format!("{FORM}.{cluster}.{launch}.{attempt}.{}.{secret}", joins_within.0)
     }
 
     /// Reads what [`Credential::text`] writes; nothing else. Whether it is genuine shows when something is
@@ -115,12 +116,12 @@ impl Credential {
     #[must_use]
     pub fn parse(text: &str) -> Option<Credential> {
         let parts: Vec<&str> = text.splitn(7, '.').collect();
-        let [FORM, cluster, launch, attempt, joins_until, secret] = parts[..] else { return None };
+        let [FORM, cluster, launch, attempt, joins_within, secret] = parts[..] else { return None };
         let read = Credential {
             cluster: ClusterId::new(cluster).ok()?,
             launch: LaunchId::new(launch).ok()?,
             attempt: attempt.parse().ok()?,
-            joins_until: LogTime(joins_until.parse().ok()?),
+            joins_within: Millis(joins_within.parse().ok()?),
             secret: Hash::from_hex(secret).ok()?,
         };
         (read.text() == text).then_some(read)
@@ -138,12 +139,13 @@ impl Credential {
     /// What the agent of this instance proves itself with.
     #[must_use]
     pub fn bearer(&self, instance: &InstanceId) -> Bearer {
-        Bearer::new(self.attempt, self.joins_until, self.author_key(instance))
+        Bearer::new(self.attempt, self.joins_within, self.author_key(instance))
     }
 }
 
 /// Whether whoever says that an instance of this launch has booted has its credential, and may join by it.
-/// `joined` says whether its agent has before: then there is no deadline.
+/// `made` says when the log had the instance: none if it has none yet, or its agent has joined before. Then
+/// there is no deadline.
 ///
 /// # Errors
 /// What is wrong with his proof.
@@ -152,20 +154,22 @@ pub fn judge(
     cluster: &ClusterId,
     claim: &Claim,
     launch: &Launch,
-    joined: bool,
+    made: Option<LogTime>,
 ) -> Result<(), DistrustWhy> {
     let said = &claim.booted;
     let proof = said.proof.as_ref().ok_or(DistrustWhy::Unproven)?;
-    let (attempt, joins_until) = (proof.attempt, proof.joins_until);
-    let credential = Credential::of(key, cluster, &said.launch, attempt, joins_until);
+    let (attempt, within) = (proof.attempt, proof.joins_within);
+    let credential = Credential::of(key, cluster, &said.launch, attempt, within);
     if !credential.bearer(&said.instance).proved(cluster, (claim.life, claim.number), said) {
         return Err(DistrustWhy::Forged);
     }
     if attempt != launch.attempt {
         return Err(DistrustWhy::OtherAttempt { shown: attempt, made: launch.attempt });
     }
-    if !joined && claim.at > joins_until {
-        return Err(DistrustWhy::Expired { joins_until, came: claim.at });
+    match made.map(|made| made + within) {
+        Some(joins_until) if claim.at > joins_until => {
+            Err(DistrustWhy::Expired { joins_until, came: claim.at })
+        }
+        Some(_) | None => Ok(()),
     }
-    Ok(())
 }

@@ -346,7 +346,6 @@ fn order(
         offering: intent.offering.clone(),
         count: intent.count,
         settings: settings.map(Arc::from),
-        requested: intent.requested,
         intended: intent.epoch,
         epoch,
     }

@@ -21,7 +21,7 @@ use ec2_core::setup::profile;
 use ec2_core::{Config, Intent, RunRequest};
 use schema::id::{ClusterId, LaunchId};
 use schema::policy::{Offering, Policy};
-use schema::unit::{Epoch, LogTime};
+use schema::unit::Epoch;
 pub use seen::InAccount;
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
@@ -173,7 +173,6 @@ impl Account {
             offering: offering.clone(),
             count: 1,
             settings: None,
-            requested: LogTime(0),
             intended: Epoch(0),
             epoch: Epoch(0),
         });

@@ -4,7 +4,7 @@ use controlplane::cloud::local::faults::Faults;
 use controlplane::cloud::local::{Host, LocalCloud, offerings};
 use controlplane::cloud::{Cloud, LaunchAnswer, LaunchOrder, SeenState};
 use schema::id::{ClusterId, InstanceId, LaunchId};
-use schema::unit::{Epoch, LogTime, Millis};
+use schema::unit::{Epoch, Millis};
 use std::time::{Duration, Instant};
 
 /// Far longer than anything here takes.
@@ -32,7 +32,6 @@ pub(crate) fn order(launch: &str, count: u32) -> LaunchOrder {
         offering: offerings().remove(0),
         count,
         settings: None,
-        requested: LogTime(1),
         intended: Epoch(1),
         epoch: Epoch(1),
     }

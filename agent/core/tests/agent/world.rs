@@ -12,7 +12,7 @@ use schema::event::{
 use schema::id::{AuthorId, ClusterId};
 use schema::proof::Bearer;
 use schema::resources::Resources;
-use schema::unit::{LogTime, Millis, Seq};
+use schema::unit::{Millis, Seq};
 use schema::why::{FailureClass, GrantWhy, TerminateWhy};
 use std::str::FromStr;
 use uuid::Uuid;
@@ -204,7 +204,7 @@ impl World {
             runtimes: Vec::new(),
             proof: None,
         };
-        let bearer = Bearer::new(1, LogTime(0), [1; 32]);
+        let bearer = Bearer::new(1, Millis(0), [1; 32]);
         let word = (self.life, self.own.last_number() + 1);
         let proved = || bearer.prove(&id("test"), word, booted.clone());
         let booted = if self.proves { proved() } else { booted };

@@ -38,8 +38,8 @@ fn judged(key: &ClusterKey, state: &State, claim: &Claim) -> Option<Result<(), D
         return None;
     }
     let known = state.instances.get(&claim.booted.instance);
-    let joined = known.is_some_and(|known| matches!(known.trust, Trust::Proven { .. }));
-    let genuine = judge(key, cluster, claim, launch, joined);
+    let made = known.filter(|known| !matches!(known.trust, Trust::Proven { .. }));
+    let genuine = judge(key, cluster, claim, launch, made.map(|known| known.created));
     let placed = || state.has_place_for(claim).then_some(()).ok_or(DistrustWhy::Stranger);
     Some(genuine.and_then(|()| placed()))
 }

@@ -10,14 +10,14 @@ use schema::event::{
     AllocClosed, CloudConfigured, Event, InstanceBooted, InstanceLost, InstanceStopping,
     LaunchRequested,
 };
-use schema::id::{AuthorId, ClusterId, InstanceId};
+use schema::id::{AuthorId, InstanceId};
 use schema::record::Record;
 use schema::subject::{Role, Subject};
-use schema::unit::{Epoch, LogTime, Millis, Seq};
+use schema::unit::{Epoch, Millis, Seq};
 use schema::why::{DistrustWhy, LaunchWhy};
 use uuid::Uuid;
 
-/// How long after its launch an instance may join.
+/// How long after the log has it an instance may join.
 const IN_TIME: Millis = Millis::from_secs(60);
 /// Newer than any life that an agent comes to by itself.
 const MADE_UP: u128 = u128::MAX;
@@ -58,20 +58,18 @@ fn booted(instance: &str, launch: &str) -> InstanceBooted {
 }
 
 /// What was told to the instances of a launch.
-fn credential(w: &World, key: &ClusterKey, launch: &str, attempt: u32) -> Credential {
-    let cluster: ClusterId = id("test");
-    let requested = w.state.launches.get(&id(launch)).expect("a launch").requested;
-    Credential::of(key, &cluster, &id(launch), attempt, requested + IN_TIME)
+fn credential(key: &ClusterKey, launch: &str, attempt: u32) -> Credential {
+    Credential::of(key, &id("test"), &id(launch), attempt, IN_TIME)
 }
 
 /// What the agent of an instance of `l-1` says first in this life.
-fn genuine(w: &World, instance: &str, life: u128) -> InstanceBooted {
-    genuine_as(w, instance, life, 1)
+fn genuine(instance: &str, life: u128) -> InstanceBooted {
+    genuine_as(instance, life, 1)
 }
 
 /// What it says as its record of this number.
-fn genuine_as(w: &World, instance: &str, life: u128, number: u64) -> InstanceBooted {
-    let bearer = credential(w, &key(), "l-1", 1).bearer(&id(instance));
+fn genuine_as(instance: &str, life: u128, number: u64) -> InstanceBooted {
+    let bearer = credential(&key(), "l-1", 1).bearer(&id(instance));
     bearer.prove(&id("test"), (Uuid::from_u128(life), number), booted(instance, "l-1"))
 }
 
@@ -103,7 +101,7 @@ fn phase(w: &World, instance: &str) -> Option<Phase> {
 fn who_proves_himself_serves_in_the_round_after() {
     let mut w = launched();
     w.made("i-1");
-    let said = genuine(&w, "i-1", 1);
+    let said = genuine("i-1", 1);
     assert_eq!(says(&mut w, 1, 1, said), Outcome::Applied);
     assert_eq!(phase(&w, "i-1"), Some(Phase::Booting), "it is not taken at its word");
     assert_eq!(w.rounds(), ["i-1 verified", "then", "a-1 on i-1: kept for it"]);
@@ -114,8 +112,7 @@ fn who_proves_himself_serves_in_the_round_after() {
 #[test]
 fn who_proves_himself_is_of_his_launch() {
     let mut w = launched();
-    let said = genuine(&w, "i-1", 1);
-    says(&mut w, 1, 1, said);
+    says(&mut w, 1, 1, genuine("i-1", 1));
     assert_eq!(phase(&w, "i-1"), None);
     assert_eq!(w.rounds(), ["i-1 verified", "then", "a-1 on i-1: kept for it"]);
     w.made("i-1");
@@ -123,47 +120,47 @@ fn who_proves_himself_is_of_his_launch() {
 }
 
 /// A way to be no agent of `i-1`: what he says, and what is found wrong with it.
-type Forgery = (&'static str, fn(&World) -> InstanceBooted, DistrustWhy);
+type Forgery = (&'static str, fn() -> InstanceBooted, DistrustWhy);
 
 const FORGERIES: &[Forgery] = &[
-    ("without a proof", |_| booted("i-1", "l-1"), DistrustWhy::Unproven),
+    ("without a proof", || booted("i-1", "l-1"), DistrustWhy::Unproven),
     (
         "by a secret of his own",
-        |w| {
-            let own = credential(w, &ClusterKey::new([8; 32]), "l-1", 1).bearer(&id("i-1"));
+        || {
+            let own = credential(&ClusterKey::new([8; 32]), "l-1", 1).bearer(&id("i-1"));
             own.prove(&id("test"), (Uuid::from_u128(1), 1), booted("i-1", "l-1"))
         },
         DistrustWhy::Forged,
     ),
     (
         "with more than was proved",
-        |w| InstanceBooted { resources: cores(64), ..genuine(w, "i-1", 1) },
+        || InstanceBooted { resources: cores(64), ..genuine("i-1", 1) },
         DistrustWhy::Forged,
     ),
     (
         "with an address of his own",
-        |w| InstanceBooted { address: "http://10.0.0.1".into(), ..genuine(w, "i-1", 1) },
+        || InstanceBooted { address: "http://10.0.0.1".into(), ..genuine("i-1", 1) },
         DistrustWhy::Forged,
     ),
     (
         "with what another instance has proved",
-        |w| InstanceBooted { proof: genuine(w, "i-2", 1).proof, ..booted("i-1", "l-1") },
+        || InstanceBooted { proof: genuine("i-2", 1).proof, ..booted("i-1", "l-1") },
         DistrustWhy::Forged,
     ),
-    ("with what another life has proved", |w| genuine(w, "i-1", 2), DistrustWhy::Forged),
+    ("with what another life has proved", || genuine("i-1", 2), DistrustWhy::Forged),
     (
         "with the credential of another attempt",
-        |w| {
-            let bearer = credential(w, &key(), "l-1", 2).bearer(&id("i-1"));
+        || {
+            let bearer = credential(&key(), "l-1", 2).bearer(&id("i-1"));
             bearer.prove(&id("test"), (Uuid::from_u128(1), 1), booted("i-1", "l-1"))
         },
         DistrustWhy::OtherAttempt { shown: 2, made: 1 },
     ),
     (
         "with a longer time to join",
-        |w| {
-            let mut said = genuine(w, "i-1", 1);
-            said.proof.iter_mut().for_each(|proof| proof.joins_until = LogTime(u64::MAX));
+        || {
+            let mut said = genuine("i-1", 1);
+            said.proof.iter_mut().for_each(|proof| proof.joins_within = Millis(u64::MAX));
             said
         },
         DistrustWhy::Forged,
@@ -175,8 +172,7 @@ fn who_does_not_prove_himself_gets_nothing_and_is_ended_in_time() {
     for (words, forged, why) in FORGERIES {
         let mut w = launched();
         w.made("i-1");
-        let said = forged(&w);
-        says(&mut w, 1, 1, said);
+        says(&mut w, 1, 1, forged());
         assert_eq!(w.rounds(), [format!("i-1 distrusted: {why:?}")], "{words}");
         assert_eq!(phase(&w, "i-1"), Some(Phase::Booting), "{words}");
         w.freeze();
@@ -193,16 +189,14 @@ fn a_forger_keeps_nobody_out() {
         for life in [1, MADE_UP] {
             for judged in [false, true] {
                 let mut w = launched();
-                let said = forged(&w);
-                says(&mut w, life, 1, said);
+                says(&mut w, life, 1, forged());
                 if judged {
                     w.round();
                 }
                 w.made("i-1");
-                let said = genuine(&w, "i-1", 1);
+                let said = genuine("i-1", 1);
                 assert_eq!(says(&mut w, 1, 1, said), Outcome::Applied, "{words} as {life}");
-                let ahead = forged(&w);
-                says(&mut w, 1, 2, ahead);
+                says(&mut w, 1, 2, forged());
                 w.rounds();
                 assert_eq!(phase(&w, "i-1"), Some(Phase::Up), "{words} as {life}, {judged}");
                 let on = w.state.allocs.get(&id("a-1")).and_then(|alloc| alloc.grant());
@@ -213,8 +207,7 @@ fn a_forger_keeps_nobody_out() {
                 assert_eq!(says(&mut w, 1, 2, closed), Outcome::Void(Void::Unknown), "{words}");
                 assert_eq!(w.state.next_number(Role::Agent, &id("i-1"), Uuid::from_u128(1)), 3);
                 // What is said in other lives is void from then on, or changes nothing.
-                let again = forged(&w);
-                says(&mut w, MADE_UP, 9, again);
+                says(&mut w, MADE_UP, 9, forged());
                 w.rounds();
                 assert_eq!(phase(&w, "i-1"), Some(Phase::Up), "{words} as {life}, afterwards");
             }
@@ -234,7 +227,7 @@ fn a_forged_instance_is_none() {
     assert_eq!(says(&mut w, 1, 2, said), Outcome::Void(Void::WrongState), "all of it is made");
     // One with the credential, that the cloud's answer does not have.
     let mut w = launched();
-    let said = genuine(&w, "i-9", 1);
+    let said = genuine("i-9", 1);
     says(&mut w, 1, 1, said);
     w.made("i-1");
     assert_eq!(w.rounds(), ["i-9 distrusted: Stranger"]);
@@ -250,7 +243,7 @@ fn what_is_said_by_who_has_proved_nothing_is_void() {
     assert_eq!(stopping(1, 1, &mut w), Outcome::Void(Void::Unproven), "of nobody that is known");
     w.made("i-1");
     assert_eq!(stopping(1, 1, &mut w), Outcome::Void(Void::Unproven), "before");
-    let said = genuine(&w, "i-1", 1);
+    let said = genuine("i-1", 1);
     says(&mut w, 1, 1, said.clone());
     assert_eq!(says(&mut w, 1, 1, said), Outcome::Void(Void::Duplicate), "the same again");
     w.rounds();
@@ -268,16 +261,16 @@ fn what_is_said_by_who_has_proved_nothing_is_void() {
 fn another_life_counts_once_it_is_proved() {
     let mut w = launched();
     w.made("i-1");
-    let said = genuine(&w, "i-1", 5);
+    let said = genuine("i-1", 5);
     says(&mut w, 5, 1, said);
     w.rounds();
-    let said = genuine(&w, "i-1", 4);
+    let said = genuine("i-1", 4);
     assert_eq!(says(&mut w, 4, 1, said), Outcome::Void(Void::RetiredIncarnation));
     // Long after nobody could join any more.
     w.secs(3600);
     w.keep("a-1", Millis::from_secs(60));
     let moved = InstanceBooted { address: "http://moved".into(), ..booted("i-1", "l-1") };
-    let bearer = credential(&w, &key(), "l-1", 1).bearer(&id("i-1"));
+    let bearer = credential(&key(), "l-1", 1).bearer(&id("i-1"));
     let moved = bearer.prove(&id("test"), (Uuid::from_u128(6), 1), moved);
     says(&mut w, 6, 1, moved);
     assert_eq!(w.state.instances.get(&id("i-1")).expect("there").address, "http://i-1");
@@ -295,14 +288,14 @@ fn another_life_counts_once_it_is_proved() {
 fn what_is_said_again_is_proved_again() {
     let mut w = launched();
     w.made("i-1");
-    let said = genuine(&w, "i-1", 1);
+    let said = genuine("i-1", 1);
     says(&mut w, 1, 1, said.clone());
     w.rounds();
     let elsewhere = InstanceBooted { address: "http://10.0.0.1".into(), ..said.clone() };
     says(&mut w, 1, 2, elsewhere);
     assert_eq!(w.rounds(), ["i-1 distrusted: Forged"]);
     assert_eq!(w.state.instances.get(&id("i-1")).expect("there").address, "http://i-1");
-    let said = genuine_as(&w, "i-1", 1, 3);
+    let said = genuine_as("i-1", 1, 3);
     assert_eq!(says(&mut w, 1, 3, said), Outcome::Applied);
     assert_eq!(w.rounds(), ["i-1 verified"]);
 }
@@ -312,7 +305,7 @@ fn what_is_said_again_is_proved_again() {
 fn what_is_said_again_under_another_number_is_nobodys() {
     let mut w = launched();
     w.made("i-1");
-    let said = genuine(&w, "i-1", 1);
+    let said = genuine("i-1", 1);
     says(&mut w, 1, 1, said.clone());
     says(&mut w, 1, 3, said);
     let forged = DistrustWhy::Forged;
@@ -330,7 +323,7 @@ fn who_comes_too_late_is_ended_at_once() {
     w.freeze();
     let joins_until = w.state.head.time + IN_TIME;
     w.secs(61);
-    let (said, came) = (genuine(&w, "i-1", 1), w.state.head.time);
+    let (said, came) = (genuine("i-1", 1), w.state.head.time);
     says(&mut w, 1, 1, said);
     let why = DistrustWhy::Expired { joins_until, came };
     let told = w.rounds();
@@ -338,13 +331,22 @@ fn who_comes_too_late_is_ended_at_once() {
     assert!(told.contains(&format!("end i-1: distrusted: {why:?}")), "{told:?}");
 }
 
+/// Its time begins when the log has it, not when it was asked for.
+#[test]
+fn however_long_a_launch_has_waited_its_instance_joins() {
+    let mut w = launched();
+    w.secs(3600);
+    w.made("i-1");
+    says(&mut w, 1, 1, genuine("i-1", 1));
+    assert_eq!(w.rounds(), ["i-1 verified", "then", "a-1 on i-1: kept for it"]);
+}
+
 /// In time is who has written in time, however late he is judged, and by whom.
 #[test]
 fn a_leader_that_comes_later_finds_who_waits() {
     let mut w = launched();
     w.made("i-1");
-    let said = genuine(&w, "i-1", 1);
-    says(&mut w, 1, 1, said);
+    says(&mut w, 1, 1, genuine("i-1", 1));
     w.secs(61);
     w.state = State::restore(&w.state.snapshot()).expect("a snapshot");
     assert_eq!(w.rounds(), ["i-1 verified", "then", "a-1 on i-1: kept for it"]);
@@ -359,8 +361,7 @@ fn who_came_in_time_is_not_given_up_for_being_looked_at_late() {
     w.policy(|policy| policy.breaker = 1);
     w.booting("i-2", small());
     w.say(InstanceLost { instance: id("i-2"), message: String::new() });
-    let said = genuine(&w, "i-1", 1);
-    says(&mut w, 1, 1, said);
+    says(&mut w, 1, 1, genuine("i-1", 1));
     w.pass(w.state.head.policy.boot_timeout);
     assert_eq!(w.rounds(), ["i-1 verified", "then", "a-1 on i-1: kept for it"]);
 }
@@ -371,7 +372,7 @@ fn without_the_secret_nobody_is_judged() {
     for key in [None, Some(ClusterKey::new([8; 32]))] {
         let mut w = launched();
         w.made("i-1");
-        let said = genuine(&w, "i-1", 1);
+        let said = genuine("i-1", 1);
         says(&mut w, 1, 1, said);
         says(&mut w, 2, 1, booted("i-1", "l-1"));
         w.sight.key = key;

@@ -6,12 +6,11 @@ use schema::id::{AuthorId, ClusterId, InstanceId};
 use schema::subject::{self, Role};
 use schema::unit::Millis;
 
-/// The credential of an intent: the same whoever leads. Its agents have `joins_within` from the intent's
-/// log time on.
+/// The credential of an intent: the same whoever leads. Its agents have `joins_within` from when the log has
+/// their instance.
 #[must_use]
 pub fn credential(key: &ClusterKey, intent: &Intent, joins_within: Millis) -> Credential {
-    let joins_until = intent.requested() + joins_within;
-    Credential::of(key, intent.cluster(), intent.launch(), intent.attempt(), joins_until)
+    Credential::of(key, intent.cluster(), intent.launch(), intent.attempt(), joins_within)
 }
 
 /// The subjects of an instance: all that its agent may write to, and all that it may read.

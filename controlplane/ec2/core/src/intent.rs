@@ -6,7 +6,7 @@
 use controlplane_core::cloud::LaunchOrder;
 use schema::id::{ClusterId, LaunchId};
 use schema::policy::Offering;
-use schema::unit::{Epoch, LogTime};
+use schema::unit::Epoch;
 
 /// A folded intent and its attempt under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +16,6 @@ pub struct Intent {
     attempt: u32,
     offering: Offering,
     count: u32,
-    requested: LogTime,
     epoch: Epoch,
 }
 
@@ -30,7 +29,6 @@ impl Intent {
             attempt: order.attempt,
             offering: order.offering.clone(),
             count: order.count,
-            requested: order.requested,
             epoch: order.intended,
         }
     }
@@ -63,12 +61,6 @@ impl Intent {
     #[must_use]
     pub fn count(&self) -> u32 {
         self.count
-    }
-
-    /// The log time of its record.
-    #[must_use]
-    pub fn requested(&self) -> LogTime {
-        self.requested
     }
 
     /// The term of its record.

@@ -15,7 +15,7 @@ use schema::policy::Offering;
 use schema::policy::worth::Links;
 use schema::requirements::Market;
 use schema::resources::Resources;
-use schema::unit::{Epoch, LogTime, Micros};
+use schema::unit::{Epoch, Micros};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -207,7 +207,6 @@ fn longest(arch: Arch) -> Intent {
         },
         count: 1,
         settings: None,
-        requested: LogTime(u64::MAX / 2),
         intended: Epoch(0),
         epoch: Epoch(0),
     })

@@ -14,7 +14,7 @@ use schema::policy::Offering;
 use schema::policy::worth::Links;
 use schema::requirements::Market;
 use schema::resources::Resources;
-use schema::unit::{Epoch, LogTime, Micros};
+use schema::unit::{Epoch, Micros};
 use sim_ec2::{Moto, Options, Proxy, Truth};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -184,7 +184,6 @@ pub(crate) fn order_of(cluster: &str, launch: &str, count: u32) -> LaunchOrder {
         },
         count,
         settings: None,
-        requested: LogTime(1_790_000_000_000_000_000),
         intended: Epoch(7),
         epoch: Epoch(7),
     }

@@ -58,7 +58,7 @@ pub(super) fn event(kind: &str, place: &Place, dice: &mut Dice<'_>) -> Option<Ev
 }
 
 fn proof(dice: &mut Dice<'_>) -> Proof {
-    Proof { attempt: dice.short(), joins_until: dice.time(), code: dice.text() }
+    Proof { attempt: dice.short(), joins_within: dice.millis(), code: dice.text() }
 }
 
 fn interruption(dice: &mut Dice<'_>) -> Interruption {

@@ -15,6 +15,8 @@ use schema::why::{DistrustWhy, LaunchWhy};
 use uuid::Uuid;
 
 const LIFE: Uuid = Uuid::from_u128(1);
+/// When the log has the instance.
+const MADE: LogTime = LogTime(1_790_000_000_000_000_000);
 
 fn minute() -> Credential {
     credential(&key(), &intent(), Millis::from_secs(60))
@@ -26,13 +28,13 @@ fn id<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
 
 /// The launch of that intent, as the fold has it.
 fn launch() -> Launch {
-    let LaunchOrder { attempt, offering, count, requested, intended, .. } = order();
+    let LaunchOrder { attempt, offering, count, intended, .. } = order();
     Launch {
         attempt,
         offering,
         count,
         reserved_for: Vec::new(),
-        requested,
+        requested: LogTime(1),
         epoch: intended,
         settings: None,
         fingerprint: Some(key().fingerprint(intent().cluster())),
@@ -62,31 +64,30 @@ fn claim(credential: &Credential, at: LogTime) -> Claim {
 
 #[test]
 fn an_instance_joins_in_time_and_stays_while_it_lives() {
-    let start = intent().requested();
-    let end = start + Millis::from_secs(60);
+    let end = MADE + Millis::from_secs(60);
     let late = LogTime(end.0 + 1);
     let cases = [
-        (false, start, Ok(())),
-        (false, end, Ok(())),
-        (false, late, Err(DistrustWhy::Expired { joins_until: end, came: late })),
-        (true, LogTime(u64::MAX), Ok(())),
+        (Some(MADE), MADE, Ok(())),
+        (Some(MADE), end, Ok(())),
+        (Some(MADE), late, Err(DistrustWhy::Expired { joins_until: end, came: late })),
+        // However long the launch has waited, and whatever has become of it since it joined.
+        (None, LogTime(u64::MAX), Ok(())),
     ];
-    for (joined, at, wanted) in cases {
+    for (made, at, wanted) in cases {
         let claim = claim(&minute(), at);
-        let found = judge(&key(), intent().cluster(), &claim, &launch(), joined);
-        assert_eq!(found, wanted, "{joined} at {at}");
+        let found = judge(&key(), intent().cluster(), &claim, &launch(), made);
+        assert_eq!(found, wanted, "{made:?} at {at}");
     }
 }
 
 #[test]
 fn a_credential_that_was_changed_lets_nobody_in() {
     let text = minute().text();
-    let later = intent().requested().0 + 60_000_000_001;
     let none = [
         String::new(),
-        "fl1".into(),
+        "fl2".into(),
         text.replace(".2.", ".02."),
-        text.replace("fl1", "fl2"),
+        text.replace("fl2", "fl1"),
         text.to_uppercase(),
         format!("{text}.x"),
         format!("{text}\n"),
@@ -97,18 +98,18 @@ fn a_credential_that_was_changed_lets_nobody_in() {
     let forged = [
         text.replace(".2.", ".3."),
         text.replace("1hmv", "1hmw"),
-        text.replace(&(later - 1).to_string(), &later.to_string()),
+        text.replace(".60000.", ".60001."),
         format!("{}{}", &text[..at], if last == '0' { '1' } else { '0' }),
     ];
     let judged = |key: &ClusterKey, cluster: &ClusterId, credential: &Credential| {
-        let claim = claim(credential, intent().requested());
-        judge(key, cluster, &claim, &launch(), true)
+        let claim = claim(credential, MADE);
+        judge(key, cluster, &claim, &launch(), None)
     };
     for text in forged {
         let credential = Credential::parse(&text).expect("it looks like one");
-        let mut claimed = claim(&credential, intent().requested());
+        let mut claimed = claim(&credential, MADE);
         claimed.booted.launch = credential.launch.clone();
-        let found = judge(&key(), intent().cluster(), &claimed, &launch(), true);
+        let found = judge(&key(), intent().cluster(), &claimed, &launch(), None);
         assert_eq!(found, Err(DistrustWhy::Forged), "{text}");
     }
     let (cluster, forged) = (intent().cluster().clone(), Err(DistrustWhy::Forged));
@@ -138,7 +139,6 @@ fn a_credential_follows_from_the_intent_alone() {
     assert_eq!(text(|order| order.epoch = Epoch(9)), first, "whoever leads");
     assert_ne!(text(|order| order.attempt = 3), first);
     assert_ne!(text(|order| order.launch = LaunchId::new("l-2").expect("an id")), first);
-    assert_ne!(text(|order| order.requested = LogTime(1)), first);
     assert_eq!(Credential::parse(&first).map(|read| read.text()), Some(first));
 }
 

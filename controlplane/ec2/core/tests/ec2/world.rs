@@ -11,7 +11,7 @@ use schema::policy::Offering;
 use schema::policy::worth::Links;
 use schema::requirements::Market;
 use schema::resources::Resources;
-use schema::unit::{Epoch, LogTime, Micros};
+use schema::unit::{Epoch, Micros};
 
 pub(crate) const FLAVOURS: [Flavour; 2] = [Flavour::Flatcar, Flavour::Ubuntu];
 
@@ -93,7 +93,6 @@ pub(crate) fn order() -> LaunchOrder {
         offering: offering(),
         count: 4,
         settings: None,
-        requested: LogTime(1_790_000_000_000_000_000),
         intended: Epoch(7),
         epoch: Epoch(7),
     }
