@@ -257,7 +257,7 @@ impl World {
         }
         // Before, or without it: what the cloud says first is that it may come to that.
         if rng.chance(300) {
-            self.after(rng.below(left), What::Notice(id, Interruption::Rebalance, 0));
+            self.after(rng.below(left) / 4, What::Notice(id, Interruption::Rebalance, 0));
         }
     }
 
