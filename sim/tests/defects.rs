@@ -12,6 +12,7 @@ mod defects {
     pub(crate) mod copy;
     pub(crate) mod fold;
     pub(crate) mod learnt;
+    pub(crate) mod trust;
 }
 
 use defects::copy::Copied;
@@ -33,7 +34,12 @@ pub(crate) struct Defect {
 }
 
 fn all() -> Vec<&'static Defect> {
-    let parts = [defects::fold::DEFECTS, defects::controlplane::DEFECTS, defects::agent::DEFECTS];
+    let parts = [
+        defects::fold::DEFECTS,
+        defects::controlplane::DEFECTS,
+        defects::agent::DEFECTS,
+        defects::trust::DEFECTS,
+    ];
     parts.into_iter().flatten().collect()
 }
 

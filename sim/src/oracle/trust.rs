@@ -4,14 +4,16 @@ use crate::forger::ADDRESS;
 use replay_core::State;
 use schema::event::Event;
 use schema::id::InstanceId;
-use schema::unit::Seq;
-use std::collections::BTreeSet;
+use schema::unit::{LogTime, Seq};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What an independent reader keeps of who has said what.
 #[derive(Debug, Default)]
 pub(super) struct Trusted {
     /// Records that a forger has written.
     forged: BTreeSet<Seq>,
+    /// Records that came too late for what is shown with them, and until when they would have been in time.
+    late: BTreeMap<Seq, LogTime>,
     /// Instances whose agents have proved themselves.
     verified: BTreeSet<InstanceId>,
 }
@@ -20,17 +22,29 @@ impl Trusted {
     /// Checks a record that has just had its effect.
     pub(super) fn check(&mut self, state: &State, event: &Event) -> Option<String> {
         match event {
-            Event::InstanceBooted(e) if e.address == ADDRESS => {
-                self.forged.insert(state.head.applied);
+            Event::InstanceBooted(e) => {
+                let head = &state.head;
+                if e.address == ADDRESS {
+                    self.forged.insert(head.applied);
+                }
+                let made = state.instances.get(&e.instance).map(|instance| instance.created);
+                let within = e.proof.as_ref().map(|proof| proof.joins_within);
+                let until = made.zip(within).map(|(made, within)| made + within);
+                if let Some(until) = until.filter(|until| head.time > *until) {
+                    self.late.insert(head.applied, until);
+                }
                 None
             }
             Event::InstanceStopping(e) if e.reason == ADDRESS => {
                 Some(format!("a forger was heard, who stops {}", e.instance))
             }
             Event::InstanceVerified(e) => {
-                self.verified.insert(e.instance.clone());
-                let forged = self.forged.contains(&e.boot);
-                forged.then(|| format!("{} was verified by what a forger wrote", e.instance))
+                let first = self.verified.insert(e.instance.clone());
+                if self.forged.contains(&e.boot) {
+                    return Some(format!("{} was verified by what a forger wrote", e.instance));
+                }
+                let late = self.late.get(&e.boot).filter(|_| first);
+                late.map(|until| format!("{} joined, and only could until {until}", e.instance))
             }
             Event::InstanceDistrusted(e) => {
                 let late = matches!(e.why, schema::why::DistrustWhy::Expired { .. });

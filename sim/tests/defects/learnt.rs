@@ -35,4 +35,16 @@ pub(crate) const LEARNT: &[(u64, &str, &str)] = &[
         "forgets-too-early",
         "an end that is in the journal alone is known to the runtime alone once the journal is lost",
     ),
+    (
+        7,
+        "any-proof-will-do",
+        "who can write in an instance's name can show a proof that is no proof",
+    ),
+    (7, "any-life-will-do", "once somebody is trusted, others still speak in his name"),
+    (125, "name-is-enough", "before anybody is trusted, whoever has the name is nobody"),
+    (
+        125,
+        "never-too-late",
+        "a genuine credential has a deadline, and who comes late is seldom seen",
+    ),
 ];
