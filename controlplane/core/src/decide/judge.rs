@@ -38,6 +38,16 @@ pub(super) fn suits(alloc: &Alloc, offering: &Offering) -> bool {
         && alone.is_none_or(|alone| alone.takes(&offering.kind, &offering.zone))
 }
 
+/// Whether an offering will do for it that is kept for no others, and is large enough.
+fn can_carry(draft: &Draft<'_>, alloc: &Alloc, offering: &Offering, floor: &Resources) -> bool {
+    may_carry(draft, alloc, offering, floor) && draft.holds(offering, floor)
+}
+
+/// Whether an offering will do for it that is kept for no others, however large it is.
+fn may_carry(draft: &Draft<'_>, alloc: &Alloc, offering: &Offering, floor: &Resources) -> bool {
+    suits(alloc, offering) && is_for(&draft.state.head.policy, offering, floor)
+}
+
 /// Offerings that are large enough, or why none may ever be bought: what is told then. What runs already may
 /// be larger than anything that may be bought now, so nobody is refused whom a living instance could hold.
 fn fitting<'a>(
@@ -45,9 +55,8 @@ fn fitting<'a>(
     alloc: &Alloc,
     floor: &Resources,
 ) -> Result<Vec<&'a Offering>, Verdict> {
-    let policy = &draft.state.head.policy;
-    let suits_it = |o: &&Offering| suits(alloc, o) && is_for(policy, o, floor);
-    let allowed: Vec<&Offering> = draft.candidates().iter().copied().filter(suits_it).collect();
+    let may = |o: &&Offering| may_carry(draft, alloc, o, floor);
+    let allowed: Vec<&Offering> = draft.candidates().iter().copied().filter(may).collect();
     let fitting: Vec<&Offering> =
         allowed.iter().copied().filter(|o| draft.holds(o, floor)).collect();
     let Some(why) = refusal(draft.state, floor, &allowed, &fitting) else { return Ok(fitting) };
@@ -133,10 +142,8 @@ fn refusal(
 /// Whether something may be launched now that is large enough, and what is to be waited for if not.
 pub(super) fn judge(draft: &Draft<'_>, alloc: &Alloc, floor: &Resources) -> Verdict {
     let policy = &draft.state.head.policy;
-    let will_do =
-        |o: &&&Offering| suits(alloc, o) && is_for(policy, o, floor) && draft.holds(o, floor);
     // The cheapest that is open: where that is within the budget there is nothing else to be said.
-    let cheapest = draft.opened().iter().find(will_do);
+    let cheapest = draft.opened().iter().find(|o| can_carry(draft, alloc, o, floor));
     if cheapest.is_some_and(|offering| offering.at_most() <= policy.max_hourly_cost) {
         return Ok(draft.shut());
     }
