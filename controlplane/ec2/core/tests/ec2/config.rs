@@ -3,7 +3,7 @@
 use crate::world::{FLAVOURS, full, plain};
 use ec2_core::Frozen;
 use ec2_core::cloudinit::{CloudFile, CloudUnit, Flavour};
-use ec2_core::config::{Arch, Config, Data, ImageRule, Root};
+use ec2_core::config::{Arch, Config, Data, ImageRule, PriceList, Root};
 use ec2_core::volume::{Slicing, VolumeType};
 use schema::resources::Resources;
 use schema::unit::Millis;
@@ -38,6 +38,8 @@ fn what_no_request_takes_makes_no_other_settings_of_these() {
     let written = |config: &Config| Frozen::of(config, BTreeMap::new()).text().expect("a text");
     let slower = Config { list_every: Millis::from_secs(20), ..config.clone() };
     assert_eq!(written(&slower), written(&config));
+    let asks = Config { price_list: Some(list("us-east-1", None)), ..config.clone() };
+    assert_eq!(written(&asks), written(&config));
     assert_ne!(written(&Config { monitoring: true, ..config.clone() }), written(&config));
 }
 
@@ -49,6 +51,31 @@ fn settings_survive_being_written_and_unknown_ones_are_refused() {
     let more = text.replacen('{', r#"{"amy": "ami-1", "#, 1);
     let error = serde_json::from_str::<Config>(&more).expect_err("unknown").to_string();
     assert!(error.contains("amy"), "{error}");
+}
+
+#[test]
+fn a_price_list_that_cannot_be_asked_is_refused() {
+    let with = |list| Config { price_list: Some(list), ..plain(Flavour::Ubuntu) }.check();
+    assert_eq!(with(list("eu-central-1", None)), Ok(()));
+    for good in ["https://prices.example.org", "http://127.0.0.1:5000"] {
+        assert_eq!(with(list("us-east-1", Some(good))), Ok(()));
+    }
+    let cases = [
+        (list("", None), "price_list.region"),
+        (list("us east 1", None), "price_list.region"),
+        (list("us-east-1", Some("")), "price_list.endpoint"),
+        (list("us-east-1", Some("prices.example.org")), "price_list.endpoint"),
+        (list("us-east-1", Some("ftp://prices.example.org")), "price_list.endpoint"),
+        (list("us-east-1", Some("https://prices example org")), "price_list.endpoint"),
+    ];
+    for (wrong, named) in cases {
+        let said = with(wrong.clone()).expect_err("it is wrong");
+        assert!(said.contains(named), "{wrong:?}: {said}");
+    }
+}
+
+fn list(region: &str, endpoint: Option<&str>) -> PriceList {
+    PriceList { region: region.into(), endpoint: endpoint.map(str::to_owned) }
 }
 
 /// What is changed, and what the sentence about it says.
