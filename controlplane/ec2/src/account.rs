@@ -19,6 +19,7 @@ use ec2_core::config::{Arch, Image};
 use ec2_core::credential::{ClusterKey, credential};
 use ec2_core::setup::profile;
 use ec2_core::{Config, Intent, RunRequest};
+use schema::event::TypeSeen;
 use schema::id::{ClusterId, LaunchId};
 use schema::policy::{Offering, Policy};
 use schema::unit::Epoch;
@@ -35,8 +36,10 @@ pub struct Account {
 
 /// What settings are held against, beside the account.
 pub struct Rules<'a> {
-    /// What is sold.
+    /// What is sold, as it is shipped.
     pub catalogue: &'a Catalogue,
+    /// What AWS has told of types since, and of which zone, by its name.
+    pub told: &'a [(SmolStr, TypeSeen)],
     /// What may be bought of it.
     pub policy: &'a Policy,
     /// Quota groups that refused lately, and what was said of them.
@@ -116,7 +119,9 @@ impl Account {
         images: &BTreeMap<Arch, Asked<Option<Image>>>,
     ) -> Vec<Check> {
         let seen = SpotPrices::default();
-        let allowed = prices::allowed(rules.catalogue, config, zones, rules.policy, &seen);
+        let told = rules.told.iter().filter_map(|(zone, seen)| Some((zones.get(zone)?, seen)));
+        let catalogue = rules.catalogue.with(&config.region, told);
+        let allowed = prices::allowed(&catalogue, config, zones, rules.policy, &seen);
         let offerings: Vec<Offering> =
             allowed.into_iter().flatten().map(|(_, offering)| offering).collect();
         let mut checks = Vec::new();

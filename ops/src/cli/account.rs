@@ -13,8 +13,10 @@ use ec2::account::{Account, Rules};
 use ec2_core::account::{Check, Status};
 use replay_core::State;
 use replay_core::state::rest::Extent;
+use schema::event::TypeSeen;
 use schema::id::ClusterId;
 use schema::policy::Policy;
+use smol_str::SmolStr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -40,7 +42,11 @@ pub(super) async fn verify(
     let policy = state.as_ref().map_or_else(Policy::default, |s| s.head.policy.clone());
     let refused = state.as_ref().map(refused).unwrap_or_default();
     let catalogue = Catalogue::shipped()?;
-    let rules = Rules { catalogue: &catalogue, policy: &policy, refused: &refused };
+    let types = state.iter().flat_map(|state| state.types.iter());
+    let told: Vec<(SmolStr, TypeSeen)> =
+        types.map(|((_, zone), told)| (zone.clone(), told.seen.clone())).collect();
+    let (told, refused) = (told.as_slice(), refused.as_slice());
+    let rules = Rules { catalogue: &catalogue, told, policy: &policy, refused };
     let account = Account::open(&config.region, name(cluster, state.as_ref())?).await;
     let account = account.with_price_list(price_list(&config).await);
     let checks = account.verify(&config, &rules).await;

@@ -3,7 +3,7 @@
 
 use super::context::when;
 use super::plan::REGION;
-use super::volumes::{by, settings};
+use super::volumes::{by, catalogue, settings};
 use crate::output::{Output, Row, Usage, or_dash, rows};
 use catalogue::{Barred, Catalogue, Listed, Quote};
 use replay_core::State;
@@ -44,10 +44,8 @@ pub(super) fn types(
         state.head.policy.types.allow = allow.into_iter().map(Into::into).collect();
         state.head.policy.check().map_err(Usage)?;
     }
-    let shipped = Catalogue::shipped()?;
     let here = own.is_some_and(|own| own == region);
-    let told = state.types.iter().map(|((_, zone), told)| (zone, &told.seen));
-    let catalogue = if here { shipped.with(region, told) } else { shipped };
+    let catalogue = if here { catalogue(&state)? } else { Catalogue::shipped()? };
     let policy = &state.head.policy;
     let listed = catalogue.list(region, &policy.types, by(config.as_ref(), policy));
     let listed = listed.map_err(|error| Usage(error.to_string()))?;

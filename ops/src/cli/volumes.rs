@@ -15,6 +15,20 @@ pub(super) fn settings(state: &State) -> Option<Config> {
     Some(Frozen::read(state.settings_now()?).ok()?.config)
 }
 
+/// The catalogue as a cluster has it: what is shipped, and over it what the log says that AWS told of types in
+/// the region that the cluster buys in. As it is shipped where there are no settings of EC2. In which zones
+/// something is sold is not to be had from it: the log has their names, the catalogue their ids, and which
+/// name is which id is another matter in each account.
+///
+/// # Errors
+/// What is shipped cannot be read.
+pub(super) fn catalogue(state: &State) -> Result<Catalogue, catalogue::Fault> {
+    let shipped = Catalogue::shipped()?;
+    let Some(config) = settings(state) else { return Ok(shipped) };
+    let told = state.types.iter().map(|((_, zone), told)| (zone, &told.seen));
+    Ok(shipped.with(&config.region, told))
+}
+
 /// Who says which volumes instances are given.
 pub(super) fn by<'a>(settings: Option<&'a Config>, policy: &'a Policy) -> &'a dyn Volumes {
     match settings {
@@ -68,8 +82,13 @@ pub(super) fn unsold(catalogue: &Catalogue, state: &State, wanted: &Wanted) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
+    use replay_core::state::market::ToldType;
+    use schema::event::{Hardware, TypeSeen};
+    use schema::policy::types::Arch;
+    use schema::policy::worth::Links;
     use schema::requirements::Constraint;
     use schema::resources::Resources;
+    use schema::unit::{LogTime, Micros};
 
     const SETTINGS: &str = r#"{
         "config": {
@@ -127,5 +146,42 @@ mod tests {
         );
         assert_eq!(unsold(&catalogue, &state, &wanted(1000)), []);
         assert_eq!(unsold(&catalogue, &State::default(), &wanted(60)), []);
+    }
+
+    /// One of a generation that no catalogue has yet, with more cpus than there are volumes for.
+    fn told() -> ToldType {
+        let hardware = Hardware {
+            arch: Arch::X86,
+            vcpu: 128,
+            memory_mib: 256 << 10,
+            disks: None,
+            gpu: None,
+            accelerator: None,
+            links: Links::default(),
+            spot: true,
+        };
+        let (kind, on_demand) = ("m99.32xlarge".into(), Some(Micros(6_000_000)));
+        let seen = TypeSeen { kind, sold: true, hardware: Some(hardware), on_demand };
+        ToldType { seen, at: LogTime(1) }
+    }
+
+    #[test]
+    fn what_only_the_log_knows_is_named_with_the_reason() {
+        let mut state = configured();
+        state.head.policy.types.allow = vec!["m99.*".into()];
+        let wanted = Wanted {
+            floor: Resources { cpu: 60_000, memory: 1 << 30, ..Resources::default() },
+            constraint: Constraint::default(),
+            count: 1,
+        };
+        let all = |state: &State| {
+            let catalogue = super::catalogue(state).expect("it is there");
+            unsold(&catalogue, state, &wanted).iter().map(Unsold::words).collect::<Vec<_>>()
+        };
+        assert_eq!(all(&state), [""; 0]);
+        state.types.insert(("m99.32xlarge".into(), "eu-west-1a".into()), told());
+        let said = all(&state);
+        let begins = "not sold: m99.32xlarge: no such volumes: ";
+        assert!(said.len() == 1 && said[0].starts_with(begins), "{said:?}");
     }
 }

@@ -4,10 +4,9 @@
 use super::context::{Context, id, state};
 use super::reasons::{offer_json, place_json, show_offers, show_places};
 use super::show::{ended, word};
-use super::volumes::{Unsold, unsold};
+use super::volumes::{Unsold, catalogue, unsold};
 use crate::output::{Output, Usage, print, say};
 use anyhow::bail;
-use catalogue::Catalogue;
 use clap::Args;
 use controlplane_core::explain::Wanted;
 use controlplane_core::explain::instances::{Place, places};
@@ -57,7 +56,7 @@ pub(crate) async fn why_not(args: WhyNotArgs, context: Context) -> anyhow::Resul
     let now = if outlook.launches { &state } else { then };
     let places = places(then, &standing, &own, &wanted);
     let offers = offers(now, &wanted, &outlook.course);
-    let unsold = unsold(&Catalogue::shipped()?, now, &wanted);
+    let unsold = unsold(&catalogue(now)?, now, &wanted);
     let only = &wanted.constraint.only;
     let only = if only.is_any() { String::new() } else { format!(", only {only}") };
     let text = format!("{own} asks for {}{only}: {}", wanted.floor, outlook.words);

@@ -1,23 +1,35 @@
 //! An account held against settings: what is there, what is missing, and what is not told.
 
-use crate::world::{World, accepted, order, repeated};
+use crate::world::{World, ZONE, accepted, order, repeated};
 use catalogue::Catalogue;
 use ec2::account::{Account, Rules};
 use ec2_core::Config;
 use ec2_core::account::{Check, NOBODYS, Status};
 use ec2_core::config::{Arch, ImageRule, PriceList};
+use schema::event::TypeSeen;
 use schema::policy::Policy;
 use sim_ec2::{Effect, Failure, Often, Product, Rule, Shelf};
+use smol_str::SmolStr;
 use std::collections::BTreeMap;
 
 async fn verified(world: &World, config: &Config, policy: &Policy) -> Vec<Check> {
+    verified_after(world, config, policy, &[]).await
+}
+
+/// Of a cluster that has been told this of types.
+async fn verified_after(
+    world: &World,
+    config: &Config,
+    policy: &Policy,
+    told: &[(SmolStr, TypeSeen)],
+) -> Vec<Check> {
     let account = Account::of(&world.sdk, "genomics".parse().expect("an id"));
     let list = config.price_list.as_ref();
     let list = list.map(|list| ec2::client::price_list(&world.sdk, list));
     let account = account.with_price_list(list);
     let catalogue = Catalogue::shipped().expect("a catalogue");
     let refused = [("standard spot".to_owned(), "MaxSpotInstanceCountExceeded".to_owned())];
-    let rules = Rules { catalogue: &catalogue, policy, refused: &refused };
+    let rules = Rules { catalogue: &catalogue, told, policy, refused: &refused };
     account.verify(config, &rules).await
 }
 
@@ -54,6 +66,23 @@ async fn what_is_there_is_said_to_be_there_and_nothing_is_made() {
     assert!(checks.iter().all(|check| check.status != Status::CannotSay), "{checks:#?}");
     assert!(limits.iter().any(|(_, found, _)| found.contains("MaxSpot")), "{limits:?}");
     assert!(world.truth().await.is_empty(), "nothing is launched");
+}
+
+/// What the log has of types, by the names of zones, counts for what may be bought there.
+#[tokio::test]
+async fn what_was_told_of_types_is_known() {
+    let world = World::start().await;
+    let mut policy = Policy::default();
+    policy.types.allow = vec!["m5.large".into()];
+    let gone = TypeSeen { kind: "m5.large".into(), sold: false, hardware: None, on_demand: None };
+    let told = [(SmolStr::from(ZONE), gone)];
+    for (told, may, status) in [(&told[..0], 1, Status::Ok), (&told[..], 0, Status::Missing)] {
+        let checks = verified_after(&world, &world.config, &policy, told).await;
+        let here = checks.iter().find(|check| check.check == "types" && check.of == ZONE);
+        let here = here.expect("it is checked");
+        let found = format!("of {may} types that may be bought there, EC2 sells {may}");
+        assert_eq!((here.status, here.found.as_str()), (status, found.as_str()));
+    }
 }
 
 /// An endpoint may not heed that something is only tried: what is named could not be ended then either.
