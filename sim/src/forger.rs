@@ -17,8 +17,8 @@ use uuid::Uuid;
 
 /// By what his words are known again.
 pub(crate) const ADDRESS: &str = "forged";
-/// How long after the log has it an instance may join: longer than it takes to boot.
-const JOINS: Millis = Millis::from_secs(8);
+/// How long after the log has it an instance may join: longer than most take to boot.
+const JOINS: Millis = Millis::from_secs(4);
 /// Newer than any life that an agent comes to by itself.
 const MADE_UP: u128 = 1 << 100;
 

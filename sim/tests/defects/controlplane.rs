@@ -20,7 +20,6 @@ pub(crate) const DEFECTS: &[Defect] = &[
                                 offering: e.offering.clone(),
                                 count: e.count,
                                 settings: None,
-                                requested: self.state.head.time,
                                 intended: epoch,
                                 epoch,
                             }))));
