@@ -18,7 +18,7 @@ use cluster::Cluster;
 use jiff::Timestamp;
 use serde_json::Value;
 use sim_ec2::{Price, SpotMarket};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const IDLE: &str = "idle_timeout=1s";
 
@@ -93,6 +93,16 @@ fn forged(files: &instance::Files) -> instance::Files {
     forged
 }
 
+/// Files of an instance whose credential lets it join for longer than it was made for.
+fn altered(files: &instance::Files) -> instance::Files {
+    let mut altered = files.clone();
+    let credential = altered.get_mut(instance::CREDENTIAL).expect("a credential");
+    let longer = credential.replacen(".600000.", ".6000000.", 1);
+    assert_ne!(*credential, longer, "it says for how long");
+    *credential = longer;
+    altered
+}
+
 /// Who says to be the agent of an instance and cannot prove it gets nothing, and keeps out nobody who can;
 /// where nobody can, the instance is ended, and it is told why.
 #[test]
@@ -112,6 +122,11 @@ fn who_cannot_prove_to_be_an_instance_gets_nothing() {
     let shown = cluster.fleetlog(&["instances"]);
     assert!(shown.contains("its proof is forged, of another instance, or altered"), "{shown}");
     assert!(cluster.all("alloc-granted").is_empty() && !forger.has_joined());
+    drop(forger);
+    let forger = cluster.bring_up_with(&id, &altered(&files));
+    account.until("it is judged", || cluster.all("instance-distrusted").len() == 2);
+    assert_eq!(cluster.all("instance-distrusted")[1]["body"]["why"]["why"], "forged");
+    assert!(!forger.has_joined());
     drop(forger);
     // The instance is itself, and joins.
     let agent = cluster.bring_up(&account, &id);
@@ -133,9 +148,14 @@ fn who_cannot_prove_to_be_an_instance_gets_nothing() {
         let there = account.truth().into_iter().find(|one| one.id != id);
         there.map(|one| other = one.id).is_some() && account.launched() == 2
     });
+    // What another instance has been let in with is of no use here, though it is genuine.
+    let claims = cluster.all("instance-booted").len();
+    let replayed = cluster.bring_up_with(&other, &files);
+    account.until("it has spoken", || cluster.all("instance-booted").len() > claims);
     let files = instance::files(&account.user_data(&other));
     let forger = cluster.bring_up_with(&other, &forged(&files));
-    account.until("it is judged", || cluster.all("instance-distrusted").len() == 2);
+    account.until("it is judged", || cluster.all("instance-distrusted").len() == 3);
+    assert!(!replayed.has_joined() && cluster.all("instance-verified").len() == 1);
     cluster.fleetlog(&["freeze", "a forger"]);
     cluster.fleetlog(&["policy", "set", "boot_timeout=1s"]);
     account.until("it is ended", || account.state(&other) == "terminated");
@@ -145,6 +165,28 @@ fn who_cannot_prove_to_be_an_instance_gets_nothing() {
     assert!(told.contains("nobody has proved to be its agent: its proof is forged"), "{told}");
     assert!(!forger.has_joined());
     assert_eq!(account.state(&id), "running", "the other one is what it says");
+}
+
+/// Whoever has the credential and comes after its time does not join, and the instance is ended at once.
+#[test]
+fn who_comes_after_his_time_is_ended() {
+    let account = Account::start();
+    let mut settings = cluster::settings(&account, "ubuntu", 0);
+    settings["bootstrap_expiry"] = 30_000.into();
+    let cluster = Cluster::by(&account, "genomics", &settings);
+    let mut waits = cluster.begin_alone();
+    let id = account.instance_of(&cluster.name);
+    account.until("the log has it", || !cluster.all("launch-accepted").is_empty());
+    let since = Instant::now();
+    account.until("its time is over", || since.elapsed() > Duration::from_secs(31));
+    let agent = cluster.bring_up(&account, &id);
+    account.until("it is ended", || account.state(&id) == "terminated");
+    waits.kill().expect("killed");
+    waits.wait().expect("reaped");
+    assert_eq!(cluster.all("instance-distrusted")[0]["body"]["why"]["why"], "expired");
+    let told = cluster.fleetlog(&["why", &id]);
+    assert!(told.contains("its credential has expired"), "{told}");
+    assert!(!agent.has_joined() && cluster.all("alloc-granted").is_empty());
 }
 
 /// A log whose certificate no image trusts: an instance reaches it by what the settings name, and not

@@ -41,7 +41,7 @@ pub(crate) const LEARNT: &[(u64, &str, &str)] = &[
         "who can write in an instance's name can show a proof that is no proof",
     ),
     (7, "any-life-will-do", "once somebody is trusted, others still speak in his name"),
-    (125, "name-is-enough", "before anybody is trusted, whoever has the name is nobody"),
+    (549, "name-is-enough", "before anybody is trusted, whoever has the name is nobody"),
     (
         125,
         "never-too-late",

@@ -17,7 +17,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
     Defect {
         name: "name-is-enough",
         what: "what is said in the name of an instance counts, though nobody has proved to be its agent",
-        within: 200,
+        within: 600,
         twice: false,
         edits: &[(
             "replay/core/src/state/trust.rs",
