@@ -132,7 +132,10 @@ async fn a_late_exit_of_an_alloc_that_is_over_counts() {
 async fn an_exec_that_nobody_can_report_in_time_is_lost() {
     let world = World::new().await;
     let driver = world.join("d-1").await;
-    let alloc = world.alloc(&driver).await;
+    let request = world.ask(&driver).await;
+    // Its agent would go by this, and let them run on for as long if it were cut off.
+    world.grant(driver.id(), request.id(), Millis(200)).await;
+    let alloc = request.granted().await.expect("granted");
     let exec = alloc.exec(sleep_100()).await.expect("submitted");
     let (id, driver_id) = (alloc.id().clone(), driver.id().clone());
     let execs_until = schema::unit::LogTime(0);

@@ -90,7 +90,7 @@ impl World {
             instance: id("i-1"),
             resources: Resources { cpu: 1000, memory: 64 << 20, ..Resources::default() },
             lease,
-            grace: AllocGranted::GRACE,
+            grace: AllocGranted::GRACE.min(lease),
             address: self.address.clone(),
             why: GrantWhy::Named,
         })
