@@ -23,6 +23,8 @@ mod explain;
 mod fair;
 #[path = "decide/foretold.rs"]
 mod foretold;
+#[path = "decide/forged.rs"]
+mod forged;
 #[path = "decide/found.rs"]
 mod found;
 #[path = "decide/idle.rs"]

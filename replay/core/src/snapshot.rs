@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 /// Version of the fold: a snapshot of another one is not used, the log is replayed instead.
-pub const FOLD_VERSION: u32 = 11;
+pub const FOLD_VERSION: u32 = 12;
 
 /// Why bytes are no snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -84,14 +84,16 @@ impl Claim {
 }
 
 impl State {
-    /// Whether what this record says counts only once it is proved who says it.
+    /// Whether what this record says counts only once it is proved who says it: its author, whomever it
+    /// speaks of, for it is his number that would be taken.
     pub(crate) fn asks_for_proof(&self, record: &Record) -> bool {
         let event = &record.event;
-        let Some(id) = event.route().instance.filter(|_| event.role() == Role::Agent) else {
+        if event.role() != Role::Agent {
             return false;
-        };
+        }
         let boots = matches!(event, Event::InstanceBooted(_));
-        match (self.instances.get(id).map(|instance| &instance.trust), event) {
+        let author = self.instances.get(&InstanceId::from(&record.author));
+        match (author.map(|instance| &instance.trust), event) {
             (Some(Trust::NotAsked), _) => false,
             (Some(Trust::Unproven { .. }), _) => true,
             (Some(Trust::Proven { life }), _) => boots || record.incarnation != *life,
