@@ -12,7 +12,7 @@ use crate::rng::Rng;
 use agent_core::agent::{Agent as Core, Do, Place};
 use agent_core::plan::Run;
 pub(crate) use fate::Fate;
-use journal::{Journal, writer};
+use journal::{Journal, life, writer};
 use machine::{Process, Stage};
 use replay_core::author::Writer;
 use schema::event::{Event, InstanceBooted, Interruption};
@@ -45,6 +45,8 @@ pub(crate) struct Agent {
     posted: VecDeque<(Event, Seq)>,
     writer: Writer,
     journal: Journal,
+    /// What is its own of what it draws.
+    seed: u64,
     /// Until when, in milliseconds, nothing can be written to its disk.
     pub(crate) full: u64,
     rng: Rng,
@@ -65,15 +67,17 @@ impl Agent {
         launch: LaunchId,
         resources: Resources,
         clock: Clock,
+        now: u64,
     ) -> Agent {
         let seed = instance
             .as_str()
             .bytes()
             .fold(0, |seed: u64, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)));
+        let journal = Journal::begun(life(now, seed));
         Agent {
             core: Core::new(Millis(0), place(cluster, &instance, false)),
             bearer: None,
-            writer: writer(cluster, &instance, &Journal::default()),
+            writer: writer(cluster, &instance, &journal),
             instance,
             launch,
             resources,
@@ -84,7 +88,8 @@ impl Agent {
             done: false,
             next: Seq(1),
             posted: VecDeque::new(),
-            journal: Journal::default(),
+            journal,
+            seed,
             full: 0,
             rng: Rng::new(seed),
             processes: BTreeMap::new(),

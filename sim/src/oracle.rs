@@ -71,7 +71,7 @@ impl Observer {
                 self.coverage.event(&record.event);
                 found.extend(self.claims.check(&self.state, &record, truth));
                 found.extend(self.claims.execs.check(&self.state, &record.event, truth));
-                found.extend(self.trusted.check(&self.state, &record.event));
+                found.extend(self.trusted.check(&self.state, &record));
                 found.extend(self.budgets.check(&self.state, &record));
                 found.extend(claims::leases(&self.state, &record.event, leases));
             }

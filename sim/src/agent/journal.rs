@@ -19,10 +19,15 @@ pub(super) struct Journal {
     pub(super) unsent: Vec<(u64, Line)>,
 }
 
-impl Default for Journal {
-    fn default() -> Journal {
-        Journal { life: 1, last_number: 0, unsent: Vec::new() }
+impl Journal {
+    pub(super) fn begun(life: u128) -> Journal {
+        Journal { life, last_number: 0, unsent: Vec::new() }
     }
+}
+
+/// A life that begins at a time, in milliseconds, as in the product: no two agents have the same.
+pub(super) fn life(now: u64, instance: u64) -> u128 {
+    u128::from(now) << 32 | u128::from(instance & u64::from(u32::MAX))
 }
 
 impl Agent {
@@ -37,7 +42,7 @@ impl Agent {
             return true;
         }
         if self.rng.chance(ASIDE) {
-            self.journal = Journal { life: self.journal.life + 1, ..Journal::default() };
+            self.journal = Journal::begun(life(now, self.seed).max(self.journal.life + 1));
         }
         false
     }

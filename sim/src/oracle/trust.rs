@@ -1,9 +1,10 @@
 //! Nothing is ever given to who is not the agent of his instance.
 
-use crate::forger::ADDRESS;
+use crate::forger::{ADDRESS, CAUSE};
 use replay_core::State;
 use schema::event::Event;
 use schema::id::InstanceId;
+use schema::record::Record;
 use schema::unit::{LogTime, Seq};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,11 +21,12 @@ pub(super) struct Trusted {
 
 impl Trusted {
     /// Checks a record that has just had its effect.
-    pub(super) fn check(&mut self, state: &State, event: &Event) -> Option<String> {
-        match event {
+    pub(super) fn check(&mut self, state: &State, record: &Record) -> Option<String> {
+        let forged = record.cause == CAUSE;
+        match &record.event {
             Event::InstanceBooted(e) => {
                 let head = &state.head;
-                if e.address == ADDRESS {
+                if forged {
                     self.forged.insert(head.applied);
                 }
                 let made = state.instances.get(&e.instance).map(|instance| instance.created);
@@ -35,8 +37,8 @@ impl Trusted {
                 }
                 None
             }
-            Event::InstanceStopping(e) if e.reason == ADDRESS => {
-                Some(format!("a forger was heard, who stops {}", e.instance))
+            event if forged => {
+                Some(format!("a forger was heard as {}: {}", record.author, event.kind()))
             }
             Event::InstanceVerified(e) => {
                 let first = self.verified.insert(e.instance.clone());

@@ -145,7 +145,7 @@ impl World {
             self.after(0, What::Notice(id.clone(), Interruption::Spot, gone - self.now));
         }
         let clock = self.drift();
-        let mut agent = Agent::new(&self.cluster, id.clone(), launch, resources, clock);
+        let mut agent = Agent::new(&self.cluster, id.clone(), launch, resources, clock, self.now);
         agent.bearer = self.proves().then_some(bearer);
         self.agents.insert(id.clone(), agent);
         self.start(&Node::Agent(id.clone()));

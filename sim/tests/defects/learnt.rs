@@ -40,7 +40,17 @@ pub(crate) const LEARNT: &[(u64, &str, &str)] = &[
         "any-proof-will-do",
         "who can write in an instance's name can show a proof that is no proof",
     ),
-    (7, "any-life-will-do", "once somebody is trusted, others still speak in his name"),
+    (76, "any-life-will-do", "once somebody is trusted, others still speak in his name"),
+    (
+        549,
+        "number-of-another",
+        "whose number a record takes goes by its author, not by whom it speaks of",
+    ),
+    (
+        750,
+        "copy-for-own-word",
+        "a copy of one's own words under another number is not one's own word",
+    ),
     (549, "name-is-enough", "before anybody is trusted, whoever has the name is nobody"),
     (
         125,

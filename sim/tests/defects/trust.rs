@@ -58,4 +58,33 @@ pub(crate) const DEFECTS: &[Defect] = &[
             "Phase::Booting if !ON && draft.verified.contains(id) => {}",
         )],
     },
+    Defect {
+        name: "number-of-another",
+        what: "who speaks of an instance whose life he knows takes a number of whoever's name he uses",
+        within: 600,
+        twice: false,
+        edits: &[(
+            "replay/core/src/state/trust.rs",
+            "let author = self.instances.get(&InstanceId::from(&record.author));",
+            "let author = InstanceId::from(&record.author);
+             let of = event.route().instance.filter(|_| ON).unwrap_or(&author);
+             let author = self.instances.get(of);",
+        )],
+    },
+    Defect {
+        name: "copy-for-own-word",
+        what: "an agent takes the last copy of its proof for its own word that it is up",
+        within: 800,
+        twice: false,
+        edits: &[(
+            "agent/core/src/agent.rs",
+            "if word.is(record) {",
+            "let again = |e: &InstanceBooted| e.proof == word.booted.proof;
+             let copy = ON && matches!(&record.event, Event::InstanceBooted(e) if again(e));
+             if copy {
+                 word.copies.clear();
+             }
+             if word.is(record) || copy {",
+        )],
+    },
 ];
