@@ -4,7 +4,7 @@
 use super::ask::NeedArgs;
 use super::policy::changed;
 use super::reasons::{market, offer_json, show_offers};
-use super::volumes::{by, settings};
+use super::volumes::{Unsold, by, catalogue, settings, unsold};
 use crate::output::{Output, Usage, print, say, table};
 use catalogue::{Catalogue, SpotPrices, Volumes};
 use clap::Args;
@@ -72,10 +72,19 @@ pub(super) fn plan(
     let outlook = rehearsal.ask(&vec![ask; args.count as usize])?;
     let (course, count) = outlook.course();
     let wanted = Wanted { floor, constraint, count };
-    let offers = offers(before.state(), &wanted, &course);
+    let now = before.state();
+    let offers = offers(now, &wanted, &course);
+    // The cluster's volumes say nothing of another region.
+    let unsold = match args.region {
+        None => unsold(&catalogue(now)?, now, &wanted),
+        Some(_) => Vec::new(),
+    };
     match output {
-        Output::Table => show(&outlook, &offers, args.show),
-        Output::Json => print(&json(&outlook, &offers)),
+        Output::Table => {
+            show(&outlook, &offers, args.show);
+            unsold.iter().for_each(|unsold| say(&unsold.words()));
+        }
+        Output::Json => print(&json(&outlook, &offers, &unsold)),
         Output::Quiet => outlook.launches.iter().for_each(|l| print(&l.offering.kind)),
     }
     Ok(ExitCode::SUCCESS)
@@ -217,12 +226,12 @@ fn line(launch: &Planned, count: usize) -> Line {
     Line { fate: "launched", on, requests, offering, why }
 }
 
-fn json(outlook: &Outlook, offers: &[Offer<'_>]) -> String {
+fn json(outlook: &Outlook, offers: &[Offer<'_>], unsold: &[Unsold]) -> String {
     let (price, at_most) = cost(outlook);
     let offers: Vec<_> = offers.iter().map(offer_json).collect();
     json!({
         "requests": outlook.fates, "launches": outlook.launches,
-        "price": price, "at_most": at_most, "offerings": offers,
+        "price": price, "at_most": at_most, "offerings": offers, "not_sold": unsold,
     })
     .to_string()
 }
