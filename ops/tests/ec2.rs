@@ -152,6 +152,9 @@ fn who_cannot_prove_to_be_an_instance_gets_nothing() {
     let claims = cluster.all("instance-booted").len();
     let replayed = cluster.bring_up_with(&other, &files);
     account.until("it has spoken", || cluster.all("instance-booted").len() > claims);
+    let claim = cluster.all("instance-booted").pop().expect("its claim");
+    assert_eq!(claim["body"]["instance"], other.as_str());
+    assert_eq!(claim["void"], "what it is about belongs to another", "{claim}");
     let files = instance::files(&account.user_data(&other));
     let forger = cluster.bring_up_with(&other, &forged(&files));
     account.until("it is judged", || cluster.all("instance-distrusted").len() == 3);
