@@ -42,6 +42,14 @@ run_all() {
   fi
 }
 
+oom_table() {
+  install_tools
+  trap docker_end EXIT
+  docker_begin
+  in_root cargo test --quiet --locked --workspace --features fleetlog-ops/ec2 --test agent oom:: \
+    -- --nocapture --test-threads 1 9>&-
+}
+
 simulate() {
   in_root cargo build --quiet --locked -p fleetlog-sim &&
     in_root "$target/debug/fleetlog-sim" --seeds 1000 --listed docs/simulation.md

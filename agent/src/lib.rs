@@ -3,10 +3,12 @@
 //! agent in between.
 
 pub mod agent;
+mod cgroup;
 mod exec;
 pub mod imds;
 mod journal;
 pub mod keeper;
+pub mod kernel;
 mod logs;
 pub mod memory;
 pub mod metrics;

@@ -13,5 +13,7 @@ mod going;
 mod imds;
 #[path = "agent/metrics.rs"]
 mod metrics;
+#[path = "agent/oom.rs"]
+mod oom;
 #[path = "agent/orders.rs"]
 mod orders;

@@ -1,6 +1,8 @@
 //! Agents as tasks of this process, each with a keeper process beside it: what the demo and the
 //! benchmarks run their execs on.
 
+use agent::kernel::Kernel;
+use agent::runtime::process::Processes;
 use anyhow::Context;
 use controlplane::cloud::local::Birth;
 use controlplane::cloud::local::task::Agent;
@@ -45,7 +47,8 @@ async fn live(
     interruption: watch::Receiver<Option<agent::Notice>>,
 ) -> anyhow::Result<()> {
     std::fs::create_dir_all(dir)?;
-    let processes = agent::runtime::process::Processes::start(dir, keeper).await?;
+    let kernel = Arc::new(Kernel::here());
+    let processes = Processes::start(dir, keeper, kernel).await?;
     let Home { cluster, log, telemetry, .. } = home;
     agent::Agent::run(agent::Options {
         cluster,

@@ -2,6 +2,7 @@
 
 mod doubt;
 mod exec;
+mod oom;
 mod refused;
 mod trust;
 
@@ -13,6 +14,7 @@ use smol_str::SmolStr;
 
 pub use doubt::*;
 pub use exec::*;
+pub use oom::*;
 pub use refused::*;
 pub use trust::*;
 

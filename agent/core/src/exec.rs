@@ -1,12 +1,13 @@
 //! One exec that is seen to: what its runtime says of it, and what is written of that. Whatever
 //! happens, one end is written.
 
+use crate::oom::Oom;
 use crate::plan::Run;
 use schema::event::{Event, ExecExited, ExecFailed, ExecOomKilled, ExecStarted, LogDigest, Usage};
 use schema::id::InstanceId;
 use schema::resources::{Dimension, Shortage, show_bytes, show_cpu};
 use schema::unit::Millis;
-use schema::why::{FailureClass, OomSource, OomVictim};
+use schema::why::{FailureClass, OomConstraint};
 use smol_str::SmolStr;
 
 /// SIGKILL, as a signal and as an exit code.
@@ -14,8 +15,6 @@ pub const KILL: i32 = 9;
 const KILLED: i32 = 137;
 /// SIGKILL is sent again after this long to what is still there.
 const AGAIN: Millis = Millis(1000);
-/// The runtime's flag alone does not say which process was killed.
-const FLAG_CONFIDENCE: u8 = 80;
 /// Longest message of a failure, in bytes: what a driver asked for can be as long as a record.
 const MESSAGE: usize = 2000;
 
@@ -46,8 +45,8 @@ pub struct End {
     pub cpu: Millis,
     /// Most memory in bytes; 0 if not known.
     pub memory_peak: u64,
-    /// The runtime says that something of it was killed for memory.
-    pub oom: bool,
+    /// What of it was killed for memory.
+    pub oom: Option<Oom>,
 }
 
 /// Why an exec could not be run, or its end not be told.
@@ -117,7 +116,8 @@ impl Watch {
         if overran && (self.timed_out || end.code == KILLED) {
             return vec![failed(run, by, self.too_long())];
         }
-        let oom = end.oom.then(|| oom(run, by, &end));
+        let peak = peak(run, &end);
+        let oom = end.oom.map(|oom| killed(run, by, oom, peak));
         let ran = Millis(now.0.saturating_sub(self.since.0));
         let wall = if end.wall == Millis(0) { ran } else { end.wall };
         let exited = ExecExited {
@@ -126,7 +126,7 @@ impl Watch {
             driver: run.driver.clone(),
             instance: by.clone(),
             code: end.code,
-            usage: Usage { wall, cpu: end.cpu, memory_peak: end.memory_peak },
+            usage: Usage { wall, cpu: end.cpu, memory_peak: peak },
             logs,
         };
         oom.into_iter().chain([exited.into()]).collect()
@@ -162,7 +162,14 @@ fn failed(run: &Run, by: &InstanceId, failure: Failure) -> Event {
     ExecFailed { exec, alloc, driver, instance: by.clone(), class, message }.into()
 }
 
-fn oom(run: &Run, by: &InstanceId, end: &End) -> Event {
+/// The most memory that it used: the kernel kills for a limit when that is reached, which may be too quick to
+/// be seen.
+fn peak(run: &Run, end: &End) -> u64 {
+    let reached = end.oom.as_ref().is_some_and(|oom| oom.constraint == OomConstraint::Exec);
+    end.memory_peak.max(if reached { run.limits.memory } else { 0 })
+}
+
+fn killed(run: &Run, by: &InstanceId, oom: Oom, peak: u64) -> Event {
     let Run { exec, alloc, driver, limits, .. } = run.clone();
     ExecOomKilled {
         exec,
@@ -170,10 +177,13 @@ fn oom(run: &Run, by: &InstanceId, end: &End) -> Event {
         driver,
         instance: by.clone(),
         limit: limits.memory,
-        peak: end.memory_peak,
-        victim: if end.code == KILLED { OomVictim::Main } else { OomVictim::Child },
-        sources: vec![OomSource::Runtime],
-        confidence: FLAG_CONFIDENCE,
+        peak,
+        victim: oom.victim,
+        constraint: oom.constraint,
+        process: oom.process,
+        killed: oom.killed,
+        sources: oom.sources,
+        confidence: oom.confidence,
     }
     .into()
 }

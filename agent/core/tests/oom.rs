@@ -4,3 +4,5 @@
 mod kills;
 #[path = "oom/lines.rs"]
 mod lines;
+#[path = "oom/verdict.rs"]
+mod verdict;

@@ -1,7 +1,10 @@
 //! Execs as Docker containers. Named and labelled, so that an agent that comes back finds them; never
 //! removed before their end is written; what is true of one is what `inspect` says.
 
+mod memory;
+
 use super::{End, Failure, Runtime, Spec, capture};
+use crate::kernel::Kernel;
 use async_trait::async_trait;
 use bollard::Docker as Client;
 use bollard::errors::Error;
@@ -15,15 +18,13 @@ use bollard::query_parameters::{
 };
 use futures::StreamExt;
 use jiff::Timestamp;
+use memory::Memory;
 use schema::id::{ClusterId, ExecId, InstanceId};
 use schema::unit::Millis;
 use schema::why::FailureClass;
 use smol_str::{SmolStr, ToSmolStr};
 use std::collections::{BTreeMap, HashMap};
-use std::convert::Infallible;
-use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
@@ -45,6 +46,8 @@ pub struct Docker {
     cluster: ClusterId,
     /// What the machine has, in billionths of a cpu; the engine refuses limits beyond it.
     nano_cpus: i64,
+    kernel: Arc<Kernel>,
+    parent: Option<String>,
     captures: Mutex<BTreeMap<ExecId, JoinHandle<()>>>,
 }
 
@@ -53,11 +56,18 @@ impl Docker {
     ///
     /// # Errors
     /// There is none, or it does not answer.
-    pub async fn connect(cluster: ClusterId) -> Result<Docker, Error> {
+    pub async fn connect(cluster: ClusterId, kernel: Arc<Kernel>) -> Result<Docker, Error> {
         let client = Client::connect_with_local_defaults()?;
         let cpus = client.info().await?.ncpu.unwrap_or(0);
         let nano_cpus = if cpus > 0 { cpus.saturating_mul(CPU) } else { i64::MAX };
-        Ok(Docker { client, cluster, nano_cpus, captures: Mutex::default() })
+        let captures = Mutex::default();
+        Ok(Docker { client, cluster, nano_cpus, kernel, parent: None, captures })
+    }
+
+    /// Puts the containers' cgroups into this one: a limit on it holds for all of them together.
+    #[must_use]
+    pub fn under(self, cgroup: String) -> Docker {
+        Docker { parent: Some(cgroup), ..self }
     }
 
     /// A limit that the engine takes: an instance may be said to have more than the machine.
@@ -125,6 +135,7 @@ impl Docker {
                 // The same as memory: no swap beyond the limit.
                 memory_swap: (memory > 0).then_some(memory),
                 nano_cpus: self.cpu_limit(spec),
+                cgroup_parent: self.parent.clone(),
                 // The default one takes all that is no UTF-8 for something else.
                 log_config: Some(HostConfigLogConfig {
                     typ: Some("local".to_owned()),
@@ -191,27 +202,6 @@ fn between(from: Timestamp, to: Timestamp) -> Millis {
     Millis(u64::try_from(to.duration_since(from).as_millis()).unwrap_or(0))
 }
 
-/// The most memory that a container used, where the engine still says.
-async fn peak(path: &Path) -> u64 {
-    let text = tokio::fs::read_to_string(path).await.unwrap_or_default();
-    text.trim().parse().unwrap_or(0)
-}
-
-/// Keeps looking at the peak while the container runs: its cgroup goes with it.
-async fn watch_peak(id: String, seen: &AtomicU64) -> Infallible {
-    let paths = [
-        format!("/sys/fs/cgroup/memory/docker/{id}/memory.max_usage_in_bytes"),
-        format!("/sys/fs/cgroup/docker/{id}/memory.peak"),
-        format!("/sys/fs/cgroup/system.slice/docker-{id}.scope/memory.peak"),
-    ];
-    loop {
-        for path in &paths {
-            seen.fetch_max(peak(Path::new(path)).await, Ordering::Relaxed);
-        }
-        tokio::time::sleep(POLL / 10).await;
-    }
-}
-
 #[async_trait]
 impl Runtime for Docker {
     fn name(&self) -> &'static str {
@@ -242,23 +232,15 @@ impl Runtime for Docker {
     }
 
     async fn wait(&self, spec: &Spec) -> Result<End, Failure> {
-        let id = self.inspect(&spec.exec).await.ok().and_then(|found| found.id);
-        let seen = AtomicU64::new(0);
+        let memory = Memory::of(&self.inspect(&spec.exec).await.unwrap_or_default());
         self.capture(spec);
         let state = tokio::select! {
             ended = self.ended(spec) => ended?,
-            never = watch_peak(id.unwrap_or_default(), &seen) => match never {},
+            never = memory.look() => match never {},
         };
-        let oom = state.oom_killed.unwrap_or(false);
-        // The kernel kills for a limit when usage has reached it, which may be too quick to be seen.
-        let reached = if oom { spec.limits.memory } else { 0 };
-        Ok(End {
-            code: i32::try_from(state.exit_code.unwrap_or(-1)).unwrap_or(-1),
-            wall: wall(&state),
-            memory_peak: seen.into_inner().max(reached),
-            oom,
-            ..End::default()
-        })
+        let code = i32::try_from(state.exit_code.unwrap_or(-1)).unwrap_or(-1);
+        let (memory_peak, oom) = memory.judged(&self.kernel, &state, code, spec.limits.memory);
+        Ok(End { code, wall: wall(&state), memory_peak, oom, ..End::default() })
     }
 
     async fn settle(&self, spec: &Spec) {

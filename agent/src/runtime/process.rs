@@ -3,6 +3,8 @@
 
 use super::{End, Failure, Runtime, Spec};
 use crate::keeper::{self, Ask, Tell};
+use crate::kernel::Kernel;
+use agent_core::oom::{Evidence, Oom, Own};
 use async_trait::async_trait;
 use schema::id::{ExecId, InstanceId};
 use schema::unit::Millis;
@@ -51,6 +53,7 @@ type Table = Arc<Mutex<BTreeMap<ExecId, watch::Sender<Known>>>>;
 pub struct Processes {
     asks: mpsc::UnboundedSender<Ask>,
     table: Table,
+    kernel: Arc<Kernel>,
 }
 
 impl Processes {
@@ -59,13 +62,17 @@ impl Processes {
     ///
     /// # Errors
     /// The keeper cannot be started or does not answer.
-    pub async fn start(dir: &Path, command: &[OsString]) -> io::Result<Processes> {
+    pub async fn start(
+        dir: &Path,
+        command: &[OsString],
+        kernel: Arc<Kernel>,
+    ) -> io::Result<Processes> {
         let table = Table::default();
         let link = first_link(dir, command, &table).await?;
         let (asks, inbox) = mpsc::unbounded_channel();
         let place = (dir.to_path_buf(), command.to_vec());
         tokio::spawn(keep_linked(link, place, inbox, table.clone()));
-        Ok(Processes { asks, table })
+        Ok(Processes { asks, table, kernel })
     }
 
     fn ask(&self, ask: Ask) {
@@ -75,6 +82,17 @@ impl Processes {
 
     fn watch(&self, exec: &ExecId) -> Option<watch::Receiver<Known>> {
         lock(&self.table).get(exec).map(watch::Sender::subscribe)
+    }
+
+    /// Whether its main process was killed for memory: what it has started is not known from what others have.
+    fn oom(&self, began: &Known, code: i32) -> Option<Oom> {
+        let Known::Running { pid, since } = began else { return None };
+        let now = Kernel::now();
+        let age = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let ran = (now.saturating_sub(age), now);
+        let own = Own { main: pid.parse().ok(), ran, ..Own::default() };
+        let kills = self.kernel.kills(&own);
+        Evidence { code, kills, ..Evidence::default() }.verdict(&own)
     }
 
     /// Asks for an exec to be started, unless it was before.
@@ -294,8 +312,13 @@ impl Runtime for Processes {
 
     async fn wait(&self, spec: &Spec) -> Result<End, Failure> {
         let Some(mut known) = self.watch(&spec.exec) else { return Err(lost(spec)) };
+        let began = known.wait_for(|known| !matches!(known, Known::Asked)).await;
+        let began = began.map(|known| known.clone());
         match known.wait_for(|known| !known.open()).await.map(|known| known.clone()) {
-            Ok(Known::Ended(end)) => Ok(end),
+            Ok(Known::Ended(end)) => {
+                let oom = began.ok().and_then(|began| self.oom(&began, end.code));
+                Ok(End { oom, ..end })
+            }
             Ok(Known::Failed(message)) => Err(cannot_start(message)),
             Ok(Known::Asked | Known::Running { .. } | Known::Lost) | Err(_) => Err(lost(spec)),
         }

@@ -1,6 +1,6 @@
 //! Whatever dies, each exec runs once and its true end arrives once.
 
-use super::world::{PATIENCE, Place, World, crash, end_of, eventually, id, keeper, sh};
+use super::world::{PATIENCE, Place, World, crash, end_of, eventually, id, keeper, kernel, sh};
 use agent::runtime::process::Processes;
 use agent::runtime::{End, Failure, Runtime, Spec};
 use agent::{Agent, AgentError};
@@ -28,7 +28,8 @@ fn lines(path: &Path) -> usize {
 }
 
 async fn known(world: &World) -> usize {
-    let processes = Processes::start(&world.place.dir, &keeper()).await.expect("a keeper");
+    let processes =
+        Processes::start(&world.place.dir, &keeper(), kernel()).await.expect("a keeper");
     processes.known(&world.place.instance).await.len()
 }
 
@@ -219,7 +220,8 @@ async fn time_limits_count_across_lives() {
     world.submit("x-1", ExecConfig { timeout, ..sh("exec sleep 600") }).await;
     world.started("x-1").await;
     crash(agent).await;
-    let processes = Processes::start(&world.place.dir, &keeper()).await.expect("a keeper");
+    let processes =
+        Processes::start(&world.place.dir, &keeper(), kernel()).await.expect("a keeper");
     let deadline = std::time::Instant::now() + PATIENCE;
     while processes.age(&id("x-1")).await < Millis(700) {
         assert!(std::time::Instant::now() < deadline, "it does not grow older");
@@ -271,7 +273,7 @@ async fn what_was_started_unheard_does_not_outlive_its_alloc() {
     let mut world = World::new();
     let (dir, pid) = (world.file("mute"), world.file("pid"));
     std::fs::create_dir(&dir).expect("a directory");
-    let processes = Processes::start(&dir, &keeper()).await.expect("a keeper");
+    let processes = Processes::start(&dir, &keeper(), kernel()).await.expect("a keeper");
     let runtime = Arc::new(Mute { processes, mute: watch::Sender::new(true) });
     world.place.docker = Some(runtime.clone());
     let agent = world.agent();
@@ -288,7 +290,7 @@ async fn what_was_started_unheard_does_not_outlive_its_alloc() {
     assert_eq!(end, "exited 137", "it ran until its agent was back");
 }
 
-fn keeper_pid(world: &World) -> i32 {
+pub(crate) fn keeper_pid(world: &World) -> i32 {
     let dir = world.place.dir.canonicalize().expect("the directory");
     let wanted = format!("fleetlog-keeper\0{}\0", dir.display());
     let all = std::fs::read_dir("/proc").expect("/proc").filter_map(Result::ok);

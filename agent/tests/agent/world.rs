@@ -1,6 +1,7 @@
 //! One instance on a log of its own: the test is its leader and its driver.
 
 use super::cut::Cut;
+use agent::kernel::Kernel;
 use agent::runtime::Runtime;
 use agent::runtime::process::Processes;
 use agent::{Agent, AgentError, Notice, Options};
@@ -67,6 +68,10 @@ pub(crate) fn keeper() -> Vec<OsString> {
     vec![env!("CARGO_BIN_EXE_fleetlog-keeper").into()]
 }
 
+pub(crate) fn kernel() -> Arc<Kernel> {
+    Arc::new(Kernel::here())
+}
+
 /// How an exec ended, if this says so.
 pub(crate) fn end_of(event: &Event) -> Option<(String, String)> {
     match event {
@@ -78,7 +83,7 @@ pub(crate) fn end_of(event: &Event) -> Option<(String, String)> {
 
 impl Place {
     pub(crate) async fn options(self) -> Options {
-        let processes = Processes::start(&self.dir, &keeper()).await.expect("a keeper");
+        let processes = Processes::start(&self.dir, &keeper(), kernel()).await.expect("a keeper");
         let mut runtimes: Vec<Arc<dyn Runtime>> = vec![Arc::new(processes)];
         runtimes.extend(self.docker);
         Options {

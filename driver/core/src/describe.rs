@@ -2,7 +2,9 @@
 
 use crate::view::OverWhy;
 use schema::resources::{Dimension, Shortage, show_bytes, show_cpu};
-use schema::why::{DoubtClass, FailureClass, PendingWhy, RefusalClass, RefusedWhy, RevokedWhy};
+use schema::why::{
+    DoubtClass, FailureClass, OomConstraint, PendingWhy, RefusalClass, RefusedWhy, RevokedWhy,
+};
 
 /// An amount in the words of its dimension.
 fn amount(dimension: &Dimension, value: u64) -> String {
@@ -18,6 +20,20 @@ fn amount(dimension: &Dimension, value: u64) -> String {
 pub fn shortage(Shortage { dimension, asked, available }: &Shortage) -> String {
     let (asked, there) = (amount(dimension, *asked), amount(dimension, *available));
     format!("{dimension} {asked} asked, {there} there")
+}
+
+/// What came of memory: bytes of the limit, and of the most that was used.
+#[must_use]
+pub fn killed_for_memory(constraint: OomConstraint, limit: u64, peak: u64) -> String {
+    let whose = match constraint {
+        OomConstraint::Exec | OomConstraint::Unspecified | OomConstraint::Unknown => "",
+        OomConstraint::Inside => " by a limit of its own making",
+        OomConstraint::Above => " by a limit on what it shares with others",
+        OomConstraint::Node => ", of which its instance had none left",
+        OomConstraint::Part => ", of which its part of the instance had none left",
+    };
+    let peak = if peak > 0 { show_bytes(peak) } else { "unknown".to_owned() };
+    format!("killed for memory{whose}: limit {}, peak {peak}", show_bytes(limit))
 }
 
 /// What a request waits for.

@@ -12,7 +12,7 @@ use schema::event::{LogDigest, Usage};
 use schema::id::{AllocId, InstanceId};
 use schema::resources::Resources;
 use schema::unit::{LogTime, Millis};
-use schema::why::{FailureClass, PendingWhy, RefusedWhy, RevokedWhy};
+use schema::why::{FailureClass, OomConstraint, PendingWhy, RefusedWhy, RevokedWhy};
 
 /// What a driver knows of one of its allocs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +77,10 @@ pub struct Oom {
     pub limit: u64,
     /// The most that was used, in bytes; 0 if not known.
     pub peak: u64,
+    /// Whose memory had run out: more of it helps only where it was the exec's own.
+    pub constraint: OomConstraint,
+    /// How sure this is, in percent.
+    pub confidence: u8,
 }
 
 /// How an exec ended.

@@ -4,7 +4,7 @@ use crate::support::{World, id, sleep_100, soon};
 use driver::{ExecEnd, Oom, OverWhy};
 use schema::event::{AllocClosed, AllocRevoked, Event, ExecFailed, ExecOomKilled};
 use schema::unit::Millis;
-use schema::why::{FailureClass, OomVictim, RevokedWhy};
+use schema::why::{FailureClass, OomConstraint, OomVictim, RevokedWhy};
 
 #[tokio::test]
 async fn an_exec_ends_as_its_agent_says() {
@@ -59,6 +59,9 @@ async fn a_kill_for_memory_comes_with_the_end() {
             limit: 32 << 20,
             peak: 31 << 20,
             victim: OomVictim::Main,
+            constraint: OomConstraint::Exec,
+            process: None,
+            killed: 1,
             sources: Vec::new(),
             confidence: 90,
         })
@@ -66,7 +69,9 @@ async fn a_kill_for_memory_comes_with_the_end() {
     world.exited(&driver, alloc.id(), exec.id(), 137).await;
     let (end, oom) = soon(exec.wait()).await.expect("ended");
     assert!(matches!(end, ExecEnd::Exited { code: 137, .. }), "{end:?}");
-    assert_eq!(oom, Some(Oom { limit: 32 << 20, peak: 31 << 20 }));
+    let constraint = OomConstraint::Exec;
+    let told = Oom { limit: 32 << 20, peak: 31 << 20, constraint, confidence: 90 };
+    assert_eq!(oom, Some(told));
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use super::serve::{GRACE, POLL};
 use crate::output::{Output, Usage};
 use agent::Notice;
 use agent::imds::{ENDPOINT, Imds, notice};
+use agent::kernel::Kernel;
 use agent::metrics::EXPORTER;
 use agent::runtime::Runtime;
 use agent::runtime::docker::Docker;
@@ -156,9 +157,11 @@ async fn live(options: agent::Options, mut terminate: Signal) -> anyhow::Result<
 
 async fn runtimes(dir: &Path, cluster: &ClusterId) -> anyhow::Result<Vec<Arc<dyn Runtime>>> {
     let keeper: Vec<OsString> = vec![std::env::current_exe()?.into(), "keeper".into()];
-    let processes = Processes::start(dir, &keeper).await.context("cannot start the keeper")?;
+    let kernel = Arc::new(Kernel::here());
+    let processes =
+        Processes::start(dir, &keeper, kernel.clone()).await.context("cannot start the keeper")?;
     let mut runtimes: Vec<Arc<dyn Runtime>> = vec![Arc::new(processes)];
-    match Docker::connect(cluster.clone()).await {
+    match Docker::connect(cluster.clone(), kernel).await {
         Ok(docker) => runtimes.push(Arc::new(docker)),
         Err(error) => tracing::info!(%error, "no Docker engine here: no containers"),
     }

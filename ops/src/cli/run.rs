@@ -16,7 +16,6 @@ use driver::{
 use futures::StreamExt;
 use schema::event::ExecConfig;
 use schema::id::AllocId;
-use schema::resources::show_bytes;
 use schema::unit::Millis;
 use schema::why::FailureClass;
 use std::convert::Infallible;
@@ -338,9 +337,8 @@ fn show(mut to: impl Write, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 fn report(end: &ExecEnd, oom: Option<Oom>) -> ExitCode {
-    if let Some(Oom { limit, peak }) = oom {
-        let peak = if peak > 0 { show_bytes(peak) } else { "unknown".to_owned() };
-        say(&format!("fleetlog: killed for memory: limit {}, peak {peak}", show_bytes(limit)));
+    if let Some(Oom { limit, peak, constraint, .. }) = oom {
+        say(&format!("fleetlog: {}", describe::killed_for_memory(constraint, limit, peak)));
     }
     match end {
         ExecEnd::Exited { code, .. } => ExitCode::from(u8::try_from(*code & 0xff).unwrap_or(OURS)),

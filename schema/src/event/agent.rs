@@ -5,7 +5,7 @@ use crate::id::{AllocId, DriverId, ExecId, InstanceId, LaunchId};
 use crate::proof::Proof;
 use crate::resources::Resources;
 use crate::unit::Millis;
-use crate::why::{FailureClass, OomSource, OomVictim};
+use crate::why::{FailureClass, OomConstraint, OomProcess, OomSource, OomVictim};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -161,6 +161,15 @@ pub struct ExecOomKilled {
     pub peak: u64,
     /// Who was killed.
     pub victim: OomVictim,
+    /// Whose memory had run out.
+    #[serde(default)]
+    pub constraint: OomConstraint,
+    /// The process that was killed: the exec's main one if that is among them, else the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<OomProcess>,
+    /// How many were killed, at least.
+    #[serde(default = "one")]
+    pub killed: u32,
     /// Where this knowledge comes from.
     pub sources: Vec<OomSource>,
     /// How sure this is, in percent.
@@ -168,6 +177,10 @@ pub struct ExecOomKilled {
 }
 body!(Agent "exec-oom-killed" ExecOomKilled |e| Exec e.exec.as_str(),
     instance &e.instance, driver &e.driver);
+
+fn one() -> u32 {
+    1
+}
 
 /// What takes an instance away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

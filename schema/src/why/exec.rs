@@ -35,33 +35,6 @@ pub enum FailureClass {
     Unknown,
 }
 
-/// Where the knowledge of an out-of-memory kill comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OomSource {
-    /// The container runtime's flag.
-    Runtime,
-    /// Cgroup event counters.
-    Cgroup,
-    /// Kernel messages.
-    Kernel,
-}
-
-/// Who was killed for memory.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "victim", rename_all = "kebab-case")]
-pub enum OomVictim {
-    /// The exec's main process.
-    Main,
-    /// A child; the exec itself went on.
-    Child,
-    /// Not known.
-    Unspecified,
-    /// Written by a newer version.
-    #[serde(other)]
-    Unknown,
-}
-
 /// What an exec of an ended alloc is left with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "why", rename_all = "kebab-case")]

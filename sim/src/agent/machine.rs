@@ -3,6 +3,7 @@
 
 use super::Agent;
 use agent_core::exec::{End, Failure, Said};
+use agent_core::oom::{Evidence, Own};
 use agent_core::plan::Run;
 use schema::event::LogDigest;
 use schema::id::{AllocId, ExecId};
@@ -175,7 +176,9 @@ impl Agent {
 
 fn ended(process: &Process) -> Said {
     let wall = Millis(process.ends - process.began);
-    let end = End { code: process.code, wall, oom: process.oom, ..End::default() };
+    let evidence = Evidence { code: process.code, flag: Some(process.oom), ..Evidence::default() };
+    let oom = evidence.verdict(&Own::default());
+    let end = End { code: process.code, wall, oom, ..End::default() };
     Said::Ended(end, LogDigest::default())
 }
 

@@ -43,6 +43,8 @@ pub struct Kills {
     /// The number of the last record.
     last: Option<u64>,
     lost: u64,
+    /// The time of the first record that nothing is missing after.
+    whole_since: u64,
     /// The last line of the kernel, for the records that go on with it.
     text: String,
     contexts: VecDeque<Context>,
@@ -62,8 +64,9 @@ impl Kills {
         }
         let next = self.last.map(|last| last.saturating_add(1));
         let gap = next.map_or(0, |next| record.sequence.saturating_sub(next));
-        if gap > 0 {
+        if gap > 0 || (next.is_none() && record.sequence > 0) {
             self.lost = self.lost.saturating_add(gap);
+            self.whole_since = record.at;
             self.forget();
         }
         self.last = Some(record.sequence);
@@ -80,6 +83,13 @@ impl Kills {
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.lost
+    }
+
+    /// Since when all that the kernel has said was seen, in microseconds since the machine was started: what
+    /// has not been said since then has not happened.
+    #[must_use]
+    pub fn whole_since(&self) -> u64 {
+        self.whole_since
     }
 
     /// The number of the last record that was taken.

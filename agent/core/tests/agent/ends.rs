@@ -3,6 +3,7 @@
 use crate::check;
 use crate::world::World;
 use agent_core::exec::End;
+use agent_core::oom::{Evidence, Own};
 use schema::event::ExecConfig;
 use schema::unit::Millis;
 use schema::why::FailureClass;
@@ -19,7 +20,10 @@ fn killed(wall: u64) -> End {
 }
 
 fn oom(code: i32) -> End {
-    End { code, oom: true, wall: Millis(7), ..End::default() }
+    let evidence = Evidence { code, flag: Some(true), ..Evidence::default() };
+    let oom = evidence.verdict(&Own::default());
+    assert!(oom.is_some(), "the flag is up");
+    End { code, oom, wall: Millis(7), ..End::default() }
 }
 
 #[test]
@@ -40,7 +44,7 @@ fn an_end_is_told_as_it_was() {
                 w.running();
                 w.ended("x-1", oom(137));
             },
-            &["- x-1 oom Main at 1073741824", "- x-1 exited 137 after 7"],
+            &["- x-1 oom Unspecified at 1073741824", "- x-1 exited 137 after 7"],
         ),
         (
             "something of it killed for memory",

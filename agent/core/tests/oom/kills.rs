@@ -132,6 +132,19 @@ fn what_is_lost_is_counted_and_joins_nothing() {
     assert_eq!((kills.lost(), kills.last()), (3, Some(9)));
 }
 
+/// Whoever begins in the middle, or misses something, cannot say that there was nothing before.
+#[test]
+fn it_is_known_since_when_nothing_was_missed() {
+    let mut kills = Kills::default();
+    for (from, texts, since) in [(0, 2, 0), (2, 1, 0), (7, 2, 7000), (9, 1, 7000)] {
+        fed(&mut kills, from, &["x"].repeat(texts));
+        assert_eq!(kills.whole_since(), since, "from {from}");
+    }
+    let mut begun_late = Kills::default();
+    fed(&mut begun_late, 5, &["x"]);
+    assert_eq!(begun_late.whole_since(), 5000);
+}
+
 #[test]
 fn a_record_is_taken_once() {
     let mut kills = Kills::default();

@@ -145,7 +145,8 @@ impl View {
                 self.report(&e.exec, &e.instance, |exec| exec.started |= exec.end.is_none())
             }
             Event::ExecOomKilled(e) => {
-                let oom = Oom { limit: e.limit, peak: e.peak };
+                let (constraint, confidence) = (e.constraint, e.confidence);
+                let oom = Oom { limit: e.limit, peak: e.peak, constraint, confidence };
                 self.report(&e.exec, &e.instance, |exec| {
                     if !matches!(exec.end, Some(ExecEnd::Exited { .. })) {
                         exec.oom = Some(oom);

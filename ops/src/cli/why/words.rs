@@ -2,7 +2,7 @@
 
 use crate::cli::reasons::distrusted;
 use replay_core::State;
-use schema::event::{Event, Scored, TerminateRequested, TypeSeen};
+use schema::event::{Event, ExecOomKilled, Scored, TerminateRequested, TypeSeen};
 use schema::resources::{Resources, show_bytes, show_cpu};
 use schema::unit::Micros;
 use schema::why::{GrantWhy, LaunchWhy, TerminateWhy};
@@ -111,14 +111,19 @@ pub(super) fn of(event: &Event) -> String {
         Event::ExecFailed(e) => {
             format!("{} failed: {}", e.exec, driver::describe::failure(&e.class, &e.message))
         }
-        Event::ExecOomKilled(e) => format!(
-            "{} was killed for memory: limit {}, peak {}",
-            e.exec,
-            show_bytes(e.limit),
-            show_bytes(e.peak)
-        ),
+        Event::ExecOomKilled(e) => oom_killed(e),
         event => plainly(event),
     }
+}
+
+fn oom_killed(e: &ExecOomKilled) -> String {
+    let what = driver::describe::killed_for_memory(e.constraint, e.limit, e.peak);
+    let of = e.process.as_ref().map_or(String::new(), |process| {
+        let others = e.killed.saturating_sub(1);
+        let others = if others > 0 { format!(" and {others} more") } else { String::new() };
+        format!(" ({}, pid {}{others})", process.name, process.pid)
+    });
+    format!("{} was {what}{of}", e.exec)
 }
 
 /// What the state after it tells beside: of an instance that has less than was promised, how much less.

@@ -44,6 +44,9 @@ pub(super) fn event(kind: &str, place: &Place, dice: &mut Dice<'_>) -> Option<Ev
             limit: dice.number(),
             peak: dice.number(),
             victim: why::victim(dice),
+            constraint: why::constraint(dice),
+            process: dice.rarely(2).then(|| why::process(dice)),
+            killed: dice.short(),
             sources: (0..dice.below(4)).map(|_| why::source(dice)).collect(),
             confidence: dice.byte(),
         }

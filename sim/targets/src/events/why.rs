@@ -4,8 +4,9 @@ use crate::dice::Dice;
 use schema::resources::{Dimension, Shortage};
 use schema::unit::Micros;
 use schema::why::{
-    DistrustWhy, DoubtClass, DrainWhy, FailureClass, GrantWhy, LaunchWhy, OomSource, OomVictim,
-    PendingWhy, RefusalClass, RefusalScope, RefusedWhy, RevokedWhy, TerminateWhy,
+    DistrustWhy, DoubtClass, DrainWhy, FailureClass, GrantWhy, LaunchWhy, OomConstraint,
+    OomProcess, OomSource, OomVictim, PendingWhy, RefusalClass, RefusalScope, RefusedWhy,
+    RevokedWhy, TerminateWhy,
 };
 
 pub(super) fn grant(dice: &mut Dice<'_>) -> GrantWhy {
@@ -227,4 +228,20 @@ pub(super) fn victim(dice: &mut Dice<'_>) -> OomVictim {
         2 => OomVictim::Unspecified,
         _ => OomVictim::Unknown,
     }
+}
+
+pub(super) fn constraint(dice: &mut Dice<'_>) -> OomConstraint {
+    match dice.below(7) {
+        0 => OomConstraint::Exec,
+        1 => OomConstraint::Inside,
+        2 => OomConstraint::Above,
+        3 => OomConstraint::Node,
+        4 => OomConstraint::Part,
+        5 => OomConstraint::Unspecified,
+        _ => OomConstraint::Unknown,
+    }
+}
+
+pub(super) fn process(dice: &mut Dice<'_>) -> OomProcess {
+    OomProcess { pid: dice.short(), name: dice.text().into(), rss: dice.number() }
 }

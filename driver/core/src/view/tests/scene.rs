@@ -19,7 +19,7 @@ use schema::resources::Resources;
 use schema::subject::{self, Subject};
 use schema::unit::{Epoch, LogTime, Micros, Millis, Seq};
 use schema::why::{
-    FailureClass, GrantWhy, LaunchWhy, OomVictim, PendingWhy, RefusedWhy, RevokedWhy,
+    FailureClass, GrantWhy, LaunchWhy, OomConstraint, OomVictim, PendingWhy, RefusedWhy, RevokedWhy,
 };
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -326,6 +326,9 @@ impl Scene {
                     limit,
                     peak,
                     victim,
+                    constraint: OomConstraint::Exec,
+                    process: None,
+                    killed: 1,
                     sources,
                     confidence,
                 }
