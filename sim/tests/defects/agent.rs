@@ -65,8 +65,11 @@ pub(crate) const DEFECTS: &[Defect] = &[
         twice: false,
         edits: &[(
             "agent/core/src/exec.rs",
-            "let oom = end.oom.then(",
-            "let oom = (end.oom || (ON && end.code == KILLED)).then(",
+            "let oom = end.oom.map(",
+            "let flag = Some(ON && end.code == KILLED);
+             let guess = crate::oom::Evidence { flag, ..Default::default() };
+             let guess = guess.verdict(&crate::oom::Own::default());
+             let oom = end.oom.or(guess).map(",
         )],
     },
     Defect {
