@@ -162,7 +162,10 @@ impl Evidence {
     }
 
     fn victim(&self, own: &Own, main: Option<&Kill>) -> OomVictim {
-        let named = self.kills.as_ref().is_some_and(|kills| !kills.is_empty());
+        // Of many kills at once the kernel says only who was killed, and not in which cgroup: it was not the
+        // main process, if that is none of them.
+        let killed = self.counted.is_some_and(|counted| counted > 0);
+        let named = self.kills.as_ref().is_some_and(|kills| killed || !kills.is_empty());
         match main {
             Some(_) => OomVictim::Main,
             None if named && own.main.is_some() => OomVictim::Child,

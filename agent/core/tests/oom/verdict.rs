@@ -132,7 +132,7 @@ fn sources_are_compared() {
             true,
             Some(1),
             Some(&[]),
-            "Unspecified Unspecified 1 85 [Cgroup, Runtime]",
+            "Child Unspecified 1 85 [Cgroup, Runtime]",
         ),
         ("the counter alone", false, Some(1), None, "Unspecified Unspecified 1 90 [Cgroup]"),
         ("the flag alone", true, None, None, "Unspecified Unspecified 1 80 [Runtime]"),
